@@ -1,0 +1,178 @@
+"""A broker under test: one process with its options, started on a free port of the loopback.
+
+`Broker(command, options, shards)` writes the configuration, starts the process and waits until it
+accepts. `stop()` sends SIGTERM and returns what was wrong with the end: an exit code other than
+0, a sanitizer's report, an assertion. Options are the keys of the section `mqtt:` of sluiced's
+configuration; the keys "limits", "listeners" and other sections hold maps of their own.
+
+Two kinds are known. "sluiced" takes everything. "mosquitto" serves to develop the tests: the few
+options with an equivalent are translated, any other raises Unsupported and the test is skipped.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained")
+COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
+              "WARNING: ThreadSanitizer", "WARNING: MemorySanitizer", "CHECK failed",
+              "Assertion ", "assertion ")
+
+# Keys of mosquitto.conf for options of ours, with a conversion of the value.
+MOSQUITTO_KEYS = {
+    "max_qos": ("max_qos", str),
+    "retain_available": ("retain_available", lambda v: "true" if v else "false"),
+    "max_packet_size": ("max_packet_size", str),
+    "max_topic_alias": ("max_topic_alias", str),
+    "max_inflight": ("max_inflight_messages", str),
+    "max_mqueue_len": ("max_queued_messages", str),
+    "mqueue_store_qos0": ("queue_qos0_messages", lambda v: "true" if v else "false"),
+    "server_keepalive": ("max_keepalive", lambda v: str(v).rstrip("s")),
+}
+
+
+class Unsupported(Exception):
+    """This kind of broker cannot be given that option."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def yaml_value(value):
+    """JSON is a subset of YAML; texts such as durations are left plain."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+class Broker:
+    def __init__(self, command, options=None, shards=1, kind="sluiced", prlimit=None):
+        self.command, self.options, self.shards = command, dict(options or {}), shards
+        self.kind, self.prlimit, self.host = kind, prlimit, "127.0.0.1"
+        self.folder = tempfile.mkdtemp(prefix="wire-")
+        self.stderr_path = os.path.join(self.folder, "stderr")
+        self.process = None
+        for attempt in range(3):
+            self.port = free_port()
+            if self.start():
+                return
+        raise RuntimeError(f"the broker did not start: {self.complaint() or self.stderr()[-2000:]}")
+
+    def configuration(self):
+        """The text of the configuration file and the command line that goes with it."""
+        path = os.path.join(self.folder, "broker.conf")
+        if self.kind == "mosquitto":
+            lines = ["allow_anonymous true", "persistence false", "allow_duplicate_messages false", "max_queued_messages 1000",
+                     f"listener {self.port} 127.0.0.1", "log_type error"]
+            for key, value in self.options.items():
+                if key not in MOSQUITTO_KEYS:
+                    raise Unsupported(key)
+                name, convert = MOSQUITTO_KEYS[key]
+                lines.append(f"{name} {convert(value)}")
+            arguments = ["-c", path]
+        else:
+            lines, mqtt = [], {}
+            for key, value in self.options.items():
+                if key in SECTIONS:
+                    lines.append(f"{key}: {yaml_value(value)}")
+                else:
+                    mqtt[key] = value
+            if mqtt:
+                lines.append("mqtt:")
+                lines += [f"  {key}: {yaml_value(value)}" for key, value in mqtt.items()]
+            arguments = ["--listen", f"tcp://127.0.0.1:{self.port}", "--data", "none",
+                         "--shards", str(self.shards), "--log-level", "warning"]
+            if lines:
+                arguments += ["--config", path]
+        with open(path, "w") as out:
+            out.write("\n".join(lines) + "\n")
+        return arguments
+
+    def limit_resources(self):
+        for name, value in (self.prlimit or {}).items():
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+    def start(self):
+        arguments = self.configuration()
+        environment = dict(os.environ)
+        environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
+        environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=0")
+        with open(self.stderr_path, "ab") as err:
+            self.process = subprocess.Popen(
+                self.command + arguments, stdin=subprocess.DEVNULL, stdout=err, stderr=err,
+                env=environment, preexec_fn=self.limit_resources if self.prlimit else None)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection((self.host, self.port), timeout=1).close()
+                return True
+            except OSError:
+                time.sleep(0.005)
+        self.kill()
+        return False
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def stderr(self):
+        with open(self.stderr_path, errors="replace") as text:
+            return text.read()
+
+    def complaint(self):
+        """The first line of a sanitizer's report or a failed assertion, else None."""
+        for line in self.stderr().splitlines():
+            if any(word in line for word in COMPLAINTS):
+                return line.strip()[:300]
+        return None
+
+    def trouble(self):
+        """What is wrong with the running process, or None."""
+        if not self.alive():
+            return f"the broker ended with {self.process.returncode}: {self.last_words()}"
+        found = self.complaint()
+        return f"the broker complains: {found}" if found else None
+
+    def last_words(self):
+        return self.complaint() or " | ".join(self.stderr().splitlines()[-3:])[:300]
+
+    def terminate(self, timeout=20):
+        """SIGTERM; the exit code, or None when it does not end in time."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self):
+        """Ends the process. Returns None or what was wrong, in words."""
+        wrong = self.trouble()
+        if self.alive():
+            code = self.terminate()
+            if code is None:
+                wrong = wrong or "SIGTERM did not end the broker within 20 s"
+            elif code != 0:
+                wrong = wrong or f"exit code {code} after SIGTERM: {self.last_words()}"
+        self.kill()
+        wrong = wrong or self.complaint()
+        if not wrong:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return None
+        return f"{wrong} (stderr in {self.stderr_path})"
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+"""Runs the wire tests: black-box tests of an MQTT broker over TCP.
+
+    run.py --sluiced build/ops/sluiced --shards 1,2,4
+    run.py --mosquitto /usr/sbin/mosquitto --filter retain
+
+For every number of shards and every set of options that tests need, one broker process is started
+and all tests of that set run against it, --jobs at a time. After each test a bystander (a client
+that has nothing to do with it) publishes to itself: what one client does must not disturb another.
+After each module the broker must be alive and have reported nothing on stderr; at the end SIGTERM
+must end it with exit code 0. One line per failure; the last line is `N passed, N failed`.
+"""
+
+import argparse
+import concurrent.futures
+import importlib
+import os
+import random
+import re
+import sys
+import threading
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from broker import Broker, Unsupported  # noqa: E402
+from harness import Context, Skip, tests_of  # noqa: E402
+from mqtt_wire import Client, Failure  # noqa: E402
+
+
+def modules():
+    names = sorted(name[:-3] for name in os.listdir(HERE)
+                   if name.startswith("test_") and name.endswith(".py"))
+    return [importlib.import_module(name) for name in names]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="black-box tests of an MQTT broker")
+    parser.add_argument("--sluiced", metavar="PATH", help="the broker to test")
+    parser.add_argument("--mosquitto", metavar="PATH", help="test a mosquitto instead")
+    parser.add_argument("--shards", default="1", help="numbers of shards, such as 1,2,4")
+    parser.add_argument("--filter", default="", metavar="REGEX",
+                        help="only tests whose module.name matches")
+    parser.add_argument("--jobs", type=int, default=8, help="tests at a time (default 8)")
+    parser.add_argument("--list", action="store_true", help="print the tests and stop")
+    parser.add_argument("--seed", type=int, help="for random choices (default: by the clock)")
+    parser.add_argument("--quiet-ms", type=int, default=60,
+                        help="how long to wait for what must not come (default 60)")
+    parser.add_argument("--timeout", type=float, default=5.0,
+                        help="seconds to wait for what must come (default 5)")
+    parser.add_argument("--lenient", action="store_true",
+                        help="a connection may end without DISCONNECT or CONNACK to tell why")
+    parser.add_argument("--fast", action="store_true", help="leave out tests marked slow")
+    parser.add_argument("--repeat", type=int, default=1, help="run everything so many times")
+    parser.add_argument("-v", "--verbose", action="store_true", help="one line per test, too")
+    return parser.parse_args()
+
+
+class Runner:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.kind = "mosquitto" if arguments.mosquitto else "sluiced"
+        self.command = [arguments.mosquitto or arguments.sluiced]
+        self.seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
+        self.passed, self.failed, self.skipped = 0, [], {}
+        self.lock, self.local, self.bystanders = threading.Lock(), threading.local(), []
+
+    def report(self, name, shards, error=None, seconds=0.0):
+        with self.lock:
+            if error is None:
+                self.passed += 1
+                if self.arguments.verbose:
+                    print(f"ok   shards={shards} {name} {seconds * 1000:.0f} ms", flush=True)
+                return
+            self.failed.append(name)
+            print(f"FAIL shards={shards} {name}: {error}", flush=True)
+
+    def bystander(self, broker):
+        """The bystander of this thread; connected anew when the last test ruined it."""
+        client = getattr(self.local, "bystander", None)
+        if client is None or self.local.broker is not broker:
+            client = Client(broker.host, broker.port, 4, timeout=self.arguments.timeout)
+            name = f"bystander{threading.get_ident() % 100000}x{random.randrange(1 << 30)}"
+            client.connect(name, keepalive=0)
+            self.local.topic = f"bystander/{name}"
+            client.subscribe(self.local.topic)
+            self.local.bystander, self.local.broker, self.local.count = client, broker, 0
+            self.bystanders.append(client)
+        return client
+
+    def check_bystander(self, broker):
+        client = self.bystander(broker)
+        try:
+            self.local.count += 1
+            text = str(self.local.count)
+            client.publish(self.local.topic, text)
+            client.expect(3, topic=self.local.topic, payload=text)
+        except (Failure, OSError) as error:
+            client.close()
+            self.local.bystander = None
+            raise Failure(f"a bystander was disturbed: {error}") from None
+
+    def run_test(self, test, broker):
+        started = time.monotonic()
+        context = Context(test, broker, self.seed, self.arguments.quiet_ms, self.arguments.timeout)
+        watched = (test.private or {}).get("bystander") is not False
+        try:
+            if test.only and test.only != self.kind:
+                raise Skip(f"only for {test.only}")
+            if watched:
+                self.bystander(broker)
+            test.function(context, *test.arguments)
+            context.close()
+            if watched:
+                self.check_bystander(broker)
+        except Skip as why:
+            with self.lock:
+                self.skipped[test.name] = str(why)
+            return
+        except (Exception, AssertionError) as error:
+            self.report(test.name, broker.shards, f"{explain(error)} [{where(error)}]")
+            return
+        finally:
+            context.close()
+        self.report(test.name, broker.shards, None, time.monotonic() - started)
+
+    def run_shared(self, tests, chosen, shards):
+        """Tests with equal options, module by module, against one process."""
+        broker = self.start(tests, chosen, shards)
+        if broker is None:
+            return
+        by_module = {}
+        for test in tests:
+            by_module.setdefault(test.module.__name__, []).append(test)
+        with concurrent.futures.ThreadPoolExecutor(self.arguments.jobs) as pool:
+            for module, members in by_module.items():
+                list(pool.map(lambda test: self.run_test(test, broker), members))
+                wrong = broker.trouble()
+                if wrong:
+                    self.report(f"{module} (broker)", shards, wrong)
+                if not broker.alive():
+                    broker.stop()
+                    broker = self.start(tests, chosen, shards)
+                    if broker is None:
+                        return
+        self.finish(broker, chosen)
+
+    def start(self, tests, chosen, shards, prlimit=None):
+        try:
+            return Broker(self.command, chosen, shards, self.kind, prlimit)
+        except Unsupported as key:
+            for test in tests:
+                self.skipped[test.name] = f"no equivalent of the option {key}"
+        except RuntimeError as error:
+            for test in tests:
+                self.report(test.name, shards, str(error).replace("\n", " | "))
+        return None
+
+    def finish(self, broker, chosen):
+        for client in self.bystanders:
+            client.close()
+        self.bystanders.clear()
+        wrong = broker.stop()
+        if wrong:
+            self.report(f"broker with options {chosen or '(none)'}", broker.shards, wrong)
+
+    def run_private(self, test, shards):
+        prlimit = test.private.get("prlimit")
+        broker = self.start([test], test.options, shards, prlimit)
+        if broker is None:
+            return
+        self.run_test(test, broker)
+        if broker.alive():
+            self.finish(broker, test.name)
+        elif test.private.get("ends"):
+            broker.stop()
+        else:
+            self.report(test.name + " (broker)", shards, broker.stop() or "the broker ended")
+
+    def run(self, tests):
+        for shards in [int(n) for n in self.arguments.shards.split(",")]:
+            groups = {}
+            for test in tests:
+                if test.private is None:
+                    groups.setdefault(repr(sorted(test.options.items(), key=str)), []).append(test)
+            for members in groups.values():
+                self.run_shared(members, members[0].options, shards)
+            for test in tests:
+                if test.private is not None:
+                    self.run_private(test, shards)
+
+
+def explain(error):
+    text = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+    return text.replace("\n", " | ")
+
+
+def where(error):
+    """The line of the test file from which the failure came."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if os.path.basename(frame.filename).startswith("test_")]
+    frame = (inside or frames)[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+
+
+def main():
+    arguments = parse_arguments()
+    tests = [test for module in modules() for test in tests_of(module)]
+    pattern = re.compile(arguments.filter)
+    tests = [test for test in tests
+             if pattern.search(f"{test.module.__name__}.{test.name}")
+             and not (arguments.fast and test.slow)]
+    if arguments.list:
+        for test in tests:
+            print(f"{test.module.__name__}.{test.name}")
+        return 0
+    if not (arguments.sluiced or arguments.mosquitto):
+        sys.exit("run.py: --sluiced PATH or --mosquitto PATH is needed")
+    Client.lenient = arguments.lenient
+    runner, started = Runner(arguments), time.monotonic()
+    print(f"seed {runner.seed}")
+    for _ in range(arguments.repeat):
+        runner.run(tests)
+    if runner.skipped:
+        print(f"{len(runner.skipped)} skipped: {', '.join(sorted(runner.skipped)[:400])}")
+    print(f"{time.monotonic() - started:.1f} s", file=sys.stderr)
+    print(f"{runner.passed} passed, {len(runner.failed)} failed")
+    return 1 if runner.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
