@@ -1,0 +1,65 @@
+/*
+ * listen_uri.h -- where a listener listens, as an operator writes it.
+ *
+ *   tcp://127.0.0.1:1883   tcp://[::1]:1883   tcp://localhost:1883
+ *   tcp://:1883            every address of the machine, IPv6 and IPv4
+ *   tcp://127.0.0.1        the scheme's own port: 1883
+ *   127.0.0.1:1883  1883   without a scheme it is tcp
+ *
+ * Port 0 lets the kernel choose. The schemes tls, ws, wss and unix (and their other names) are
+ * recognised and refused with RC_UNSUPPORTED: a new kind is a row of LISTEN_SCHEME_TABLE. An IPv6
+ * address stands in brackets; a host of only digits and dots must be a valid IPv4 address, so that
+ * a slip does not become a question to a name server.
+ *
+ * Threads: parsing and formatting are pure; listen_uri_resolve may wait for a name server and is
+ * for start-up and the ops thread only.
+ */
+#ifndef SLUICE_LISTEN_URI_H
+#define SLUICE_LISTEN_URI_H
+
+#include "check.h"
+#include "rc.h"
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define LISTEN_HOST_LEN_MAX 253 /* RFC 1035 section 2.3.4, as text */
+#define LISTEN_URI_LEN_MAX  (LISTEN_HOST_LEN_MAX + 32)
+
+/* X(name, scheme, default port, available in this version) */
+#define LISTEN_SCHEME_TABLE(X)                                                                     \
+    X(LISTEN_TCP, "tcp", 1883, true)                                                               \
+    X(LISTEN_TLS, "tls", 8883, false)                                                              \
+    X(LISTEN_WS, "ws", 8083, false)                                                                \
+    X(LISTEN_WSS, "wss", 8084, false)                                                              \
+    X(LISTEN_UNIX, "unix", 0, false)
+
+#define LISTEN_ENUM(name, scheme, port, available) name,
+enum listen_scheme { LISTEN_SCHEME_TABLE(LISTEN_ENUM) LISTEN_SCHEME_COUNT };
+#undef LISTEN_ENUM
+
+struct listen_uri {
+    enum listen_scheme scheme;
+    uint16_t port;                      /* host byte order; 0: the kernel chooses */
+    char host[LISTEN_HOST_LEN_MAX + 1]; /* "": every address; IPv6 without its brackets */
+};
+
+/*
+ * RC_OK: *out is filled. RC_INVALID or RC_UNSUPPORTED: *out is untouched and *out_reason is a
+ * static sentence that completes "tcp://x is not a listener address: ...".
+ */
+MUST_USE enum rc listen_uri_parse(const char *text, struct listen_uri *out,
+                                  const char **out_reason);
+
+/* The one spelling: scheme, host, port. `out` has LISTEN_URI_LEN_MAX + 1 bytes; returns `out`. */
+const char *listen_uri_format(const struct listen_uri *uri, char *out);
+
+/*
+ * The socket address to bind. An empty host gives the IPv6 any-address (the listener clears
+ * IPV6_V6ONLY, so that IPv4 comes in as well), or the IPv4 one where the kernel has no IPv6.
+ * RC_NOT_FOUND: the host name has no address; *out_reason is static text.
+ */
+MUST_USE enum rc listen_uri_resolve(const struct listen_uri *uri, struct sockaddr_storage *out,
+                                    socklen_t *out_len, const char **out_reason);
+
+#endif
