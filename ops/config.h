@@ -1,0 +1,207 @@
+/*
+ * config.h -- the broker's configuration, typed, and how it comes to be.
+ *
+ * Lowest to highest: the defaults of config_table.h, the file (YAML), the environment
+ * (SLUICE_MQTT__MAX_INFLIGHT=64), the command line. Every source is read to its end and every error
+ * is reported; a configuration with an error is never handed out. Two things are lists and are
+ * replaced as a whole by a higher source: `listeners` by --listen, and the values of one key that
+ * is a list (shards.cpus, mqtt.mqueue_priorities). Without any listener there is one, tcp://:1883.
+ *
+ * Field names: durations end in _ms or _s, factors in _permille, sizes are bytes. A word of the
+ * table's `words` column (infinity, disabled) is the highest value of the field: UINT32_MAX for
+ * counts and seconds, UINT64_MAX for sizes and durations, so that "is it over the limit" needs no
+ * special case. Adding such a duration to a time does: it wraps. The seconds have MQTT's own
+ * meaning of 0xFFFFFFFF, never.
+ *
+ * Ownership: a struct config owns its texts and lists until config_fini; it may be moved but not
+ * copied. After config_load it is read-only.
+ *
+ * Threads: built by main or the ops thread; read by any once built.
+ */
+#ifndef SLUICE_CONFIG_H
+#define SLUICE_CONFIG_H
+
+#include "check.h"
+#include "config_table.h"
+#include "error_list.h"
+#include "listen_uri.h"
+#include "log.h"
+#include "rc.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CONFIG_LISTENERS_MAX  64
+#define CONFIG_CPUS_MAX       1024 /* CPU_SETSIZE of the C library */
+#define CONFIG_PRIORITIES_MAX 1024
+#define CONFIG_FILE_LEN_MAX   (1024 * 1024)
+
+#define CONFIG_INFINITY_32 UINT32_MAX
+#define CONFIG_INFINITY_64 UINT64_MAX
+#define CONFIG_DISABLED_32 UINT32_MAX
+
+/* The enumerations: X(constant, text). That of log levels is engine/log.h's. */
+#define CONFIG_SHARE_STRATEGY_TABLE(X)                                                             \
+    X(CONFIG_SHARE_RANDOM, "random")                                                               \
+    X(CONFIG_SHARE_ROUND_ROBIN, "round_robin")                                                     \
+    X(CONFIG_SHARE_ROUND_ROBIN_PER_GROUP, "round_robin_per_group")                                 \
+    X(CONFIG_SHARE_STICKY, "sticky")                                                               \
+    X(CONFIG_SHARE_LOCAL, "local")                                                                 \
+    X(CONFIG_SHARE_HASH_CLIENTID, "hash_clientid")                                                 \
+    X(CONFIG_SHARE_HASH_TOPIC, "hash_topic")
+
+#define CONFIG_DEFAULT_PRIORITY_TABLE(X)                                                           \
+    X(CONFIG_PRIORITY_LOWEST, "lowest")                                                            \
+    X(CONFIG_PRIORITY_HIGHEST, "highest")
+
+#define CONFIG_LOG_LEVEL_TABLE(X)                                                                  \
+    X(LOG_ERROR, "error")                                                                          \
+    X(LOG_WARNING, "warning")                                                                      \
+    X(LOG_INFO, "info")                                                                            \
+    X(LOG_DEBUG, "debug")
+
+#define CONFIG_LOG_FORMAT_TABLE(X)                                                                 \
+    X(CONFIG_LOG_AUTO, "auto")                                                                     \
+    X(CONFIG_LOG_TEXT, "text")                                                                     \
+    X(CONFIG_LOG_JSON, "json")
+
+#define CONFIG_ENUM(constant, text) constant,
+enum config_share_strategy { CONFIG_SHARE_STRATEGY_TABLE(CONFIG_ENUM) };
+enum config_default_priority { CONFIG_DEFAULT_PRIORITY_TABLE(CONFIG_ENUM) };
+enum config_log_format { CONFIG_LOG_FORMAT_TABLE(CONFIG_ENUM) };
+#undef CONFIG_ENUM
+
+/* CPU numbers in the operator's order, none twice. */
+struct config_cpus {
+    uint32_t num;
+    uint16_t ids[CONFIG_CPUS_MAX];
+};
+
+struct config_priority {
+    char *topic; /* an exact topic name, zero-terminated */
+    uint8_t priority;
+};
+
+struct config_priorities {
+    struct config_priority *items; /* in the operator's order, no topic twice */
+    uint32_t num;
+};
+
+/* All zero: TCP keep-alive is off. */
+struct config_keepalive {
+    uint32_t idle_s;
+    uint32_t interval_s;
+    uint32_t probes;
+};
+
+/* One field per row of a table: its C type, and its name with the unit behind it. */
+#define CONFIG_CTYPE_BOOL             bool
+#define CONFIG_CTYPE_COUNT            uint32_t
+#define CONFIG_CTYPE_SIZE             uint64_t
+#define CONFIG_CTYPE_DURATION         uint64_t
+#define CONFIG_CTYPE_SECONDS          uint32_t
+#define CONFIG_CTYPE_FACTOR           uint32_t
+#define CONFIG_CTYPE_TEXT             char * /* never NULL, at most "" */
+#define CONFIG_CTYPE_CPUS             struct config_cpus
+#define CONFIG_CTYPE_PRIORITIES       struct config_priorities
+#define CONFIG_CTYPE_BIND             struct listen_uri
+#define CONFIG_CTYPE_KEEPALIVE        struct config_keepalive
+#define CONFIG_CTYPE_SHARE_STRATEGY   enum config_share_strategy
+#define CONFIG_CTYPE_DEFAULT_PRIORITY enum config_default_priority
+#define CONFIG_CTYPE_LOG_LEVEL        enum log_level
+#define CONFIG_CTYPE_LOG_FORMAT       enum config_log_format
+
+#define CONFIG_NAME_BOOL(name)             name
+#define CONFIG_NAME_COUNT(name)            name
+#define CONFIG_NAME_SIZE(name)             name
+#define CONFIG_NAME_DURATION(name)         name##_ms
+#define CONFIG_NAME_SECONDS(name)          name##_s
+#define CONFIG_NAME_FACTOR(name)           name##_permille
+#define CONFIG_NAME_TEXT(name)             name
+#define CONFIG_NAME_CPUS(name)             name
+#define CONFIG_NAME_PRIORITIES(name)       name
+#define CONFIG_NAME_BIND(name)             name
+#define CONFIG_NAME_KEEPALIVE(name)        name
+#define CONFIG_NAME_SHARE_STRATEGY(name)   name
+#define CONFIG_NAME_DEFAULT_PRIORITY(name) name
+#define CONFIG_NAME_LOG_LEVEL(name)        name
+#define CONFIG_NAME_LOG_FORMAT(name)       name
+
+#define CONFIG_FIELD(name, type, min, max, initial, words, reload, text)                           \
+    CONFIG_CTYPE_##type CONFIG_NAME_##type(name);
+
+struct config_mqtt {
+    CONFIG_MQTT_TABLE(CONFIG_FIELD)
+};
+struct config_retained {
+    CONFIG_RETAINED_TABLE(CONFIG_FIELD)
+};
+struct config_limits {
+    CONFIG_LIMITS_TABLE(CONFIG_FIELD)
+};
+struct config_shards {
+    CONFIG_SHARDS_TABLE(CONFIG_FIELD)
+};
+struct config_log {
+    CONFIG_LOG_TABLE(CONFIG_FIELD)
+};
+struct config_shutdown {
+    CONFIG_SHUTDOWN_TABLE(CONFIG_FIELD)
+};
+struct config_listener {
+    CONFIG_LISTENER_TABLE(CONFIG_FIELD)
+    bool has_bind; /* `bind` was written, right or wrong; after config_load always true */
+    char *place;   /* where it was written, for messages: "sluice.yaml:3:5", "--listen" */
+};
+
+#define CONFIG_STRUCT(section, text) struct config_##section section;
+struct config {
+    CONFIG_ROOT_TABLE(CONFIG_FIELD)
+    CONFIG_SECTION_TABLE(CONFIG_STRUCT)
+    struct config_listener *listeners; /* at least one after config_load */
+    uint32_t num_listeners;
+};
+#undef CONFIG_STRUCT
+
+/* One value from the command line. `option` names it in errors: "--shards". All borrowed. */
+struct config_override {
+    const char *option;
+    const char *path; /* "shards.count" */
+    const char *text;
+};
+
+/* What to read. Everything is borrowed for the call; zero and NULL mean "none of it". */
+struct config_sources {
+    const char *file;         /* path of a YAML file */
+    char *const *environment; /* NULL-terminated NAME=value, as `environ` */
+    const struct config_override *overrides;
+    uint32_t num_overrides;
+    const char *const *listen; /* the URIs of --listen; if any, they replace all listeners */
+    uint32_t num_listen;
+};
+
+/*
+ * Reads all sources. RC_OK: *out is complete and valid and the caller owns it (config_fini).
+ * RC_INVALID: *out is all zero and *errors (initialised by the caller) has at least one message,
+ * each with its place: "sluice.yaml:3:5: ...", "SLUICE_MQTT__MAX_QOS: ...", "--shards: ...".
+ */
+MUST_USE enum rc config_load(struct config *out, const struct config_sources *sources,
+                             struct error_list *errors);
+
+/* The same with the file's text in memory; `name` stands in messages. For tests and fuzzing. */
+MUST_USE enum rc config_load_text(struct config *out, const char *name, const char *text,
+                                  size_t text_len, const struct config_sources *sources,
+                                  struct error_list *errors);
+
+/* Frees what `config` owns and clears it. Nothing to do on one that is all zero. */
+void config_fini(struct config *config);
+
+/* True unless data_dir is `none`. */
+bool config_has_data_dir(const struct config *config);
+
+/* What --check-config prints after success: "configuration ok", then every value that is not the
+ * default, one line each ("mqtt.max_inflight = 64"). */
+void config_print(const struct config *config, FILE *out);
+
+#endif

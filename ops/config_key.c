@@ -1,0 +1,219 @@
+/*
+ * config_key.c -- the rows of config_table.h as data that can be searched.
+ *
+ * The table is expanded once for each section, because the offset of a field has the section's name
+ * in it. A type that is an enumeration becomes CONFIG_TYPE_CHOICE with a list of its texts; for all
+ * others the list is NULL. Searches are linear: there are some sixty keys, and they are looked up
+ * once for each line that an operator wrote.
+ */
+#include "config_key.h"
+
+#include "edit_distance.h"
+
+#include <string.h>
+
+#define CONFIG_CHOICE(constant, text) {text, constant, false},
+
+static const struct config_choice config_choices_share_strategy[] = {
+    CONFIG_SHARE_STRATEGY_TABLE(CONFIG_CHOICE){"hash", CONFIG_SHARE_HASH_CLIENTID, true},
+    {NULL, 0, false}};
+static const struct config_choice config_choices_default_priority[] = {
+    CONFIG_DEFAULT_PRIORITY_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_log_level[] = {
+    CONFIG_LOG_LEVEL_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_log_format[] = {
+    CONFIG_LOG_FORMAT_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+
+#define CONFIG_CHOICES_BOOL             NULL
+#define CONFIG_CHOICES_COUNT            NULL
+#define CONFIG_CHOICES_SIZE             NULL
+#define CONFIG_CHOICES_DURATION         NULL
+#define CONFIG_CHOICES_SECONDS          NULL
+#define CONFIG_CHOICES_FACTOR           NULL
+#define CONFIG_CHOICES_TEXT             NULL
+#define CONFIG_CHOICES_CPUS             NULL
+#define CONFIG_CHOICES_PRIORITIES       NULL
+#define CONFIG_CHOICES_BIND             NULL
+#define CONFIG_CHOICES_KEEPALIVE        NULL
+#define CONFIG_CHOICES_SHARE_STRATEGY   config_choices_share_strategy
+#define CONFIG_CHOICES_DEFAULT_PRIORITY config_choices_default_priority
+#define CONFIG_CHOICES_LOG_LEVEL        config_choices_log_level
+#define CONFIG_CHOICES_LOG_FORMAT       config_choices_log_format
+
+#define CONFIG_TYPE_SHARE_STRATEGY   CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_DEFAULT_PRIORITY CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_LOG_LEVEL        CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_LOG_FORMAT       CONFIG_TYPE_CHOICE
+
+#define CONFIG_RELOADABLE_RELOAD  true
+#define CONFIG_RELOADABLE_RESTART false
+
+/* clang-format off */
+#define CONFIG_ROW(section, path, offset, name, type, low, high, initial, words, reload, text) \
+    {section, name, path, CONFIG_TYPE_##type, CONFIG_WORDS_##words, \
+     CONFIG_RELOADABLE_##reload, low, high, initial, text, CONFIG_CHOICES_##type, offset},
+
+#define CONFIG_ROW_ROOT(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("", #name, offsetof(struct config, CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_MQTT(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("mqtt", "mqtt." #name, offsetof(struct config, mqtt.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_RETAINED(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("retained", "retained." #name, \
+               offsetof(struct config, retained.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_LIMITS(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("limits", "limits." #name, \
+               offsetof(struct config, limits.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_SHARDS(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("shards", "shards." #name, \
+               offsetof(struct config, shards.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_LOG(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("log", "log." #name, offsetof(struct config, log.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_SHUTDOWN(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("shutdown", "shutdown." #name, \
+               offsetof(struct config, shutdown.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_LISTENER(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW(CONFIG_SECTION_LISTENERS, #name, \
+               offsetof(struct config_listener, CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+
+static const struct config_key config_key_rows[] = {
+    CONFIG_ROOT_TABLE(CONFIG_ROW_ROOT)
+    CONFIG_MQTT_TABLE(CONFIG_ROW_MQTT)
+    CONFIG_RETAINED_TABLE(CONFIG_ROW_RETAINED)
+    CONFIG_LIMITS_TABLE(CONFIG_ROW_LIMITS)
+    CONFIG_SHARDS_TABLE(CONFIG_ROW_SHARDS)
+    CONFIG_LOG_TABLE(CONFIG_ROW_LOG)
+    CONFIG_SHUTDOWN_TABLE(CONFIG_ROW_SHUTDOWN)
+};
+
+static const struct config_key config_listener_key_rows[] = {
+    CONFIG_LISTENER_TABLE(CONFIG_ROW_LISTENER)
+};
+
+#define CONFIG_SECTION_ROW(section, text) {#section, text},
+static const struct config_section config_section_rows[] = {
+    CONFIG_SECTION_TABLE(CONFIG_SECTION_ROW)
+};
+/* clang-format on */
+
+/* Fields are written through their offsets with these widths. */
+STATIC_CHECK(sizeof(enum config_share_strategy) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum config_default_priority) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum config_log_format) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum log_level) == sizeof(uint32_t), "choices are 32 bits");
+
+const struct config_key *config_keys(uint32_t *out_num)
+{
+    CHECK(out_num != NULL);
+    *out_num = ARRAY_LEN(config_key_rows);
+    return config_key_rows;
+}
+
+const struct config_key *config_listener_keys(uint32_t *out_num)
+{
+    CHECK(out_num != NULL);
+    *out_num = ARRAY_LEN(config_listener_key_rows);
+    return config_listener_key_rows;
+}
+
+const struct config_section *config_sections(uint32_t *out_num)
+{
+    CHECK(out_num != NULL);
+    *out_num = ARRAY_LEN(config_section_rows);
+    return config_section_rows;
+}
+
+/* The table in which keys of `section` stand. */
+static const struct config_key *config_key_table(const char *section, uint32_t *out_num)
+{
+    if (strcmp(section, CONFIG_SECTION_LISTENERS) == 0)
+        return config_listener_keys(out_num);
+    return config_keys(out_num);
+}
+
+const struct config_key *config_key_find(const char *section, const char *name)
+{
+    CHECK(section != NULL && name != NULL);
+    uint32_t num = 0;
+    const struct config_key *keys = config_key_table(section, &num);
+    for (uint32_t i = 0; i < num; i++) {
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+const struct config_key *config_key_find_path(const char *path)
+{
+    CHECK(path != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(config_key_rows); i++) {
+        if (strcmp(config_key_rows[i].path, path) == 0)
+            return &config_key_rows[i];
+    }
+    return NULL;
+}
+
+const char *config_section_find(const char *name)
+{
+    CHECK(name != NULL);
+    static const char listeners[] = CONFIG_SECTION_LISTENERS;
+    for (size_t i = 0; i < ARRAY_LEN(config_section_rows); i++) {
+        if (strcmp(config_section_rows[i].name, name) == 0)
+            return config_section_rows[i].name;
+    }
+    return strcmp(name, listeners) == 0 ? listeners : NULL;
+}
+
+/* The nearest candidate so far. */
+struct config_nearest {
+    const char *answer;
+    uint32_t distance;
+};
+
+static void config_nearest_try(struct config_nearest *best, const char *name, const char *known,
+                               const char *answer)
+{
+    uint32_t distance = 0;
+    if (edit_distance_is_near(name, known, &distance) && distance < best->distance)
+        *best = (struct config_nearest){.answer = answer, .distance = distance};
+}
+
+const char *config_key_nearest(const char *section, const char *name)
+{
+    CHECK(section != NULL && name != NULL);
+    struct config_nearest best = {.answer = NULL, .distance = UINT32_MAX};
+    uint32_t num = 0;
+    const struct config_key *keys = config_key_table(section, &num);
+    for (uint32_t i = 0; i < num; i++) {
+        if (strcmp(keys[i].section, section) == 0)
+            config_nearest_try(&best, name, keys[i].name, keys[i].name);
+    }
+    if (section[0] == '\0') {
+        config_nearest_try(&best, name, CONFIG_SECTION_LISTENERS, CONFIG_SECTION_LISTENERS);
+        for (size_t i = 0; i < ARRAY_LEN(config_section_rows); i++)
+            config_nearest_try(&best, name, config_section_rows[i].name,
+                               config_section_rows[i].name);
+    }
+    if (best.answer != NULL)
+        return best.answer;
+    /* Perhaps it is right, or nearly, and only in the wrong section. */
+    keys = config_keys(&num);
+    for (uint32_t i = 0; i < num; i++) {
+        config_nearest_try(&best, name, keys[i].name, keys[i].path);
+        config_nearest_try(&best, name, keys[i].path, keys[i].path);
+    }
+    return best.answer;
+}
+
+void *config_key_field(const struct config_key *key, void *base)
+{
+    CHECK(key != NULL && base != NULL);
+    return (char *)base + key->offset;
+}
