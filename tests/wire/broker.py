@@ -71,8 +71,9 @@ class Broker:
         """The text of the configuration file and the command line that goes with it."""
         path = os.path.join(self.folder, "broker.conf")
         if self.kind == "mosquitto":
-            lines = ["allow_anonymous true", "persistence false", "allow_duplicate_messages false", "max_queued_messages 1000",
-                     f"listener {self.port} 127.0.0.1", "log_type error"]
+            lines = ["allow_anonymous true", "persistence false", "max_queued_messages 1000",
+                     "allow_duplicate_messages false", f"listener {self.port} 127.0.0.1",
+                     "log_type error"]
             for key, value in self.options.items():
                 if key not in MOSQUITTO_KEYS:
                     raise Unsupported(key)
@@ -126,6 +127,20 @@ class Broker:
 
     def alive(self):
         return self.process.poll() is None
+
+    def memory_kb(self):
+        """Resident memory in KiB, or None under a sanitizer, which keeps freed memory."""
+        with open(f"/proc/{self.pid}/status") as status:
+            fields = dict(line.split(":", 1) for line in status if line.startswith("Vm"))
+        if int(fields["VmSize"].split()[0]) > 1 << 30:
+            return None
+        return int(fields["VmRSS"].split()[0])
+
+    def cpu_seconds(self):
+        """Processor time used so far."""
+        with open(f"/proc/{self.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stderr(self):
         with open(self.stderr_path, errors="replace") as text:

@@ -23,8 +23,10 @@ t.topic(), which no other test gets. Sockets are closed by the harness at the en
 import itertools
 import random
 import re
+import select
+import time
 
-from mqtt_wire import Client, Failure
+from mqtt_wire import Client, Failure, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, ack, split
 
 
 def covers(*ids):
@@ -169,6 +171,35 @@ class Context:
             client.ping()
             if client.queue:
                 raise Failure(f"expected silence, got {client.queue[0]}")
+
+    def gather(self, clients, count):
+        """`count` PUBLISH packets from whichever of the clients they come to, acknowledged.
+        Returns a list of (index of the client, packet) in the order of arrival."""
+        got, waiting = [], 0
+        deadline = time.monotonic() + self.timeout
+        while len(got) < count or waiting:
+            ready = [c for c in clients if c.queue or split(c.buffer)]
+            if not ready:
+                sockets = {c.sock: c for c in clients}
+                left = deadline - time.monotonic()
+                ready = [sockets[s] for s in select.select(list(sockets), [], [], max(left, 0))[0]]
+            if not ready:
+                raise Failure(f"expected {count} PUBLISH in all, got {len(got)}")
+            for client in ready:
+                packet = client.recv()
+                if packet.type == PUBREL:
+                    client.send(ack(PUBCOMP, packet.packet_id))
+                    waiting -= 1
+                elif packet.type != PUBLISH:
+                    raise Failure(f"expected PUBLISH, got {packet}")
+                else:
+                    got.append((clients.index(client), packet))
+                    if packet.qos:
+                        client.send(ack(PUBACK if packet.qos == 1 else PUBREC, packet.packet_id))
+                    waiting += packet.qos == 2
+        if len(got) > count:
+            raise Failure(f"expected {count} PUBLISH in all, got {len(got)}: {got[count:]}")
+        return got
 
     def equal(self, got, want, what=""):
         if got != want:

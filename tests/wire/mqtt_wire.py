@@ -19,9 +19,8 @@ import socket
 import time
 
 from mqtt_packet import *  # noqa: F401,F403  (the tests use the builders through this module)
-from mqtt_packet import (ack, connect, disconnect, packet, parse, pingreq, publish, shorten, split,
-                         subscribe, unsubscribe, Malformed, TYPE_NAMES, CONNACK, CONNECT, PUBLISH,
-                         PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP, DISCONNECT,
+from mqtt_packet import (ack, connect, disconnect, parse, pingreq, publish, shorten, split,
+                         subscribe, unsubscribe, TYPE_NAMES, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP, DISCONNECT,
                          AUTH)
 
 
@@ -294,7 +293,7 @@ class Client:
             raise Closed(f"expected silence, got: {error}") from None
         raise Failure(f"expected silence, got {got}")
 
-    # ------------------------------------------------------------------------------- whole dialogues
+    # ----------------------------------------------------------------------------- whole dialogues
 
     def connect(self, client_id, reason=0, session_present=None, version=None, **options):
         """CONNECT and CONNACK. Keeps the limits that the client announces. Returns CONNACK."""

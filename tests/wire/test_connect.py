@@ -3,8 +3,8 @@
 import time
 
 from harness import cases, covers, only, slow, versions
-from mqtt_wire import (CONNACK, DISCONNECT, SUBACK, PINGRESP, PUBACK, Closed, Failure, TimedOut, ack,
-                       binary, connect, packet, pingreq, publish, subscribe, u16)
+from mqtt_wire import (CONNACK, DISCONNECT, SUBACK, PINGRESP, PUBACK, Closed, Failure, TimedOut,
+                       ack, binary, connect, packet, pingreq, publish, subscribe, u16)
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -404,7 +404,8 @@ def test_MQTT5_4_13_1_1_bad_property_in_connect(t, props, reason):
 
 
 WILL_PROPERTIES_BAD = [
-    ("delay-twice", [("will_delay", 1)] * 2, 0x82), ("format-twice", [("payload_format", 1)] * 2, 0x82),
+    ("delay-twice", [("will_delay", 1)] * 2, 0x82),
+    ("format-twice", [("payload_format", 1)] * 2, 0x82),
     ("format-2", {"payload_format": 2}, {0x81, 0x82}),
     ("expiry-twice", [("message_expiry", 1)] * 2, 0x82),
     ("content-twice", [("content_type", "x")] * 2, 0x82),

@@ -154,7 +154,8 @@ def test_filters_of_many_wildcards_do_not_explode(t):
 
 @versions(4, 5)
 def test_case_and_spaces_matter(t):
-    client, publisher = t.subscriber(t.topic("ACCOUNTS"), t.topic("Accounts payable")), t.connect("p")
+    client = t.subscriber(t.topic("ACCOUNTS"), t.topic("Accounts payable"))
+    publisher = t.connect("pub")
     publisher.publish(t.topic("Accounts"), "no")
     publisher.publish(t.topic("Accounts  payable"), "no")
     publisher.publish(t.topic("Accounts payable"), "yes")
