@@ -1,37 +1,25 @@
 /*
- * decode_publish.c -- PUBLISH (3.3), the packet that a broker lives on.
+ * decode_publish.c -- PUBLISH (3.3) when it is not the plain case.
  *
  *   body: topic (two-byte length) | packet identifier, with QoS 1 and 2 | properties, in MQTT 5.0 |
  *         payload, all that is left
  *
- * The path without properties is straight: two bounds checks, the topic's UTF-8, and the stores. The
- * flags that cannot be are one bit set, indexed by the four flag bits.
- *
- * Whether a server or a client reads makes one difference (subscription identifiers), which is a
- * constant in each of the two functions made from the same code.
+ * The plain case, no properties and a topic in ASCII, is inline in decode.h and fills the view; here
+ * are the properties, which until then are taken for the beginning of the payload, and other topics.
  *
  * Threads: pure functions, any.
  */
 #include "decode.h"
 
 #include "props.h"
-#include "utf8.h"
-
-#define PUBLISH_FLAG_RETAIN 0x1u
-#define PUBLISH_FLAG_DUP    0x8u
-
-/* QoS 3 [MQTT-3.3.1-4], with any DUP and RETAIN. */
-#define PUBLISH_FLAGS_QOS_3 ((1u << 0x6) | (1u << 0x7) | (1u << 0xE) | (1u << 0xF))
-/* DUP with QoS 0 [MQTT-3.3.1-2], a rule since 3.1.1. */
-#define PUBLISH_FLAGS_DUP_QOS_0 ((1u << 0x8) | (1u << 0x9))
 
 /* The properties that make a block unfit to be forwarded as it is: they are for one hop. */
 #define PUBLISH_PROPS_ONE_HOP                                                                      \
     ((UINT64_C(1) << PROP_TOPIC_ALIAS) | (UINT64_C(1) << PROP_MESSAGE_EXPIRY) |                    \
      (UINT64_C(1) << PROP_SUBSCRIPTION_ID))
 
-/* The property block, of which at least its length is in the reader. */
-static enum reason decode_publish_props(struct byte_reader *reader, bool from_server,
+/* The property block at the reader, which moves behind it. */
+static enum reason decode_publish_props(struct byte_reader *reader, enum decode_from from,
                                         struct publish_view *out)
 {
     struct bytes raw;
@@ -57,7 +45,7 @@ static enum reason decode_publish_props(struct byte_reader *reader, bool from_se
             out->alias = (uint16_t)prop.number;
         else if (prop.id == PROP_PAYLOAD_FORMAT)
             out->payload_is_text = prop.number == 1;
-        else if (prop.id == PROP_SUBSCRIPTION_ID && !from_server)
+        else if (prop.id == PROP_SUBSCRIPTION_ID && from == DECODE_FROM_CLIENT)
             return REASON_PROTOCOL_ERROR;
     }
     out->has_expiry = (present >> PROP_MESSAGE_EXPIRY) & 1;
@@ -65,63 +53,19 @@ static enum reason decode_publish_props(struct byte_reader *reader, bool from_se
     return REASON_SUCCESS;
 }
 
-static inline __attribute__((always_inline)) enum reason
-decode_publish_from(enum mqtt_version version, const struct frame *frame, bool from_server,
-                    struct publish_view *out)
+enum reason decode_publish_rare(enum mqtt_version version, enum decode_from from,
+                                struct publish_view *out)
 {
-    CHECK(frame_type(frame) == PACKET_PUBLISH);
-    unsigned flags = frame->head & 15;
-    uint32_t flags_bad = version == MQTT_31 ? PUBLISH_FLAGS_QOS_3
-                                            : PUBLISH_FLAGS_QOS_3 | PUBLISH_FLAGS_DUP_QOS_0;
-    if (UNLIKELY((flags_bad >> flags) & 1))
-        return REASON_MALFORMED_PACKET;
-
-    struct byte_reader reader = byte_reader_of(frame->body);
-    struct bytes topic = byte_reader_take16(&reader);
-    unsigned qos = (flags >> 1) & 3;
-    uint16_t packet_id = qos != 0 ? byte_reader_u16(&reader) : 0;
-    if (UNLIKELY(reader.failed))
-        return REASON_MALFORMED_PACKET;
-
-    out->topic = topic;
-    out->props = (struct bytes){.ptr = reader.at, .len = 0};
-    out->expiry_s = 0;
-    out->packet_id = packet_id;
-    out->alias = 0;
-    out->qos = (uint8_t)qos;
-    out->dup = (flags & PUBLISH_FLAG_DUP) != 0;
-    out->retain = (flags & PUBLISH_FLAG_RETAIN) != 0;
-    out->has_expiry = false;
-    out->props_plain = true;
-    out->payload_is_text = false;
+    struct byte_reader reader = byte_reader_of(out->payload);
     if (version == MQTT_50) {
-        if (LIKELY(byte_reader_left(&reader) > 0) && reader.at[0] == 0) {
-            reader.at++; /* no properties */
-        } else {
-            enum reason reason = decode_publish_props(&reader, from_server, out);
-            if (UNLIKELY(reason != REASON_SUCCESS))
-                return reason;
-        }
+        enum reason reason = decode_publish_props(&reader, from, out);
+        if (reason != REASON_SUCCESS)
+            return reason;
+        out->payload = (struct bytes){.ptr = reader.at, .len = byte_reader_left(&reader)};
     }
-    out->payload = (struct bytes){.ptr = reader.at, .len = byte_reader_left(&reader)};
-
-    if (UNLIKELY(!utf8_check(topic.ptr, topic.len)))
+    if (!utf8_check(out->topic.ptr, out->topic.len))
         return REASON_MALFORMED_PACKET;
-    if (UNLIKELY(topic.len == 0 && out->alias == 0))
-        return REASON_PROTOCOL_ERROR;
-    if (UNLIKELY(qos != 0 && packet_id == 0))
+    if (out->topic.len == 0 && out->alias == 0)
         return REASON_PROTOCOL_ERROR;
     return REASON_SUCCESS;
-}
-
-enum reason decode_publish(enum mqtt_version version, const struct frame *frame,
-                           struct publish_view *out)
-{
-    return decode_publish_from(version, frame, false, out);
-}
-
-enum reason decode_publish_from_server(enum mqtt_version version, const struct frame *frame,
-                                       struct publish_view *out)
-{
-    return decode_publish_from(version, frame, true, out);
 }

@@ -16,7 +16,7 @@
 #define PUBLISH_ALIAS_SIZE  3 /* identifier and two bytes */
 
 /* Bytes of the property block without its length. */
-static uint64_t encode_publish_props_len(const struct publish_out *publish)
+static inline uint64_t encode_publish_props_len(const struct publish_out *publish)
 {
     uint64_t len = publish->props.len;
     if (publish->has_expiry)
@@ -28,35 +28,46 @@ static uint64_t encode_publish_props_len(const struct publish_out *publish)
     return len;
 }
 
-/* Bytes between the fixed header and the payload; more than PACKET_LEN_MAX: too long. */
-static uint64_t encode_publish_variable_len(enum mqtt_version version,
-                                            const struct publish_out *publish, uint64_t props_len)
-{
-    uint64_t len = 2 + (uint64_t)publish->topic.len + (publish->qos != 0 ? 2 : 0);
-    if (version != MQTT_50)
-        return len;
-    if (props_len > PACKET_LEN_MAX)
-        return UINT64_C(1) + PACKET_LEN_MAX;
-    return len + encode_varint_size((uint32_t)props_len) + props_len;
-}
+/* The lengths that a head is made of. */
+struct encode_publish_lens {
+    uint32_t props;    /* the property block without its length */
+    uint32_t variable; /* between the fixed header and the payload */
+    uint32_t body;     /* what the fixed header says */
+};
 
-uint32_t encode_publish_head_size(enum mqtt_version version, const struct publish_out *publish)
+/* False if the packet would be longer than MQTT allows. */
+static inline bool encode_publish_measure(enum mqtt_version version,
+                                          const struct publish_out *publish,
+                                          struct encode_publish_lens *out)
 {
     CHECK(version != MQTT_NONE);
     CHECK(publish->topic.len <= STRING_LEN_MAX);
     uint64_t props_len = version == MQTT_50 ? encode_publish_props_len(publish) : 0;
-    uint64_t variable_len = encode_publish_variable_len(version, publish, props_len);
+    if (UNLIKELY(props_len > PACKET_LEN_MAX))
+        return false;
+    uint64_t variable_len = 2 + (uint64_t)publish->topic.len + (publish->qos != 0 ? 2 : 0);
+    if (version == MQTT_50)
+        variable_len += encode_varint_size((uint32_t)props_len) + props_len;
     uint64_t body_len = variable_len + publish->payload_len;
-    if (body_len > PACKET_LEN_MAX)
-        return 0;
-    return (uint32_t)(1 + encode_varint_size((uint32_t)body_len) + variable_len);
+    if (UNLIKELY(body_len > PACKET_LEN_MAX))
+        return false;
+    out->props = (uint32_t)props_len;
+    out->variable = (uint32_t)variable_len;
+    out->body = (uint32_t)body_len;
+    return true;
 }
 
-/* Writes the property block, its length included. */
-static uint8_t *encode_publish_props(uint8_t *at, const struct publish_out *publish,
-                                     uint32_t props_len)
+uint32_t encode_publish_head_size(enum mqtt_version version, const struct publish_out *publish)
 {
-    at = encode_varint(at, props_len);
+    struct encode_publish_lens lens;
+    if (!encode_publish_measure(version, publish, &lens))
+        return 0;
+    return 1 + encode_varint_size(lens.body) + lens.variable;
+}
+
+/* Writes the properties; their length stands before them already. */
+static uint8_t *encode_publish_props(uint8_t *at, const struct publish_out *publish)
+{
     if (publish->has_expiry) {
         *at++ = PROP_MESSAGE_EXPIRY;
         *at++ = (uint8_t)(publish->expiry_s >> 24);
@@ -82,17 +93,14 @@ static uint8_t *encode_publish_props(uint8_t *at, const struct publish_out *publ
 uint32_t encode_publish_head(enum mqtt_version version, const struct publish_out *publish,
                              uint8_t *out)
 {
-    CHECK(version != MQTT_NONE && publish->topic.len <= STRING_LEN_MAX);
     CHECK(publish->qos <= MQTT_QOS_2 && (publish->qos == 0 || publish->packet_id != 0));
-    uint64_t props_len = version == MQTT_50 ? encode_publish_props_len(publish) : 0;
-    uint64_t variable_len = encode_publish_variable_len(version, publish, props_len);
-    uint64_t body_len = variable_len + publish->payload_len;
-    if (body_len > PACKET_LEN_MAX)
+    struct encode_publish_lens lens;
+    if (!encode_publish_measure(version, publish, &lens))
         return 0;
 
     out[0] = (uint8_t)((PACKET_PUBLISH << 4) | (publish->dup << 3) | (publish->qos << 1) |
                        (publish->retain ? 1 : 0));
-    uint8_t *at = encode_varint(out + 1, (uint32_t)body_len);
+    uint8_t *at = encode_varint(out + 1, lens.body);
     const uint8_t *variable = at;
     *at++ = (uint8_t)(publish->topic.len >> 8);
     *at++ = (uint8_t)publish->topic.len;
@@ -103,9 +111,12 @@ uint32_t encode_publish_head(enum mqtt_version version, const struct publish_out
         *at++ = (uint8_t)(publish->packet_id >> 8);
         *at++ = (uint8_t)publish->packet_id;
     }
-    if (version == MQTT_50)
-        at = encode_publish_props(at, publish, (uint32_t)props_len);
-    CHECK(at == variable + variable_len);
+    if (version == MQTT_50) {
+        at = encode_varint(at, lens.props);
+        if (lens.props > 0)
+            at = encode_publish_props(at, publish);
+    }
+    CHECK(at == variable + lens.variable);
     return (uint32_t)(at - out);
 }
 

@@ -39,7 +39,6 @@ enum frame_result frame_read_slow(struct bytes in, uint32_t packet_len_max,
     if (version == MQTT_50 && header_len > 2 && byte == 0)
         return FRAME_MALFORMED;
 
-    out->header_len = (uint8_t)header_len;
     out->len = header_len + body_len;
     if (out->len > packet_len_max)
         return FRAME_TOO_LARGE;

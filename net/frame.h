@@ -32,9 +32,8 @@ enum frame_result {
 
 struct frame {
     struct bytes body;
-    uint32_t len;       /* the whole packet, header included */
-    uint8_t head;       /* first byte, as received */
-    uint8_t header_len; /* 2 to FIXED_HEADER_LEN_MAX */
+    uint32_t len; /* the whole packet, header included */
+    uint8_t head; /* first byte, as received */
 };
 
 static inline enum packet_type frame_type(const struct frame *frame)
@@ -88,11 +87,18 @@ static inline enum frame_result MUST_USE frame_read(struct bytes in, uint32_t pa
             out->body = (struct bytes){.ptr = in.ptr + header_len, .len = body_len};
             out->len = len;
             out->head = in.ptr[0];
-            out->header_len = (uint8_t)header_len;
             return FRAME_OK;
         }
     }
     return frame_read_slow(in, packet_len_max, version, out);
+}
+
+/* Bytes of the fixed header of a whole packet: 2 to FIXED_HEADER_LEN_MAX. */
+static inline uint32_t frame_header_len(const struct frame *frame)
+{
+    CHECK(frame->len >= frame->body.len + 2);
+    CHECK(frame->len <= frame->body.len + FIXED_HEADER_LEN_MAX);
+    return frame->len - frame->body.len;
 }
 
 /*
@@ -102,8 +108,7 @@ static inline enum frame_result MUST_USE frame_read(struct bytes in, uint32_t pa
 static inline bool frame_is_minimal(const struct frame *frame)
 {
     static const uint32_t body_len_min[FIXED_HEADER_LEN_MAX + 1] = {0, 0, 0, 128, 16384, 2097152};
-    CHECK(frame->header_len <= FIXED_HEADER_LEN_MAX);
-    return frame->body.len >= body_len_min[frame->header_len];
+    return frame->body.len >= body_len_min[frame_header_len(frame)];
 }
 
 #endif

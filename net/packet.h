@@ -115,15 +115,15 @@ struct publish_view {
     struct bytes topic; /* UTF-8 is checked, the rules of topic names are not */
     struct bytes payload;
     struct bytes props;
-    uint32_t expiry_s;  /* if has_expiry */
-    uint16_t packet_id; /* 0 with QoS 0, never 0 otherwise */
-    uint16_t alias;     /* 0: none; the bound is the connection's to check */
+    uint32_t expiry_s; /* if has_expiry */
+    uint16_t alias;    /* 0: none; the bound is the connection's to check */
+    bool has_expiry;
+    bool payload_is_text; /* payload format indicator 1; checking that is the caller's choice */
+    uint16_t packet_id;   /* 0 with QoS 0, never 0 otherwise */
     uint8_t qos;
     bool dup;
     bool retain;
-    bool has_expiry;
-    bool props_plain;     /* `props` can be forwarded as it is: nothing in it is for one hop only */
-    bool payload_is_text; /* payload format indicator 1; checking that is the caller's choice */
+    bool props_plain; /* `props` can be forwarded as it is: nothing in it is for one hop only */
 };
 
 /* PUBACK, PUBREC, PUBREL, PUBCOMP. */

@@ -84,7 +84,7 @@ static inline struct frame packet_of(uint8_t head, const char *body_text, enum m
 
 static inline void packet_free(struct frame *frame)
 {
-    free((void *)(uintptr_t)(frame->body.ptr - frame->header_len));
+    free((void *)(uintptr_t)(frame->body.ptr - frame_header_len(frame)));
 }
 
 /* Do the bytes say what the text says? */

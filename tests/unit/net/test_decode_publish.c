@@ -147,7 +147,8 @@ static void subscription_ids_come_from_servers(void **state)
     (void)state;
     struct frame frame = packet_of(0x30, "0001 'a' 05 0b 01 0b 8001 'p'", MQTT_50);
     struct publish_view view;
-    assert_int_equal(decode_publish_from_server(MQTT_50, &frame, &view), REASON_SUCCESS);
+    assert_int_equal(decode_publish_from(MQTT_50, DECODE_FROM_SERVER, &frame, &view),
+                     REASON_SUCCESS);
     assert_false(view.props_plain);
     uint32_t sub_id;
     assert_true(props_next_sub_id(&view.props, &sub_id));
@@ -156,7 +157,8 @@ static void subscription_ids_come_from_servers(void **state)
     assert_int_equal(sub_id, 128);
     packet_free(&frame);
     frame = packet_of(0x30, "0001 'a' 02 0b 00", MQTT_50);
-    assert_int_equal(decode_publish_from_server(MQTT_50, &frame, &view), REASON_PROTOCOL_ERROR);
+    assert_int_equal(decode_publish_from(MQTT_50, DECODE_FROM_SERVER, &frame, &view),
+                     REASON_PROTOCOL_ERROR);
     packet_free(&frame);
 }
 

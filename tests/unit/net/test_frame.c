@@ -9,8 +9,8 @@ static enum frame_result read_hex(const char *text, uint32_t max, enum mqtt_vers
     struct bytes in = hex_bytes(text);
     enum frame_result result = frame_read(in, max, version, out);
     if (result == FRAME_OK) {
-        assert_ptr_equal(out->body.ptr, in.ptr + out->header_len);
-        assert_int_equal(out->header_len + out->body.len, out->len);
+        assert_ptr_equal(out->body.ptr, in.ptr + frame_header_len(out));
+        assert_int_equal(frame_header_len(out) + out->body.len, out->len);
         assert_true(out->len <= in.len);
     }
     hex_free(in);
