@@ -1,0 +1,284 @@
+/*
+ * client.c -- see client.h for the states.
+ *
+ * Threads: the client's worker, except client_fini.
+ */
+#include "client.h"
+
+#include "heap.h"
+#include "stopwatch.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* The only packet id a client ever subscribes with. */
+#define CLIENT_SUBSCRIBE_ID 1
+
+#define CLIENT_HANDSHAKE_LEN_MAX 32768
+
+void client_fail(struct client *client, const char *format, ...)
+{
+    char what[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    control_fail(client->worker->control, "client %llu: %s", (unsigned long long)client->number,
+                 what);
+    client->state = CLIENT_BROKEN;
+    /* No more input is handled; the descriptor stays open until the end. */
+    client->stream.is_broken = true;
+}
+
+void client_put(struct client *client, const uint8_t *packet, uint32_t len)
+{
+    uint32_t room;
+    uint8_t *to = stream_reserve(&client->stream, &client->worker->pool, len, &room);
+    memcpy(to, packet, len);
+    stream_commit(&client->stream, len);
+    worker_mark(client->worker, client);
+}
+
+void client_put_ack(struct client *client, enum codec_type type, uint16_t packet_id)
+{
+    uint32_t room;
+    uint8_t *to = stream_reserve(&client->stream, &client->worker->pool, CODEC_ACK_LEN, &room);
+    codec_ack_put(to, type, packet_id);
+    stream_commit(&client->stream, CODEC_ACK_LEN);
+    worker_mark(client->worker, client);
+}
+
+void client_open(struct client *client)
+{
+    struct worker *worker = client->worker;
+    const struct options *options = worker->options;
+    CHECK(client->state == CLIENT_NEW);
+    client->state = CLIENT_CONNECTING;
+    int fd = endpoint_open(worker->endpoint, client->number);
+    if (fd < 0) {
+        const char *advice = errno == EADDRNOTAVAIL ? "; more addresses are needed, see --source"
+                                                    : "";
+        client_fail(client, "cannot connect: %s%s", strerror(errno), advice);
+        return;
+    }
+    stream_init(&client->stream, fd);
+    poller_add(&worker->poller, &client->stream);
+    char client_id[64];
+    snprintf(client_id, sizeof(client_id), "sb-%s-%llu", worker->run_id,
+             (unsigned long long)client->number);
+    struct codec_connect connect = {
+        .version = (unsigned)options->version,
+        .keep_alive_s = (uint16_t)options->keep_alive_s,
+        .client_id = client_id,
+        .username = options->username,
+        .password = options->password,
+    };
+    uint8_t packet[CLIENT_HANDSHAKE_LEN_MAX];
+    uint32_t len = codec_connect_put(packet, sizeof(packet), &connect);
+    if (len == 0)
+        client_fail(client, "user name and password are too long");
+    else
+        client_put(client, packet, len);
+}
+
+static void client_is_ready(struct client *client)
+{
+    client->state = CLIENT_READY;
+    atomic_fetch_add_explicit(&client->worker->num_ready, 1, memory_order_release);
+}
+
+static void client_subscribe(struct client *client)
+{
+    const struct options *options = client->worker->options;
+    uint8_t packet[CLIENT_HANDSHAKE_LEN_MAX];
+    uint32_t len = codec_subscribe_put(packet, sizeof(packet), (unsigned)options->version,
+                                       CLIENT_SUBSCRIBE_ID, client->filter, (unsigned)options->qos);
+    CHECK(len > 0);
+    client->state = CLIENT_SUBSCRIBING;
+    client_put(client, packet, len);
+}
+
+static void client_connack(struct client *client, const struct codec_frame *frame)
+{
+    const struct options *options = client->worker->options;
+    struct codec_connack connack;
+    if (client->state != CLIENT_CONNECTING ||
+        codec_connack_parse(frame, (unsigned)options->version, &connack) != RC_OK) {
+        client_fail(client, "the broker sent a CONNACK that is not valid");
+        return;
+    }
+    if (connack.reason != 0) {
+        client_fail(client, "the broker refused the connection, code 0x%02x", connack.reason);
+        return;
+    }
+    if (connack.qos_max < options->qos) {
+        client_fail(client, "the broker's maximum QoS is %u", connack.qos_max);
+        return;
+    }
+    if (client->role == CLIENT_PUBLISHER)
+        publisher_ready(client, connack.receive_maximum);
+    if (client->filter != NULL)
+        client_subscribe(client);
+    else
+        client_is_ready(client);
+}
+
+static void client_suback(struct client *client, const struct codec_frame *frame)
+{
+    uint8_t reason;
+    const struct options *options = client->worker->options;
+    if (client->state != CLIENT_SUBSCRIBING ||
+        codec_suback_parse(frame, (unsigned)options->version, &reason) != RC_OK)
+        client_fail(client, "the broker sent a SUBACK that is not valid");
+    else if (reason != options->qos)
+        client_fail(client, "asked for %s at QoS %u, the broker answered 0x%02x", client->filter,
+                    (unsigned)options->qos, reason);
+    else
+        client_is_ready(client);
+}
+
+/* PUBACK, PUBREC, PUBREL, PUBCOMP. */
+static void client_ack(struct client *client, const struct codec_frame *frame)
+{
+    struct codec_ack ack;
+    bool is_for_subscriber = frame->type == CODEC_PUBREL;
+    enum client_role role = is_for_subscriber ? CLIENT_SUBSCRIBER : CLIENT_PUBLISHER;
+    if (codec_ack_parse(frame, &ack) != RC_OK || client->role != role ||
+        (role == CLIENT_PUBLISHER && client->publisher.id_states == NULL))
+        counters_add(&client->worker->counters.protocol_errors, 1);
+    else if (is_for_subscriber)
+        subscriber_released(client, ack.packet_id);
+    else
+        publisher_acknowledged(client, (enum codec_type)frame->type, &ack);
+}
+
+static void client_control_packet(struct client *client, const struct codec_frame *frame)
+{
+    switch (frame->type) {
+    case CODEC_CONNACK:
+        client_connack(client, frame);
+        return;
+    case CODEC_SUBACK:
+        client_suback(client, frame);
+        return;
+    case CODEC_PUBACK:
+    case CODEC_PUBREC:
+    case CODEC_PUBREL:
+    case CODEC_PUBCOMP:
+        client_ack(client, frame);
+        return;
+    case CODEC_DISCONNECT:
+        client_fail(client, "the broker disconnected, reason 0x%02x",
+                    frame->body.len > 0 ? frame->body.ptr[0] : 0);
+        return;
+    default:
+        counters_add(&client->worker->counters.protocol_errors, 1);
+    }
+}
+
+static inline void client_packet(struct client *client, const struct codec_frame *frame)
+{
+    if (UNLIKELY(frame->type != CODEC_PUBLISH || client->role != CLIENT_SUBSCRIBER)) {
+        client_control_packet(client, frame);
+        return;
+    }
+    struct codec_publish publish;
+    struct worker *worker = client->worker;
+    if (UNLIKELY(codec_publish_parse(frame, (unsigned)worker->options->version, &publish) !=
+                 RC_OK)) {
+        client_fail(client, "the broker sent a PUBLISH that is not valid");
+        return;
+    }
+    subscriber_delivered(client, &publish, frame->len, worker->now_ns);
+}
+
+/* Keeps what there is of a packet whose end has not come. */
+static void client_carry(struct client *client, const uint8_t *data, size_t len)
+{
+    size_t needed = client->carry_len + len;
+    if (needed > client->carry_capacity) {
+        client->carry_capacity = 2 * needed;
+        client->carry = heap_resized(client->carry, client->carry_capacity, 1);
+    }
+    memcpy(client->carry + client->carry_len, data, len);
+    client->carry_len = needed;
+}
+
+/* Adds to the carried packet what it lacks; returns how much of the input that took. */
+static size_t client_carry_on(struct client *client, const uint8_t *data, size_t len)
+{
+    size_t used = 0;
+    while (used < len) {
+        struct codec_frame frame;
+        enum rc rc = codec_frame_next(client->carry, client->carry_len, &frame);
+        CHECK(rc == RC_MORE && client->carry_len > 0);
+        /* While the length is unknown, byte by byte: that is five at most. */
+        size_t lacking = frame.len > 0 ? frame.len - client->carry_len : 1;
+        size_t now = lacking < len - used ? lacking : len - used;
+        client_carry(client, data + used, now);
+        used += now;
+        rc = codec_frame_next(client->carry, client->carry_len, &frame);
+        if (rc == RC_MORE)
+            continue;
+        if (rc == RC_OK)
+            client_packet(client, &frame);
+        else
+            client_fail(client, "the broker sent a packet length that is not valid");
+        client->carry_len = 0;
+        break;
+    }
+    return used;
+}
+
+void client_input(struct client *client, const uint8_t *data, size_t len)
+{
+    CHECK(client->state != CLIENT_NEW && len > 0);
+    client->worker->now_ns = stopwatch_now_ns();
+    size_t at = 0;
+    if (client->carry_len > 0)
+        at = client_carry_on(client, data, len);
+    while (at < len && client->state != CLIENT_BROKEN) {
+        struct codec_frame frame;
+        enum rc rc = codec_frame_next(data + at, len - at, &frame);
+        if (rc == RC_MORE) {
+            client_carry(client, data + at, len - at);
+            return;
+        }
+        if (rc != RC_OK) {
+            client_fail(client, "the broker sent a packet length that is not valid");
+            return;
+        }
+        client_packet(client, &frame);
+        at += frame.len;
+    }
+}
+
+void client_close(struct client *client)
+{
+    static const uint8_t disconnect[] = {CODEC_DISCONNECT << 4, 0};
+    if (client->state == CLIENT_NEW || client->stream.fd < 0)
+        return;
+    /* A farewell in the middle of a packet would be an error of ours. */
+    if (client->state == CLIENT_READY && !client->stream.is_broken &&
+        !stream_has_output(&client->stream)) {
+        ssize_t sent = send(client->stream.fd, disconnect, sizeof(disconnect),
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)sent;
+    }
+    client->stream.is_in_flight = false;
+    stream_fini(&client->stream, &client->worker->pool);
+}
+
+void client_fini(struct client *client)
+{
+    if (client->role == CLIENT_PUBLISHER)
+        publisher_fini(&client->publisher);
+    else if (client->role == CLIENT_SUBSCRIBER)
+        subscriber_fini(&client->subscriber);
+    free(client->filter);
+    free(client->carry);
+}

@@ -1,0 +1,72 @@
+/*
+ * client.h -- one MQTT connection of the generator.
+ *
+ *     NEW --open--> CONNECTING --CONNACK--> [SUBSCRIBING --SUBACK-->] READY
+ *       any of them --failure--> BROKEN, which ends the run
+ *
+ * A client is a publisher, a subscriber, or neither (it only sits there). Input arrives in pieces of
+ * any size: packets are handled in place, the part of one that is still incomplete is kept in
+ * `carry`, whose memory grows with what has arrived.
+ *
+ * Threads: the client's worker; made and freed by the main thread while no worker runs.
+ */
+#ifndef BENCH_CLIENT_H
+#define BENCH_CLIENT_H
+
+#include "publisher.h"
+#include "stream.h"
+#include "subscriber.h"
+
+struct worker;
+
+enum client_role { CLIENT_IDLE, CLIENT_PUBLISHER, CLIENT_SUBSCRIBER };
+
+enum client_state {
+    CLIENT_NEW,
+    CLIENT_CONNECTING,
+    CLIENT_SUBSCRIBING,
+    CLIENT_READY,
+    CLIENT_BROKEN,
+};
+
+struct client {
+    struct stream stream; /* first: the poller's callbacks get its address */
+    struct worker *worker;
+    enum client_role role;
+    enum client_state state;
+    bool is_dirty;   /* in the worker's list of clients to look at before it waits */
+    uint64_t number; /* in the fleet */
+    char *filter;    /* to subscribe to; NULL: none. Owned */
+    uint8_t *carry;  /* an incomplete packet */
+    size_t carry_len;
+    size_t carry_capacity;
+    union {
+        struct publisher publisher;
+        struct subscriber subscriber;
+    };
+};
+
+STATIC_CHECK(offsetof(struct client, stream) == 0, "streams are cast to clients");
+
+/* Opens the socket and queues CONNECT. Failure is told to the control. */
+void client_open(struct client *client);
+
+/* Handles bytes received. */
+void client_input(struct client *client, const uint8_t *data, size_t len);
+
+/* Appends a packet of `len` bytes at `packet`. */
+void client_put(struct client *client, const uint8_t *packet, uint32_t len);
+
+/* Appends an acknowledgement. */
+void client_put_ack(struct client *client, enum codec_type type, uint16_t packet_id);
+
+/* Ends the run with a sentence about this client. */
+void client_fail(struct client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Says DISCONNECT, if the socket takes it, and closes. The poller is closed already. */
+void client_close(struct client *client);
+
+void client_fini(struct client *client);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * report.c -- the text; see report.h. The JSON is in report_json.c.
+ *
+ * The drawing gathers the histogram's slots into rows of equal ratio between the 0.1 % quantile and
+ * the maximum, so that a tail a thousand times longer than the median is still on the page.
+ *
+ * Threads: the main thread.
+ */
+#include "report.h"
+
+#include "text.h"
+
+#include <math.h>
+#include <string.h>
+
+#define REPORT_ROWS      16
+#define REPORT_BAR_WIDTH 50
+
+/* Above this the generator itself may be what was measured. */
+#define REPORT_BUSY_LIMIT 0.95
+
+/* Above this others took part in what was measured. */
+#define REPORT_DELAYED_LIMIT 0.05
+
+static double report_seconds(uint64_t duration_ns)
+{
+    return (double)duration_ns / 1e9;
+}
+
+static void report_parameters(FILE *file, const struct run_result *result)
+{
+    const struct options *options = result->options;
+    struct text_number window;
+    fprintf(file, "sluice-bench %s: %s; closed loop\n", result->scenario->name,
+            result->scenario->text);
+    fprintf(file, "  broker       %s:%u, MQTT %s, QoS %u\n", options->host, (unsigned)options->port,
+            options->version == 5 ? "5.0" : "3.1.1", (unsigned)options->qos);
+    fprintf(file, "  clients      %u publishers -> %u subscribers, connected in %.2f s\n",
+            result->num_publishers, result->num_subscribers, report_seconds(result->connect_ns));
+    fprintf(file, "  messages     %u bytes of payload, window %s per publisher",
+            (unsigned)options->payload, text_grouped(&window, options->window));
+    if (options->qos > 0)
+        fprintf(file, ", at most %u unacknowledged", (unsigned)options->inflight);
+    fprintf(file, "\n  time         %.1f s warm-up, %.2f s measured\n",
+            report_seconds(options->warmup_ns), report_seconds(result->measured_ns));
+    fprintf(file, "  generator    %u worker%s, %s; cores used (and wanted in vain)",
+            (unsigned)options->workers, options->workers > 1 ? "s" : "", result->io);
+    for (uint32_t i = 0; i < options->workers; i++)
+        fprintf(file, "%s %.0f %% (%.0f %%)", i > 0 ? "," : "", 100 * result->busy[i],
+                100 * result->delayed[i]);
+    fputc('\n', file);
+}
+
+static void report_rate(FILE *file, const char *what, uint64_t num, uint64_t num_bytes,
+                        uint64_t duration_ns)
+{
+    struct text_number rate;
+    double seconds = report_seconds(duration_ns);
+    fprintf(file, "  %-4s %12s msg/s  %9.2f MB/s\n", what,
+            text_grouped(&rate, (uint64_t)((double)num / seconds)),
+            (double)num_bytes / 1e6 / seconds);
+}
+
+static void report_rates(FILE *file, const struct run_result *result)
+{
+    const struct counters *measured = &result->measured;
+    fprintf(file, "\nrates (into and out of the broker)\n");
+    report_rate(file, "in", measured->published, measured->bytes_out, result->measured_ns);
+    report_rate(file, "out", measured->fresh, measured->bytes_in, result->measured_ns);
+    if (result->receives > 0)
+        fprintf(file, "  %.1f deliveries per receive of the generator\n",
+                (double)result->whole.fresh / (double)result->receives);
+}
+
+static void report_count(FILE *file, const char *what, uint64_t num, bool is_always)
+{
+    struct text_number text;
+    if (num > 0 || is_always)
+        fprintf(file, "  %-14s %14s\n", what, text_grouped(&text, num));
+}
+
+static void report_accounting(FILE *file, const struct run_result *result)
+{
+    const struct counters *whole = &result->whole;
+    bool has_acks = result->options->qos > 0;
+    fprintf(file, "\naccounting (whole run)\n");
+    report_count(file, "published", whole->published, true);
+    report_count(file, "acknowledged", whole->acknowledged, has_acks);
+    report_count(file, "expected", result->expected, true);
+    report_count(file, "delivered", whole->fresh + whole->late, true);
+    report_count(file, "lost", run_lost(result), true);
+    report_count(file, "duplicated", whole->duplicate, true);
+    report_count(file, "out of order", whole->out_of_order, true);
+    report_count(file, "given up, late", whole->late, false);
+    report_count(file, "stalls", whole->stalls, false);
+    report_count(file, "rejected", whole->rejected, false);
+    report_count(file, "misrouted", whole->misrouted, false);
+    report_count(file, "protocol err.", whole->protocol_errors, false);
+    report_count(file, "unfinished", result->unfinished, false);
+}
+
+static void report_quantiles(FILE *file, const struct histogram *latency)
+{
+    static const struct {
+        const char *name;
+        double fraction;
+    } rows[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1.0}};
+    struct text_number text;
+    fprintf(file, "\nlatency, publish to delivery (%s deliveries measured)\n",
+            text_grouped(&text, latency->num));
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+        fprintf(file, "  %-6s %10s\n", rows[i].name,
+                text_duration(&text, histogram_quantile_ns(latency, rows[i].fraction)));
+    fprintf(file, "  %-6s %10s\n", "mean", text_duration(&text, histogram_mean_ns(latency)));
+    if (latency->num_over > 0)
+        fprintf(file, "  beyond the range: %s\n", text_grouped(&text, latency->num_over));
+}
+
+/* The row of a value, of REPORT_ROWS between low and high in equal ratios. */
+static unsigned report_row(double value, double low, double high)
+{
+    if (value <= low)
+        return 0;
+    double at = log(value / low) / log(high / low) * REPORT_ROWS;
+    return at >= REPORT_ROWS ? REPORT_ROWS - 1 : (unsigned)at;
+}
+
+static void report_drawing(FILE *file, const struct histogram *latency)
+{
+    double low = (double)histogram_quantile_ns(latency, 0.001);
+    double high = (double)latency->max_ns;
+    uint64_t rows[REPORT_ROWS] = {0};
+    uint64_t highest = 0;
+    if (latency->num == 0 || low < 1 || high < 1.1 * low)
+        return;
+    for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++) {
+        if (latency->counts[i] == 0)
+            continue;
+        unsigned row = report_row((double)histogram_slot_low_ns(i), low, high);
+        rows[row] += latency->counts[i];
+        if (rows[row] > highest)
+            highest = rows[row];
+    }
+    char bar[REPORT_BAR_WIDTH + 1];
+    memset(bar, '#', REPORT_BAR_WIDTH);
+    bar[REPORT_BAR_WIDTH] = '\0';
+    fputc('\n', file);
+    for (unsigned i = 0; i < REPORT_ROWS; i++) {
+        struct text_number from;
+        double start_ns = low * pow(high / low, (double)i / REPORT_ROWS);
+        double share = (double)rows[i] / (double)latency->num;
+        int width = (int)ceil((double)rows[i] * REPORT_BAR_WIDTH / (double)highest);
+        fprintf(file, "  %8s  %6.2f %%  %.*s\n", text_duration(&from, (uint64_t)start_ns),
+                100 * share, width, bar);
+    }
+}
+
+static void report_verdict(FILE *file, const struct run_result *result)
+{
+    bool is_limit = false;
+    bool is_disturbed = false;
+    for (uint32_t i = 0; i < result->options->workers; i++) {
+        is_limit |= result->busy[i] + result->delayed[i] > REPORT_BUSY_LIMIT;
+        is_disturbed |= result->delayed[i] > REPORT_DELAYED_LIMIT;
+    }
+    if (is_limit)
+        fprintf(file, "\nnote: a worker never rested; the generator may be the limit, give it more "
+                      "workers or cores of its own\n");
+    if (is_disturbed)
+        fprintf(file, "\nnote: others used the generator's cores; latencies contain their time\n");
+    if (result->failure[0] != '\0')
+        fprintf(file, "\nFAILED: %s\n", result->failure);
+    else if (!run_is_correct(result))
+        fprintf(file, "\nFAILED: the accounting shows what MQTT does not allow at QoS %u\n",
+                (unsigned)result->options->qos);
+    else
+        fprintf(file, "\nok\n");
+}
+
+void report_text(FILE *file, const struct run_result *result)
+{
+    report_parameters(file, result);
+    if (result->measured_ns > 0) {
+        report_rates(file, result);
+        report_accounting(file, result);
+        report_quantiles(file, &result->latency);
+        report_drawing(file, &result->latency);
+    }
+    report_verdict(file, result);
+}

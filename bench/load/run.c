@@ -1,0 +1,208 @@
+/*
+ * run.c -- the phases of a measurement; see run.h.
+ *
+ * Threads: the main thread.
+ */
+#include "run.h"
+
+#include "interrupt.h"
+#include "progress.h"
+#include "stopwatch.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RUN_POLL_NS UINT64_C(2000000)
+
+/* Without a single new client for so long, connecting has failed. */
+#define RUN_CONNECT_STALL_NS (30 * STOPWATCH_SECOND_NS)
+
+static bool run_must_end(struct fleet *fleet)
+{
+    return interrupt_came() || control_has_failed(fleet->control);
+}
+
+/* Returns whether all clients are ready. */
+static bool run_connect(struct fleet *fleet)
+{
+    uint64_t num_before = 0;
+    uint64_t moved_ns = stopwatch_now_ns();
+    fleet_allow(fleet, UINT64_MAX);
+    for (;;) {
+        uint64_t num = fleet_num_ready(fleet);
+        uint64_t now_ns = stopwatch_now_ns();
+        if (num == fleet->num_clients)
+            return true;
+        if (run_must_end(fleet))
+            return false;
+        if (num != num_before)
+            moved_ns = now_ns;
+        num_before = num;
+        if (now_ns - moved_ns > RUN_CONNECT_STALL_NS) {
+            control_fail(fleet->control, "no answer to CONNECT or SUBSCRIBE; %llu of %u ready",
+                         (unsigned long long)num, fleet->num_clients);
+            return false;
+        }
+        progress_show("connecting: %llu of %u", (unsigned long long)num, fleet->num_clients);
+        stopwatch_sleep_ns(RUN_POLL_NS);
+    }
+}
+
+/* Sleeps for the given time, with a line of progress each second. */
+static void run_for(struct fleet *fleet, const char *what, uint64_t duration_ns)
+{
+    const uint64_t start_ns = stopwatch_now_ns();
+    uint64_t shown_ns = start_ns;
+    struct counters shown = fleet_counters(fleet);
+    for (;;) {
+        uint64_t now_ns = stopwatch_now_ns();
+        if (now_ns - start_ns >= duration_ns || run_must_end(fleet))
+            return;
+        if (now_ns - shown_ns >= STOPWATCH_SECOND_NS) {
+            struct counters now = fleet_counters(fleet);
+            double seconds = (double)(now_ns - shown_ns) / 1e9;
+            struct text_number in, out;
+            progress_show(
+                "%s: %.0f s, in %s/s, out %s/s, given up %llu", what,
+                (double)(now_ns - start_ns) / 1e9,
+                text_grouped(&in, (uint64_t)((double)(now.published - shown.published) / seconds)),
+                text_grouped(&out, (uint64_t)((double)(now.fresh - shown.fresh) / seconds)),
+                (unsigned long long)now.given_up);
+            shown = now;
+            shown_ns = now_ns;
+        }
+        uint64_t left_ns = duration_ns - (now_ns - start_ns);
+        stopwatch_sleep_ns(left_ns < 20 * RUN_POLL_NS ? left_ns : 20 * RUN_POLL_NS);
+    }
+}
+
+static void run_measure(struct fleet *fleet, struct run_result *out)
+{
+    struct worker_usage usage[OPTIONS_WORKERS_MAX];
+    atomic_store(&fleet->control->is_recording, true);
+    for (uint32_t i = 0; i < fleet->num_workers; i++)
+        usage[i] = worker_usage(&fleet->workers[i]);
+    struct counters before = fleet_counters(fleet);
+    uint64_t start_ns = stopwatch_now_ns();
+    run_for(fleet, "measuring", fleet->options->duration_ns);
+    out->measured = fleet_counters(fleet);
+    out->measured_ns = stopwatch_now_ns() - start_ns;
+    for (uint32_t i = 0; i < fleet->num_workers; i++) {
+        struct worker_usage now = worker_usage(&fleet->workers[i]);
+        double measured_ns = (double)out->measured_ns;
+        out->busy[i] = (double)(now.cpu_ns - usage[i].cpu_ns) / measured_ns;
+        out->delayed[i] = (double)(now.delayed_ns - usage[i].delayed_ns) / measured_ns;
+    }
+    atomic_store(&fleet->control->is_recording, false);
+    counters_subtract(&out->measured, &before);
+}
+
+/*
+ * Waits for the rest. Tallies give up by themselves, handshakes do not: without any movement for
+ * longer than a stall, what is open stays open. An interrupt does not shorten this, it would make
+ * losses of what is only under way.
+ */
+static void run_drain(struct fleet *fleet)
+{
+    /* Workers see the new phase, and count open handshakes, within one tick. */
+    const uint64_t settled_ns = 2 * WORKER_TICK_NS;
+    struct counters before = fleet_counters(fleet);
+    uint64_t unfinished_before = UINT64_MAX;
+    uint64_t moved_ns = stopwatch_now_ns();
+    while (!control_has_failed(fleet->control)) {
+        struct counters now = fleet_counters(fleet);
+        uint64_t unfinished = fleet_num_unfinished(fleet);
+        uint64_t expected = now.published * fleet->num_destinations;
+        uint64_t now_ns = stopwatch_now_ns();
+        bool has_moved = memcmp(&now, &before, offsetof(struct counters, turns)) != 0 ||
+                         unfinished != unfinished_before;
+        if (has_moved)
+            moved_ns = now_ns;
+        bool is_complete = now.fresh + now.given_up == expected && unfinished == 0;
+        uint64_t patience_ns = 2 * fleet->options->stall_ns + settled_ns;
+        if (now_ns - moved_ns > (is_complete ? settled_ns : patience_ns))
+            return;
+        before = now;
+        unfinished_before = unfinished;
+        progress_show("draining: %llu deliveries to come",
+                      (unsigned long long)(expected - now.fresh - now.given_up));
+        stopwatch_sleep_ns(RUN_POLL_NS);
+    }
+}
+
+/* What can be read only when the workers have ended. */
+static void run_collect(struct fleet *fleet, struct run_result *out)
+{
+    out->whole = fleet_counters(fleet);
+    out->expected = out->whole.published * fleet->num_destinations;
+    out->unfinished = fleet_num_unfinished(fleet);
+    for (uint32_t i = 0; i < fleet->num_workers; i++) {
+        const struct worker *worker = &fleet->workers[i];
+        histogram_merge(&out->latency, worker->latency);
+        if (!worker->is_open)
+            continue;
+        out->sends += worker->poller.num_sends;
+        out->receives += worker->poller.num_receives;
+        out->io = worker->poller.table->name;
+    }
+    if (control_has_failed(fleet->control))
+        memcpy(out->failure, fleet->control->failure, sizeof(out->failure));
+}
+
+static void run_phases(struct fleet *fleet, struct run_result *out)
+{
+    uint64_t start_ns = stopwatch_now_ns();
+    bool is_connected = run_connect(fleet);
+    out->connect_ns = stopwatch_now_ns() - start_ns;
+    if (is_connected) {
+        fleet_enter(fleet, CONTROL_RUN);
+        run_for(fleet, "warming up", fleet->options->warmup_ns);
+        run_measure(fleet, out);
+        fleet_enter(fleet, CONTROL_DRAIN);
+        run_drain(fleet);
+    }
+    progress_clear();
+}
+
+void run_load(const struct options *options, const struct endpoint *endpoint,
+              const struct scenario *scenario, struct run_result *out)
+{
+    struct control control;
+    struct fleet fleet;
+    *out = (struct run_result){.options = options, .scenario = scenario, .io = "none"};
+    histogram_init(&out->latency);
+    control_init(&control);
+    fleet_init(&fleet, options, endpoint, &control, scenario);
+    memcpy(out->run_id, fleet.run_id, sizeof(out->run_id));
+    out->num_publishers = fleet.num_publishers;
+    out->num_subscribers = fleet.num_subscribers;
+    out->num_destinations = fleet.num_destinations;
+    if (fleet_start(&fleet) == RC_OK) {
+        run_phases(&fleet, out);
+        fleet_stop(&fleet);
+    } else {
+        control_fail(&control, "cannot start a thread");
+    }
+    run_collect(&fleet, out);
+    fleet_fini(&fleet);
+    control_fini(&control);
+}
+
+uint64_t run_lost(const struct run_result *result)
+{
+    return result->whole.given_up - result->whole.late;
+}
+
+bool run_is_correct(const struct run_result *result)
+{
+    const struct counters *whole = &result->whole;
+    const struct options *options = result->options;
+    bool may_lose = options->qos == 0 && !options->strict;
+    bool may_repeat = options->qos == 1;
+    bool was_late_allowed = may_lose; /* late is out of order */
+    return (run_lost(result) == 0 || may_lose) && (whole->duplicate == 0 || may_repeat) &&
+           (whole->late == 0 || was_late_allowed) && whole->out_of_order == 0 &&
+           whole->rejected == 0 && whole->misrouted == 0 && whole->protocol_errors == 0 &&
+           result->unfinished == 0;
+}

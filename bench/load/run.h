@@ -1,0 +1,54 @@
+/*
+ * run.h -- one measurement from the first connection to the last delivery.
+ *
+ * Connect everybody; publish for the warm-up; publish for the measured time, reading the counters
+ * before and after it and recording latencies in between; stop publishing and wait until every
+ * message has arrived, been acknowledged, or has been given up. Rates and latencies are of the
+ * measured time, the accounting of messages is of the whole run.
+ *
+ * SIGINT ends whatever goes on early and still reports; a second one kills.
+ *
+ * Threads: the main thread.
+ */
+#ifndef BENCH_RUN_H
+#define BENCH_RUN_H
+
+#include "fleet.h"
+
+struct run_result {
+    const struct options *options;   /* borrowed */
+    const struct scenario *scenario; /* borrowed */
+    const char *io;                  /* name of the poller used; static */
+    char run_id[FLEET_RUN_ID_LEN + 1];
+    uint32_t num_publishers;
+    uint32_t num_subscribers;
+    uint32_t num_destinations;
+    uint64_t connect_ns;      /* until all clients were ready */
+    uint64_t measured_ns;     /* as it was, not as asked for */
+    struct counters measured; /* difference over the measured time */
+    struct counters whole;    /* the run */
+    uint64_t expected;        /* deliveries: published times destinations */
+    uint64_t unfinished;      /* handshakes still open at the end */
+    uint64_t sends;           /* system-level sends and receives, whole run */
+    uint64_t receives;
+    double busy[OPTIONS_WORKERS_MAX];    /* share of a core each worker used while measured */
+    double delayed[OPTIONS_WORKERS_MAX]; /* share of the time that others had the core it wanted */
+    struct histogram latency;            /* publish to delivery, measured time, all workers */
+    char failure[256];                   /* of the broker or the machine; empty: none */
+};
+
+/* Fills *out. Whatever happens there is a result; out->failure says what went wrong. */
+void run_load(const struct options *options, const struct endpoint *endpoint,
+              const struct scenario *scenario, struct run_result *out);
+
+/* Deliveries that never came. */
+uint64_t run_lost(const struct run_result *result);
+
+/*
+ * Whether MQTT was kept: at QoS 0 nothing twice and nothing out of order (a loss is allowed unless
+ * --strict), at QoS 1 nothing lost or out of order, at QoS 2 nothing lost, twice or out of order; no
+ * refusal, no open handshake, no protocol error, nothing damaged.
+ */
+bool run_is_correct(const struct run_result *result);
+
+#endif
