@@ -152,6 +152,9 @@ static uint16_t inflight_draw_id(const struct inflight *window)
     const struct inflight_block *block = window->block;
     uint32_t mask = block->num_slots - 1;
     uint32_t id = window->last_id + 1u;
+    /* Acknowledgements in order, the usual case, need no search. */
+    if (LIKELY(id <= INFLIGHT_ID_LAST && inflight_slot_of(block, (uint16_t)id)->packet_id == 0))
+        return (uint16_t)id;
     id += inflight_free_distance(block, id & mask);
     if (id > INFLIGHT_ID_LAST)
         id = 1 + inflight_free_distance(block, 1);
@@ -164,8 +167,9 @@ static struct inflight_entry *inflight_append(struct inflight *window, uint16_t 
 {
     struct inflight_block *block = window->block;
     uint32_t slot = id & (block->num_slots - 1);
-    CHECK(id != 0 && !inflight_slot_is_taken(block, slot));
     struct inflight_entry *entry = &block->entries[slot];
+    CHECK(id != 0 && entry->packet_id == 0);
+    CHECK_SLOW(!inflight_slot_is_taken(block, slot));
     entry->packet_id = id;
     entry->prev_id = block->last_id;
     if (block->last_id == 0)
@@ -251,7 +255,7 @@ void inflight_remove(struct inflight *window, struct inflight_entry *entry)
     CHECK(inflight_find(window, entry->packet_id) == entry);
     CHECK(window->count > 0);
     uint32_t slot = entry->packet_id & (block->num_slots - 1);
-    CHECK(inflight_slot_is_taken(block, slot));
+    CHECK_SLOW(inflight_slot_is_taken(block, slot));
     if (entry->prev_id == 0)
         block->first_id = entry->next_id;
     else
