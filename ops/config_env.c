@@ -1,7 +1,7 @@
 /*
  * config_env.c -- the environment as a source of configuration.
  *
- * A variable's name is folded to lower case with a dot for each `__`, which gives the path of a key.
+ * A variable's name is folded to lower case with a dot for each `__`, which gives a key's path.
  * Listeners are taken in rising order of their number, whatever the order of the variables, so that
  * one that adds a listener finds the ones before it; with at most CONFIG_LISTENERS_MAX numbers that
  * is one look at the environment for each.

@@ -19,7 +19,7 @@ void error_list_init(struct error_list *list)
     list->extra = 0;
 }
 
-/* Removes a UTF-8 character at the end of `text` that the cut at `len` bytes has left incomplete. */
+/* Removes a UTF-8 character at the end of `text` that the cut at `len` bytes left incomplete. */
 static void error_list_trim(char *text, size_t len)
 {
     size_t start = len;

@@ -119,12 +119,17 @@ static void all_errors_are_reported(void **state)
 static void listeners_are_bounded(void **state)
 {
     (void)state;
-    char line[1024] = "";
-    for (int i = 0; i < CONFIG_LISTENERS_MAX; i++)
-        strcat(line, i == 0 ? "--listen=:1" : " --listen=:1");
+    static const char word[] = "--listen=:1 ";
+    size_t word_len = strlen(word);
+    char line[1024];
+    for (size_t i = 0; i <= CONFIG_LISTENERS_MAX; i++)
+        memcpy(line + i * word_len, word, word_len);
+    /* Without the last space, once without and once with the last word. */
+    line[CONFIG_LISTENERS_MAX * word_len - 1] = '\0';
     ok(line);
     assert_int_equal(args.num_listen, CONFIG_LISTENERS_MAX);
-    strcat(line, " --listen=:1");
+    line[CONFIG_LISTENERS_MAX * word_len - 1] = ' ';
+    line[(CONFIG_LISTENERS_MAX + 1) * word_len - 1] = '\0';
     refuses(line, "there are more than 64 times --listen");
 }
 
