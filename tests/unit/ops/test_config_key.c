@@ -88,6 +88,7 @@ static void nearest_names(void **state)
         {"mqtt", "max_inflght", "max_inflight"},
         {"mqtt", "max_mqueue_length", "max_mqueue_len"},
         {"mqtt", "max_packetsize", "max_packet_size"},
+        {"mqtt", "session_expiry_intervl", "session_expiry_interval"},
         {"listeners", "max_connection", "max_connections"},
         {"listeners", "bnid", "bind"},
         {"", "mqqt", "mqtt"},

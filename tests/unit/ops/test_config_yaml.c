@@ -177,6 +177,13 @@ static void more_than_yaml_needs_is_refused(void **state)
                        "t.yaml:2:1: found a tab character that violates indentation");
     config_try_refuses("data_dir: [a\n", "t.yaml:2:1: did not find expected ',' or ']'");
     config_try_refuses("log:\n level: info\n\xFF", "t.yaml:3:1: invalid leading UTF-8 octet");
+    static const char utf16[] = "\xFF\xFEl\0o\0g\0:\0";
+    const struct config_sources none = {.file = NULL};
+    config_try_reset();
+    assert_int_equal(
+        config_load_text(&try_config, "t.yaml", utf16, sizeof(utf16) - 1, &none, &try_errors),
+        RC_INVALID);
+    config_try_says(0, "t.yaml:1:1: invalid leading UTF-8 octet");
     config_try_refuses("log: a\x01", "t.yaml:1:7: control characters are not allowed");
 }
 
