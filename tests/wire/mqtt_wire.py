@@ -20,8 +20,8 @@ import time
 
 from mqtt_packet import *  # noqa: F401,F403  (the tests use the builders through this module)
 from mqtt_packet import (ack, connect, disconnect, parse, pingreq, publish, shorten, split,
-                         subscribe, unsubscribe, TYPE_NAMES, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP, DISCONNECT,
-                         AUTH)
+                         subscribe, unsubscribe, TYPE_NAMES, CONNACK, PUBLISH, PUBACK, PUBREC,
+                         PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP, DISCONNECT, AUTH)
 
 
 class Failure(AssertionError):
