@@ -1,0 +1,27 @@
+/*
+ * clock.c -- time from the kernel's vDSO: about 20 ns a call and no system call.
+ * Threads: any.
+ */
+#include "clock.h"
+
+#include <time.h>
+
+#include "check.h"
+
+static uint64_t clock_read_ns(clockid_t id)
+{
+    struct timespec ts;
+    int failed = clock_gettime(id, &ts);
+    CHECK(failed == 0);
+    return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t clock_mono_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_wall_ms(void)
+{
+    return clock_read_ns(CLOCK_REALTIME) / 1000000;
+}

@@ -1,0 +1,20 @@
+/*
+ * clock.h -- the only reader of time in the process.
+ *
+ * A shard reads the clock once per turn and keeps the answer (shard_now_ms); everything else takes
+ * "now" as an argument, which makes it repeatable in tests. The simulator links its own clock.
+ *
+ * Threads: any.
+ */
+#ifndef SLUICE_CLOCK_H
+#define SLUICE_CLOCK_H
+
+#include <stdint.h>
+
+/* Nanoseconds on a clock that never jumps (CLOCK_MONOTONIC); its zero means nothing. */
+uint64_t clock_mono_ns(void);
+
+/* Milliseconds since 1970 (CLOCK_REALTIME), for what people read and for what outlives the process. */
+uint64_t clock_wall_ms(void);
+
+#endif

@@ -1,0 +1,446 @@
+/*
+ * mail.c -- rings, overflow lists and the sleep protocol of the mesh.
+ *
+ * One anonymous mapping holds all rings, so that pages of pairs that never talk are never touched.
+ * A ring is a ck_ring head (three cache lines) followed by its records. Sizes shrink with the number
+ * of endpoints: with 64 shards the data rings take 64 * 64 * 512 * 64 bytes = 134 MB of address
+ * space, with 2 shards 2 MB.
+ *
+ * Overflow: a list of blocks of MAIL_BLOCK_RECORDS records for each (target, class), freed as it
+ * drains. Above MAIL_PRESS_RECORDS waiting records, or too many bytes under way, the target is pressed
+ * until the list is empty again and half of the bytes have been taken. Bytes under way are counted by
+ * two free-running words of one writer each: what the sender sent and what the receiver took.
+ *
+ * Threads: see mail.h.
+ */
+#include "mail.h"
+
+#include <ck_ring.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "check.h"
+#include "engine_stats.h"
+
+#define MESH_MAGIC 0x4d455348u
+#define PORT_MAGIC 0x504f5254u
+
+#define MAIL_DATA_ENTRIES_MAX    4096 /* 256 KiB a pair: a turn of 100 us at 40 M records a second */
+#define MAIL_DATA_ENTRIES_MIN    512
+#define MAIL_CONTROL_ENTRIES     64  /* hand-overs and take-downs are rare */
+#define MAIL_CONFIRM_ENTRIES_MAX 1024
+#define MAIL_CONFIRM_ENTRIES_MIN 256
+#define MAIL_BLOCK_RECORDS       63
+#define MAIL_PRESS_RECORDS       4096 /* 256 KiB of records; the messages count with their sessions */
+#define MAIL_PRESS_BYTES         (64 * 1024 * 1024)
+#define MAIL_WORDS               ((MAIL_ENDPOINTS_MAX + 63) / 64)
+
+CK_RING_PROTOTYPE(mail, mail)
+
+/* Bytes of data mail that went through one pair's ring; each word has one writer. */
+struct mail_flow {
+    uint64_t taken; /* [A] by the receiver */
+    uint8_t pad[56];
+};
+
+/* What senders and the receiver of one endpoint share. */
+struct mail_box {
+    uint64_t senders[MAIL_WORDS]; /* [A] bit set by a sender after enqueuing */
+    uint32_t sleeping;            /* [A] 1 while the endpoint sleeps or is about to */
+} __attribute__((aligned(64)));
+
+struct mesh {
+    uint32_t magic;
+    unsigned endpoints;
+    size_t ring_offset[MAIL_CLASS_COUNT]; /* of a class inside a pair's area */
+    unsigned ring_entries[MAIL_CLASS_COUNT];
+    size_t pair_size;     /* begins with a struct mail_flow */
+    uint64_t limit_bytes; /* [A] */
+    uint8_t *memory;
+    size_t memory_size;
+    struct mail_box boxes[MAIL_ENDPOINTS_MAX];
+};
+
+struct mail_block {
+    struct mail_block *next;
+    uint32_t head;
+    uint32_t tail;
+    struct mail records[MAIL_BLOCK_RECORDS];
+};
+
+struct mail_overflow {
+    struct mail_block *first;
+    struct mail_block *last;
+    uint32_t records;
+};
+
+struct mail_target {
+    struct mail_overflow overflow[MAIL_CLASS_COUNT];
+    uint64_t sent_bytes; /* of data mail, ever */
+    bool pressed;
+    bool touched; /* mail was enqueued since the last flush */
+};
+
+struct mail_port {
+    uint32_t magic;
+    shard_id self;
+    struct mesh *mesh;
+    struct stats *stats;
+    unsigned pressed_count;
+    unsigned overflow_count; /* records in all overflow lists */
+    unsigned touched_count;
+    shard_id touched[MAIL_ENDPOINTS_MAX];
+    struct mail_target targets[MAIL_ENDPOINTS_MAX];
+};
+
+static unsigned mail_scaled(unsigned most, unsigned least, unsigned endpoints)
+{
+    unsigned entries = most;
+    while (entries > least && (size_t)entries * endpoints > 16 * (size_t)most)
+        entries /= 2;
+    return entries;
+}
+
+struct mesh *mesh_create(unsigned endpoints)
+{
+    CHECK(endpoints > 0 && endpoints <= MAIL_ENDPOINTS_MAX);
+    struct mesh *mesh = aligned_alloc(64, (sizeof(*mesh) + 63) / 64 * 64);
+    if (mesh == NULL)
+        return NULL;
+    memset(mesh, 0, sizeof(*mesh));
+    mesh->endpoints = endpoints;
+    mesh->ring_entries[MAIL_CONTROL] = MAIL_CONTROL_ENTRIES;
+    mesh->ring_entries[MAIL_CONFIRM] =
+        mail_scaled(MAIL_CONFIRM_ENTRIES_MAX, MAIL_CONFIRM_ENTRIES_MIN, endpoints);
+    mesh->ring_entries[MAIL_DATA] =
+        mail_scaled(MAIL_DATA_ENTRIES_MAX, MAIL_DATA_ENTRIES_MIN, endpoints);
+    size_t head_size = (sizeof(struct ck_ring) + 63) / 64 * 64;
+    mesh->limit_bytes = MAIL_PRESS_BYTES;
+    mesh->pair_size = sizeof(struct mail_flow);
+    for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++) {
+        mesh->ring_offset[class] = mesh->pair_size;
+        mesh->pair_size += head_size + mesh->ring_entries[class] * sizeof(struct mail);
+    }
+    mesh->memory_size = mesh->pair_size * endpoints * endpoints;
+    void *memory = mmap(NULL, mesh->memory_size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        free(mesh);
+        return NULL;
+    }
+    mesh->memory = memory;
+    for (size_t pair = 0; pair < (size_t)endpoints * endpoints; pair++)
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++)
+            ck_ring_init((struct ck_ring *)(void *)(mesh->memory + pair * mesh->pair_size +
+                                                    mesh->ring_offset[class]),
+                         mesh->ring_entries[class]);
+    mesh->magic = MESH_MAGIC;
+    return mesh;
+}
+
+void mesh_destroy(struct mesh *mesh)
+{
+    if (mesh == NULL)
+        return;
+    CHECK_OBJ(mesh, MESH_MAGIC);
+    munmap(mesh->memory, mesh->memory_size);
+    mesh->magic = 0;
+    free(mesh);
+}
+
+unsigned mesh_endpoints(const struct mesh *mesh)
+{
+    CHECK_OBJ(mesh, MESH_MAGIC);
+    return mesh->endpoints;
+}
+
+void mesh_set_limit(struct mesh *mesh, uint64_t limit_bytes)
+{
+    CHECK_OBJ(mesh, MESH_MAGIC);
+    __atomic_store_n(&mesh->limit_bytes, limit_bytes, __ATOMIC_RELAXED);
+}
+
+static struct mail_flow *mail_flow(const struct mesh *mesh, shard_id from, shard_id to)
+{
+    size_t pair = (size_t)from * mesh->endpoints + to;
+    return (struct mail_flow *)(void *)(mesh->memory + pair * mesh->pair_size);
+}
+
+/* Bytes of data mail from this port that the receiver has not taken yet. */
+static uint64_t mail_under_way(const struct mail_port *port, shard_id to)
+{
+    const struct mail_flow *flow = mail_flow(port->mesh, port->self, to);
+    return port->targets[to].sent_bytes - __atomic_load_n(&flow->taken, __ATOMIC_RELAXED);
+}
+
+static struct ck_ring *mail_ring(const struct mesh *mesh, shard_id from, shard_id to,
+                                 enum mail_class class, struct mail **out_records)
+{
+    CHECK(from < mesh->endpoints && to < mesh->endpoints);
+    size_t pair = (size_t)from * mesh->endpoints + to;
+    uint8_t *area = mesh->memory + pair * mesh->pair_size + mesh->ring_offset[class];
+    *out_records = (struct mail *)(void *)(area + (sizeof(struct ck_ring) + 63) / 64 * 64);
+    return (struct ck_ring *)(void *)area;
+}
+
+struct mail_port *mail_port_create(struct mesh *mesh, shard_id self, struct stats *stats)
+{
+    CHECK_OBJ(mesh, MESH_MAGIC);
+    CHECK(self < mesh->endpoints && stats != NULL);
+    struct mail_port *port = calloc(1, sizeof(*port));
+    if (port == NULL)
+        return NULL;
+    port->magic = PORT_MAGIC;
+    port->self = self;
+    port->mesh = mesh;
+    port->stats = stats;
+    return port;
+}
+
+void mail_port_destroy(struct mail_port *port)
+{
+    if (port == NULL)
+        return;
+    CHECK_OBJ(port, PORT_MAGIC);
+    for (unsigned to = 0; to < port->mesh->endpoints; to++) {
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++) {
+            struct mail_block *block = port->targets[to].overflow[class].first;
+            while (block != NULL) {
+                struct mail_block *next = block->next;
+                free(block);
+                block = next;
+            }
+        }
+    }
+    port->magic = 0;
+    free(port);
+}
+
+static void mail_touch(struct mail_port *port, shard_id to)
+{
+    struct mail_target *target = &port->targets[to];
+    if (!target->touched) {
+        target->touched = true;
+        CHECK(port->touched_count < MAIL_ENDPOINTS_MAX);
+        port->touched[port->touched_count++] = to;
+    }
+}
+
+static bool mail_enqueue(struct mail_port *port, shard_id to, enum mail_class class,
+                         struct mail *mail)
+{
+    struct mail *records;
+    struct ck_ring *ring = mail_ring(port->mesh, port->self, to, class, &records);
+    if (!ck_ring_enqueue_spsc_mail(ring, records, mail))
+        return false;
+    mail_touch(port, to);
+    return true;
+}
+
+static void mail_overflow_add(struct mail_port *port, shard_id to, enum mail_class class,
+                              const struct mail *mail)
+{
+    struct mail_overflow *overflow = &port->targets[to].overflow[class];
+    if (overflow->last == NULL || overflow->last->tail == MAIL_BLOCK_RECORDS) {
+        struct mail_block *block = malloc(sizeof(*block));
+        /* The record may hold the only reference to an acknowledged message: it cannot be lost. */
+        CHECK(block != NULL);
+        block->next = NULL;
+        block->head = 0;
+        block->tail = 0;
+        if (overflow->last != NULL)
+            overflow->last->next = block;
+        else
+            overflow->first = block;
+        overflow->last = block;
+    }
+    overflow->last->records[overflow->last->tail++] = *mail;
+    overflow->records++;
+    port->overflow_count++;
+    stat_add(port->stats, STAT_MAIL_OVERFLOWED, 1);
+}
+
+static void mail_press(struct mail_port *port, shard_id to)
+{
+    struct mail_target *target = &port->targets[to];
+    if (target->pressed)
+        return;
+    uint64_t limit = __atomic_load_n(&port->mesh->limit_bytes, __ATOMIC_RELAXED);
+    if (target->overflow[MAIL_DATA].records <= MAIL_PRESS_RECORDS &&
+        mail_under_way(port, to) <= limit)
+        return;
+    target->pressed = true;
+    port->pressed_count++;
+}
+
+static void mail_unpress(struct mail_port *port, shard_id to)
+{
+    struct mail_target *target = &port->targets[to];
+    uint64_t limit = __atomic_load_n(&port->mesh->limit_bytes, __ATOMIC_RELAXED);
+    if (!target->pressed || target->overflow[MAIL_DATA].records > 0 ||
+        mail_under_way(port, to) > limit / 2)
+        return;
+    target->pressed = false;
+    port->pressed_count--;
+}
+
+void mail_send(struct mail_port *port, shard_id to, enum mail_class class, struct mail *mail)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    CHECK(to < port->mesh->endpoints && (unsigned)class < MAIL_CLASS_COUNT);
+    mail->from = port->self;
+    stat_add(port->stats, STAT_MAIL_SENT, 1);
+    if (port->targets[to].overflow[class].records > 0 || !mail_enqueue(port, to, class, mail))
+        mail_overflow_add(port, to, class, mail);
+    if (class == MAIL_DATA) {
+        port->targets[to].sent_bytes += mail->weight;
+        mail_press(port, to);
+    }
+}
+
+bool mail_pressed(const struct mail_port *port, shard_id to)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    CHECK(to < port->mesh->endpoints);
+    return port->targets[to].pressed;
+}
+
+bool mail_pressed_any(const struct mail_port *port)
+{
+    return port->pressed_count > 0;
+}
+
+bool mail_has_overflow(const struct mail_port *port)
+{
+    return port->overflow_count > 0 || port->pressed_count > 0;
+}
+
+static void mail_overflow_move(struct mail_port *port, shard_id to, enum mail_class class)
+{
+    struct mail_overflow *overflow = &port->targets[to].overflow[class];
+    while (overflow->first != NULL) {
+        struct mail_block *block = overflow->first;
+        while (block->head < block->tail) {
+            if (!mail_enqueue(port, to, class, &block->records[block->head]))
+                return;
+            block->head++;
+            overflow->records--;
+            port->overflow_count--;
+        }
+        overflow->first = block->next;
+        if (overflow->first == NULL)
+            overflow->last = NULL;
+        free(block);
+    }
+    CHECK(overflow->records == 0);
+}
+
+void mail_flush(struct mail_port *port, mail_wake_fn wake, void *context)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    if (port->overflow_count > 0) {
+        for (unsigned to = 0; to < port->mesh->endpoints; to++)
+            for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++)
+                if (port->targets[to].overflow[class].records > 0)
+                    mail_overflow_move(port, (shard_id)to, (enum mail_class)class);
+    }
+    if (port->pressed_count > 0)
+        for (unsigned to = 0; to < port->mesh->endpoints; to++)
+            mail_unpress(port, (shard_id)to);
+    if (port->touched_count == 0)
+        return;
+    uint64_t bit = UINT64_C(1) << (port->self % 64);
+    for (unsigned i = 0; i < port->touched_count; i++) {
+        struct mail_box *box = &port->mesh->boxes[port->touched[i]];
+        /* Unconditional: a test before it could read the bit that the receiver is just clearing. */
+        __atomic_fetch_or(&box->senders[port->self / 64], bit, __ATOMIC_SEQ_CST);
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < port->touched_count; i++) {
+        shard_id to = port->touched[i];
+        struct mail_box *box = &port->mesh->boxes[to];
+        port->targets[to].touched = false;
+        if (__atomic_load_n(&box->sleeping, __ATOMIC_RELAXED) != 0 &&
+            __atomic_exchange_n(&box->sleeping, 0, __ATOMIC_ACQ_REL) != 0) {
+            stat_add(port->stats, STAT_MAIL_WAKES, 1);
+            wake(context, to);
+        }
+    }
+    port->touched_count = 0;
+}
+
+/* True if records remain in the ring. */
+static bool mail_drain_ring(struct mail_port *port, shard_id from, enum mail_class class,
+                            unsigned *budget, mail_fn fn, void *context)
+{
+    struct mail *records;
+    struct ck_ring *ring = mail_ring(port->mesh, from, port->self, class, &records);
+    struct mail_flow *flow = mail_flow(port->mesh, from, port->self);
+    struct mail mail;
+    while (*budget > 0) {
+        if (!ck_ring_dequeue_spsc_mail(ring, records, &mail))
+            return false;
+        (*budget)--;
+        if (class == MAIL_DATA)
+            __atomic_store_n(&flow->taken, flow->taken + mail.weight, __ATOMIC_RELAXED);
+        stat_add(port->stats, STAT_MAIL_RECEIVED, 1);
+        CHECK(mail.from == from);
+        fn(context, &mail);
+    }
+    return ck_ring_size(ring) > 0;
+}
+
+bool mail_drain(struct mail_port *port, unsigned budget, mail_fn fn, void *context)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    struct mail_box *box = &port->mesh->boxes[port->self];
+    bool more = false;
+    for (unsigned word = 0; word < MAIL_WORDS; word++) {
+        if (__atomic_load_n(&box->senders[word], __ATOMIC_RELAXED) == 0)
+            continue;
+        uint64_t senders = __atomic_exchange_n(&box->senders[word], 0, __ATOMIC_SEQ_CST);
+        uint64_t left = 0;
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++) {
+            for (uint64_t rest = senders; rest != 0; rest &= rest - 1) {
+                unsigned at = (unsigned)__builtin_ctzll(rest);
+                unsigned own = budget;
+                if (mail_drain_ring(port, (shard_id)(word * 64 + at), (enum mail_class)class, &own,
+                                    fn, context))
+                    left |= UINT64_C(1) << at;
+            }
+        }
+        if (left != 0) {
+            __atomic_fetch_or(&box->senders[word], left, __ATOMIC_RELAXED);
+            more = true;
+        }
+    }
+    return more;
+}
+
+bool mail_has_news(const struct mail_port *port)
+{
+    const struct mail_box *box = &port->mesh->boxes[port->self];
+    for (unsigned word = 0; word < MAIL_WORDS; word++)
+        if (__atomic_load_n(&box->senders[word], __ATOMIC_RELAXED) != 0)
+            return true;
+    return false;
+}
+
+bool mail_sleep(struct mail_port *port)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    struct mail_box *box = &port->mesh->boxes[port->self];
+    __atomic_store_n(&box->sleeping, 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!mail_has_news(port))
+        return true;
+    __atomic_store_n(&box->sleeping, 0, __ATOMIC_RELAXED);
+    return false;
+}
+
+void mail_awake(struct mail_port *port)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    __atomic_store_n(&port->mesh->boxes[port->self].sleeping, 0, __ATOMIC_RELAXED);
+}

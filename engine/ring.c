@@ -1,0 +1,327 @@
+/*
+ * ring.c -- the liburing implementation of ring.h.
+ *
+ * The submission queue holds RING_SQ_ENTRIES requests; when it is full, a request submits what is
+ * there and takes the place that frees. The completion queue is many times larger than the buffer
+ * ring, so that a turn with a full buffer ring, all sends and all accepts cannot overflow it; an
+ * overflow is only counted, because the kernel keeps those completions and delivers them later.
+ *
+ * Provided buffers are one anonymous mapping; liburing's ring of descriptors beside it. Buffers are
+ * given back one by one at the tail, so the kernel cycles through all of them and the memory of a
+ * busy shard settles at buffer_count * buffer_size.
+ *
+ * Threads: see ring.h.
+ */
+#include "ring.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "uring_compat.h"
+
+#define RING_MAGIC        0x52494e47u
+#define RING_SQ_ENTRIES   4096
+#define RING_CQ_ENTRIES   16384
+#define RING_BUFFER_GROUP 0
+
+struct ring {
+    uint32_t magic;
+    uint32_t buffer_count;
+    uint32_t buffer_size;
+    struct io_uring uring;
+    struct io_uring_buf_ring *buffers;
+    uint8_t *buffer_bytes;
+};
+
+static int ring_queue_init(struct io_uring *uring, unsigned sq_entries, unsigned cq_entries)
+{
+    struct io_uring_params params;
+    memset(&params, 0, sizeof(params));
+    params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
+                   IORING_SETUP_CLAMP;
+    params.cq_entries = cq_entries;
+    int result = io_uring_queue_init_params(sq_entries, uring, &params);
+    if (result != -EINVAL)
+        return result;
+    memset(&params, 0, sizeof(params));
+    params.flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
+                   IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    params.cq_entries = cq_entries;
+    return io_uring_queue_init_params(sq_entries, uring, &params);
+}
+
+/* The kernel's switch (since 6.6): 0 allowed, 1 only for a group, 2 forbidden; -1 if unknown. */
+static int ring_sysctl_disabled(void)
+{
+    int value = -1;
+    FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+    if (file == NULL)
+        return -1;
+    if (fscanf(file, "%d", &value) != 1)
+        value = -1;
+    fclose(file);
+    return value;
+}
+
+static void ring_explain(int error, char *out_reason, size_t reason_size)
+{
+    if (error == EPERM && ring_sysctl_disabled() > 0)
+        snprintf(out_reason, reason_size,
+                 "io_uring is switched off on this machine: set sysctl kernel.io_uring_disabled=0");
+    else if (error == EPERM || error == EACCES)
+        snprintf(out_reason, reason_size,
+                 "io_uring is forbidden to this process, probably by a seccomp profile or a "
+                 "container: allow io_uring_setup, io_uring_enter and io_uring_register");
+    else if (error == ENOSYS)
+        snprintf(out_reason, reason_size,
+                 "this kernel has no io_uring, or a seccomp profile hides it: Linux 6.1 or newer "
+                 "with CONFIG_IO_URING is needed");
+    else if (error == ENOMEM)
+        snprintf(out_reason, reason_size,
+                 "io_uring could not lock memory: raise the memlock limit (ulimit -l)");
+    else if (error == EINVAL || error == EOPNOTSUPP)
+        snprintf(out_reason, reason_size,
+                 "this kernel's io_uring is too old (no provided buffer rings or multishot "
+                 "receive): Linux 6.1 or newer is needed");
+    else
+        snprintf(out_reason, reason_size, "io_uring cannot be set up: %s", strerror(error));
+}
+
+enum rc ring_probe(char *out_reason, size_t reason_size)
+{
+    CHECK(out_reason != NULL && reason_size > 0);
+    struct io_uring uring;
+    int result = ring_queue_init(&uring, 8, 16);
+    if (result < 0) {
+        ring_explain(-result, out_reason, reason_size);
+        return RC_UNSUPPORTED;
+    }
+    int error = 0;
+    struct io_uring_buf_ring *buffers = io_uring_setup_buf_ring_compat(&uring, 8, 0, &error);
+    if (buffers != NULL)
+        munmap(buffers, 8 * sizeof(struct io_uring_buf));
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&uring);
+    if (buffers == NULL)
+        ring_explain(error, out_reason, reason_size);
+    else if (probe == NULL || !io_uring_opcode_supported(probe, IORING_OP_SEND_ZC)) {
+        /* SEND_ZC came with 6.0, as multishot receive did, which has no probe of its own. */
+        ring_explain(EINVAL, out_reason, reason_size);
+        error = EINVAL;
+    }
+    if (probe != NULL)
+        io_uring_free_probe(probe);
+    io_uring_queue_exit(&uring);
+    return error == 0 ? RC_OK : RC_UNSUPPORTED;
+}
+
+static enum rc ring_buffers_create(struct ring *ring)
+{
+    size_t size = (size_t)ring->buffer_count * ring->buffer_size;
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED)
+        return RC_NO_MEMORY;
+    int error = 0;
+    ring->buffers = io_uring_setup_buf_ring_compat(&ring->uring, ring->buffer_count,
+                                                   RING_BUFFER_GROUP, &error);
+    if (ring->buffers == NULL) {
+        munmap(bytes, size);
+        return RC_UNSUPPORTED;
+    }
+    ring->buffer_bytes = bytes;
+    int mask = io_uring_buf_ring_mask(ring->buffer_count);
+    for (uint32_t i = 0; i < ring->buffer_count; i++)
+        io_uring_buf_ring_add(ring->buffers, ring->buffer_bytes + (size_t)i * ring->buffer_size,
+                              ring->buffer_size, (unsigned short)i, mask, (int)i);
+    io_uring_buf_ring_advance(ring->buffers, (int)ring->buffer_count);
+    return RC_OK;
+}
+
+enum rc ring_create(struct ring **out_ring, uint32_t buffer_count, uint32_t buffer_size)
+{
+    CHECK(buffer_count > 0 && buffer_count <= 32768 && (buffer_count & (buffer_count - 1)) == 0);
+    struct ring *ring = calloc(1, sizeof(*ring));
+    if (ring == NULL)
+        return RC_NO_MEMORY;
+    ring->buffer_count = buffer_count;
+    ring->buffer_size = buffer_size;
+    if (ring_queue_init(&ring->uring, RING_SQ_ENTRIES, RING_CQ_ENTRIES) < 0) {
+        free(ring);
+        return RC_UNSUPPORTED;
+    }
+    /* Spares the kernel a look-up of the ring's descriptor at every enter; harmless if refused. */
+    (void)io_uring_register_ring_fd(&ring->uring);
+    enum rc rc = ring_buffers_create(ring);
+    if (rc != RC_OK) {
+        io_uring_queue_exit(&ring->uring);
+        free(ring);
+        return rc;
+    }
+    ring->magic = RING_MAGIC;
+    *out_ring = ring;
+    return RC_OK;
+}
+
+void ring_destroy(struct ring *ring)
+{
+    if (ring == NULL)
+        return;
+    CHECK_OBJ(ring, RING_MAGIC);
+    io_uring_queue_exit(&ring->uring);
+    munmap(ring->buffers, ring->buffer_count * sizeof(struct io_uring_buf));
+    munmap(ring->buffer_bytes, (size_t)ring->buffer_count * ring->buffer_size);
+    ring->magic = 0;
+    free(ring);
+}
+
+int ring_fd(const struct ring *ring)
+{
+    CHECK_OBJ(ring, RING_MAGIC);
+    return ring->uring.ring_fd;
+}
+
+static struct io_uring_sqe *ring_sqe(struct ring *ring)
+{
+    CHECK_OBJ(ring, RING_MAGIC);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+    while (UNLIKELY(sqe == NULL)) {
+        int result = io_uring_submit(&ring->uring);
+        CHECK(result >= 0 || result == -EAGAIN || result == -EBUSY || result == -EINTR);
+        sqe = io_uring_get_sqe(&ring->uring);
+    }
+    return sqe;
+}
+
+void ring_accept(struct ring *ring, uint64_t token, int fd)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_recv(struct ring *ring, uint64_t token, int fd, bool multishot)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    if (multishot)
+        io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+    else
+        io_uring_prep_recv(sqe, fd, NULL, ring->buffer_size, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = RING_BUFFER_GROUP;
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_send(struct ring *ring, uint64_t token, int fd, struct bytes data)
+{
+    CHECK(data.len > 0);
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_send(sqe, fd, data.ptr, data.len, MSG_NOSIGNAL);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_sendmsg(struct ring *ring, uint64_t token, int fd, const struct msghdr *message)
+{
+    CHECK(message->msg_iovlen > 0);
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_cancel(struct ring *ring, uint64_t token, int fd)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_poll(struct ring *ring, uint64_t token, int fd)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_poll_multishot(sqe, fd, 1 /* POLLIN */);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_wake(struct ring *ring, uint64_t token, int target_fd)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_msg_ring(sqe, target_fd, 0, 0, 0);
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+enum rc ring_enter(struct ring *ring, uint64_t wait_ns)
+{
+    CHECK_OBJ(ring, RING_MAGIC);
+    int result;
+    if (wait_ns == RING_NO_WAIT) {
+        result = io_uring_submit_and_get_events(&ring->uring);
+    } else {
+        struct __kernel_timespec ts = {.tv_sec = (int64_t)(wait_ns / 1000000000),
+                                       .tv_nsec = (int64_t)(wait_ns % 1000000000)};
+        struct io_uring_cqe *cqe = NULL;
+        result = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &ts, NULL);
+    }
+    if (result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+        result == -EBUSY)
+        return RC_OK;
+    return RC_IO;
+}
+
+bool ring_next(struct ring *ring, struct completion *out)
+{
+    struct io_uring_cqe *cqe = NULL;
+    unsigned head;
+    io_uring_for_each_cqe(&ring->uring, head, cqe)
+    {
+        out->token = cqe->user_data;
+        out->result = cqe->res;
+        out->flags = cqe->flags;
+        io_uring_cq_advance(&ring->uring, 1);
+        return true;
+    }
+    return false;
+}
+
+bool ring_has_news(struct ring *ring)
+{
+    unsigned flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
+    return io_uring_cq_ready(&ring->uring) > 0 ||
+           (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+bool ring_overflowed(struct ring *ring)
+{
+    unsigned flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
+    return (flags & IORING_SQ_CQ_OVERFLOW) != 0;
+}
+
+bool ring_has_buffer(const struct completion *completion)
+{
+    return (completion->flags & IORING_CQE_F_BUFFER) != 0;
+}
+
+struct bytes ring_buffer(const struct ring *ring, const struct completion *completion)
+{
+    CHECK(ring_has_buffer(completion) && completion->result >= 0);
+    uint32_t index = completion->flags >> IORING_CQE_BUFFER_SHIFT;
+    CHECK(index < ring->buffer_count && (uint32_t)completion->result <= ring->buffer_size);
+    return (struct bytes){.ptr = ring->buffer_bytes + (size_t)index * ring->buffer_size,
+                          .len = (uint32_t)completion->result};
+}
+
+void ring_buffer_return(struct ring *ring, const struct completion *completion)
+{
+    CHECK(ring_has_buffer(completion));
+    uint32_t index = completion->flags >> IORING_CQE_BUFFER_SHIFT;
+    CHECK(index < ring->buffer_count);
+    io_uring_buf_ring_add(ring->buffers, ring->buffer_bytes + (size_t)index * ring->buffer_size,
+                          ring->buffer_size, (unsigned short)index,
+                          io_uring_buf_ring_mask(ring->buffer_count), 0);
+    io_uring_buf_ring_advance(ring->buffers, 1);
+}

@@ -1,0 +1,97 @@
+/*
+ * ring.h -- io_uring of one shard, reduced to the requests that the broker makes.
+ *
+ * The only door to liburing. Requests are queued and reach the kernel with ring_enter, once per turn;
+ * completions come back as {token, result, flags}. The simulator (tests/sim) links its own
+ * implementation of this header, which is why nothing here shows a liburing type.
+ *
+ * Set-up: SINGLE_ISSUER and DEFER_TASKRUN (completions are only produced inside our own enter, so
+ * the shard is never interrupted), SUBMIT_ALL, CLAMP, TASKRUN_FLAG; on a kernel that refuses these,
+ * COOP_TASKRUN. Linux 6.1 has all of them. Multishot requests end when a completion comes without
+ * RING_MORE and must be made again.
+ *
+ * Receives take their buffers from one ring of provided buffers per shard. A buffer belongs to the
+ * handler of the completion until it calls ring_buffer_return, which must happen within the turn.
+ *
+ * Threads: the shard that created the ring, except ring_probe.
+ */
+#ifndef SLUICE_RING_H
+#define SLUICE_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "bytes.h"
+#include "rc.h"
+
+struct ring;
+
+/* A completion, a plain value. */
+struct completion {
+    uint64_t token;
+    int32_t result;
+    uint32_t flags;
+};
+
+/* More completions of the same request will follow. */
+#define RING_MORE 0x2u
+
+/* ring_enter: do not sleep. */
+#define RING_NO_WAIT 0
+
+/*
+ * Whether io_uring works in this process. RC_UNSUPPORTED fills `out_reason` with one line that says
+ * what forbids it and how to mend that. Any thread, before shards exist.
+ */
+enum rc ring_probe(char *out_reason, size_t reason_size);
+
+/* Creates the ring of the calling thread. `buffer_size` bytes each, `buffer_count` a power of two. */
+enum rc ring_create(struct ring **out_ring, uint32_t buffer_count, uint32_t buffer_size);
+void ring_destroy(struct ring *ring);
+
+/* The descriptor by which other rings wake this one. */
+int ring_fd(const struct ring *ring);
+
+/* Accepts until it ends; each result is a descriptor (close-on-exec, blocking) or -errno. */
+void ring_accept(struct ring *ring, uint64_t token, int fd);
+
+/* Receives once or until it ends (multishot) into provided buffers. */
+void ring_recv(struct ring *ring, uint64_t token, int fd, bool multishot);
+
+/* Sends; `ptr` must stay until the completion. A result may be short. */
+void ring_send(struct ring *ring, uint64_t token, int fd, struct bytes data);
+
+/* Sends a gathered message; `message` and all it points to must stay until the completion. */
+void ring_sendmsg(struct ring *ring, uint64_t token, int fd, const struct msghdr *message);
+
+/* Cancels every request on `fd`; the cancelled ones complete on their own, then `token` does. */
+void ring_cancel(struct ring *ring, uint64_t token, int fd);
+
+/* Becomes readable again and again (multishot poll). */
+void ring_poll(struct ring *ring, uint64_t token, int fd);
+
+/* Wakes the shard whose ring has descriptor `target_fd`; completes with `token` only on failure. */
+void ring_wake(struct ring *ring, uint64_t token, int target_fd);
+
+/*
+ * Hands queued requests to the kernel and lets it produce completions; sleeps up to `wait_ns` for
+ * the first one (RING_NO_WAIT: not at all). RC_IO on an error that is not transient.
+ */
+enum rc ring_enter(struct ring *ring, uint64_t wait_ns);
+
+/* The next completion; false if there is none at present. */
+bool ring_next(struct ring *ring, struct completion *out);
+
+/* True if the kernel has work that the next ring_enter would turn into completions. */
+bool ring_has_news(struct ring *ring);
+
+/* True if completions had to be parked by the kernel since the last call. */
+bool ring_overflowed(struct ring *ring);
+
+/* Whether a receive completion carries a buffer, and that buffer's bytes. */
+bool ring_has_buffer(const struct completion *completion);
+struct bytes ring_buffer(const struct ring *ring, const struct completion *completion);
+void ring_buffer_return(struct ring *ring, const struct completion *completion);
+
+#endif

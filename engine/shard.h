@@ -1,0 +1,144 @@
+/*
+ * shard.h -- one core's runtime: ring, mail port, timers, counters, and the turn of its loop.
+ *
+ * A shard is a thread pinned to a core. What it owns is touched by that thread only; each public
+ * function of a shard-owned object asserts so with SHARD_CHECK. The turn:
+ *
+ *     enter the kernel (submit; sleep if there was nothing to do)      ring.h
+ *     read the clock once                                              clock.h
+ *   [ epoch section begins
+ *     reap completions, hand each to its row of the operation table    op.h
+ *     drain mail: control, confirmations, data                         mail.h
+ *     run due timers                                                   timer.h
+ *     end-of-turn hooks: net writes to connections that became dirty
+ *     flush mail, wake sleeping receivers
+ *   ] epoch section ends; reclaim what no shard can see any more       epoch.h
+ *
+ * A turn is bounded: SHARD_COMPLETIONS_PER_TURN completions or SHARD_WORK_PER_TURN bytes of input,
+ * whichever is first, so that output and other clients wait for at most a fraction of a millisecond.
+ *
+ * The engine knows nothing of MQTT: upper floors fill the operation table, the mail table and the
+ * hooks before the shard starts, and hang their own state on `route` and `net`.
+ *
+ * Threads: `runtime` is set up by the main thread before shards start; a shard by its own thread.
+ */
+#ifndef SLUICE_SHARD_H
+#define SLUICE_SHARD_H
+
+#include <pthread.h>
+
+#include "check.h"
+#include "epoch.h"
+#include "log.h"
+#include "mail.h"
+#include "op.h"
+#include "ring.h"
+#include "stat.h"
+#include "timer.h"
+#include "types.h"
+
+#define SHARD_MAGIC 0x53484152u
+
+#define SHARD_MAIL_KINDS_MAX 32
+
+struct shard;
+
+typedef void (*shard_op_fn)(struct shard *shard, const struct completion *completion);
+typedef void (*shard_mail_fn)(struct shard *shard, const struct mail *mail);
+
+/* Returns true if it has more to do at once, so that the shard must not sleep. */
+typedef bool (*shard_hook_fn)(struct shard *shard);
+
+/* What upper floors fill in; the same for all shards; a plain value. */
+struct shard_tables {
+    shard_op_fn ops[OP_COUNT];
+    shard_mail_fn mails[SHARD_MAIL_KINDS_MAX];
+    bool (*start)(struct shard *shard); /* on the shard's thread; false: give up */
+    void (*stop)(struct shard *shard);  /* on the shard's thread, after the last turn */
+    shard_hook_fn turn_end[2];          /* in order: route, net */
+};
+
+struct runtime_options {
+    unsigned shards;
+    unsigned helpers;                 /* endpoints beside the shards; the first is the ops thread */
+    const uint16_t *cpus;             /* one per shard; NULL: not pinned */
+    bool spin;                        /* more cores than shards: spin before sleeping */
+    uint32_t recv_buffers;            /* per shard, a power of two */
+    uint32_t recv_buffer_size;        /* bytes */
+};
+
+struct runtime {
+    uint32_t magic;                     /* [I] */
+    struct runtime_options options;     /* [I] */
+    struct shard_tables tables;         /* [I] */
+    struct mesh *mesh;                  /* [I] */
+    struct epoch *epoch;                /* [I] */
+    struct shard *shards;               /* [I] options.shards of them */
+    int event_fds[MAIL_ENDPOINTS_MAX];  /* [I] */
+    uint32_t started;                   /* [A] shards whose start has ended */
+    uint32_t failed;                    /* [A] of these, how many gave up */
+    void *user;                         /* [I] what the upper floors share between shards */
+};
+
+struct shard {
+    uint32_t magic;                /* [I] */
+    shard_id id;                   /* [I] */
+    bool busy;                     /* [O] the last turn left work */
+    uint32_t stopping;             /* [A] set by shard_stop */
+    struct runtime *runtime;       /* [I] */
+    struct ring *ring;             /* [O] */
+    struct mail_port *port;        /* [O] */
+    struct timer_wheel timers;     /* [O] */
+    struct epoch_record *epoch;    /* [O] */
+    struct log_ring *log;          /* [I] filled here, emptied by the ops thread */
+    struct stats *stats;           /* [A] one writer */
+    uint64_t now_ns;               /* [O] of this turn */
+    uint64_t now_ms;               /* [O] of this turn */
+    uint64_t work;                 /* [O] input bytes handled in this turn */
+    uint64_t spin_ns;              /* [O] adaptive, 0 to SHARD_SPIN_NS_MAX */
+    int ring_fd;                   /* [A] -1 until the ring exists */
+    void *route;                   /* [O] route's state of this shard */
+    void *net;                     /* [O] net's */
+    pthread_t thread;              /* [I] */
+};
+
+/* The shard of the calling thread; NULL on other threads. */
+extern _Thread_local struct shard *shard_self;
+
+/* First line of every public function of a shard-owned object. */
+#define SHARD_CHECK(shard) CHECK((shard) == shard_self && (shard)->magic == SHARD_MAGIC)
+
+/* Sets up everything but the threads. RC_NO_MEMORY or RC_IO on failure. */
+enum rc runtime_create(struct runtime **out, const struct runtime_options *options,
+                       const struct shard_tables *tables, void *user);
+
+/* Starts the threads and waits until all have started. RC_IO: one gave up; all have been stopped. */
+enum rc runtime_start(struct runtime *runtime);
+
+/* Asks every shard to end after its present turn, and joins the threads. */
+void runtime_stop(struct runtime *runtime);
+void runtime_destroy(struct runtime *runtime);
+
+/* Wakes endpoint `target` from a thread that has no ring. */
+void runtime_wake(struct runtime *runtime, shard_id target);
+
+/* Sets up the shard's own objects on the calling thread, which becomes the shard's. */
+enum rc shard_open(struct shard *shard);
+void shard_close(struct shard *shard);
+
+/* One turn. `may_sleep` false: look, do what there is, return. */
+void shard_turn(struct shard *shard, bool may_sleep);
+
+/* Mail to another shard (or to itself, which is delivered in a later turn). */
+static inline void shard_mail(struct shard *shard, shard_id to, enum mail_class class,
+                              struct mail *mail)
+{
+    mail_send(shard->port, to, class, mail);
+}
+
+static inline void shard_count(struct shard *shard, unsigned index, uint64_t amount)
+{
+    stat_add(shard->stats, index, amount);
+}
+
+#endif
