@@ -1,0 +1,179 @@
+/*
+ * deliver.c -- fan-out on one shard.
+ *
+ * The gather scratch belongs to the router and grows with the largest fan-out seen; the identifiers
+ * of a gathered session are chained in a second scratch array and laid out in one row only when the
+ * copy is made.
+ *
+ * Threads: see deliver.h.
+ */
+#include "deliver.h"
+
+#include <string.h>
+
+#include "outbound.h"
+
+/* Above this, bytes of a payload are shared by reference (net decides for itself whether it does). */
+#define DELIVER_REFER_MIN 2048
+
+#define DELIVER_IDS_MAX 256 /* identifiers on one copy; more filters than this are not told */
+
+/* One session's share of a publication that matched several filters. */
+struct deliver_gather {
+    struct session *session;
+    uint32_t ids_first; /* chain of identifiers, index + 1 */
+    uint32_t id;        /* chain element: an identifier */
+    uint32_t next;      /* chain element: index + 1 of the next */
+    uint8_t qos;
+    bool retain;
+};
+
+uint8_t deliver_qos(const struct router *router, uint8_t published, uint8_t granted)
+{
+    if (router->settings->upgrade_qos)
+        return published > granted ? published : granted;
+    return published < granted ? published : granted;
+}
+
+static bool deliver_is_own(struct router *router, const struct pub *pub,
+                           const struct subscriber *subscriber)
+{
+    if ((subscriber->options & SUB_NO_LOCAL) == 0 ||
+        !handle_equal(subscriber->session->handle, pub->publisher))
+        return false;
+    router_count(router, STAT_DROP_NO_LOCAL, 1);
+    return true;
+}
+
+static void deliver_entry(struct router *router, struct pub *pub, struct subtable_entry *entry)
+{
+    const struct subscriber *subscribers = subtable_subscribers(entry);
+    uint32_t count = entry->count;
+    uint64_t fan_out_id = ++router->gather_stamp;
+    /* A large payload that several connections refer to must be a message. */
+    if (count > 1 && pub->payload.len > DELIVER_REFER_MIN)
+        (void)(pub_msg(pub, router->shard->id) == NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct subscriber *subscriber = &subscribers[i];
+        if (i + 4 < count)
+            __builtin_prefetch(subscribers[i + 4].session);
+        if (deliver_is_own(router, pub, subscriber))
+            continue;
+        uint32_t sub_id = subscriber->sub_id;
+        struct outbound_copy copy = {
+            .pub = pub,
+            .sub_ids = &sub_id,
+            .sub_ids_count = sub_id != 0 ? 1 : 0,
+            .qos = deliver_qos(router, pub->qos, subscriber->options & SUB_QOS_MASK),
+            .retain = pub->retain && (subscriber->options & SUB_RETAIN_AS_IS) != 0,
+            .fan_out_id = count > 1 ? fan_out_id : 0,
+        };
+        outbound_deliver(router, subscriber->session, &copy);
+    }
+}
+
+static bool deliver_gather_reserve(struct router *router, uint32_t count)
+{
+    if (count <= router->gather_capacity)
+        return true;
+    uint32_t capacity = router->gather_capacity == 0 ? 64 : router->gather_capacity;
+    while (capacity < count)
+        capacity *= 2;
+    struct deliver_gather *gather = mem_alloc((size_t)capacity * sizeof(*gather));
+    if (gather == NULL)
+        return false;
+    if (router->gather_capacity > 0)
+        memcpy(gather, router->gather, router->gather_capacity * sizeof(*gather));
+    mem_free(router->gather);
+    router->gather = gather;
+    router->gather_capacity = capacity;
+    return true;
+}
+
+/*
+ * Adds one filter's subscribers to the gather. Each subscriber uses up at most one element: as the
+ * session's entry or as a link of its identifiers; entries grow from the front of the same array in
+ * which links stand, so `used` counts both.
+ */
+static uint32_t deliver_gather_add(struct router *router, struct pub *pub,
+                                   struct subtable_entry *entry, uint32_t used)
+{
+    const struct subscriber *subscribers = subtable_subscribers(entry);
+    for (uint32_t i = 0; i < entry->count; i++) {
+        const struct subscriber *subscriber = &subscribers[i];
+        struct session *session = subscriber->session;
+        if (deliver_is_own(router, pub, subscriber))
+            continue;
+        bool retain = pub->retain && (subscriber->options & SUB_RETAIN_AS_IS) != 0;
+        uint8_t qos = subscriber->options & SUB_QOS_MASK;
+        struct deliver_gather *gather = router->gather;
+        if (session->gather_stamp != router->gather_stamp) {
+            session->gather_stamp = router->gather_stamp;
+            session->gather_index = used;
+            gather[used++] = (struct deliver_gather){
+                .session = session, .qos = qos, .retain = retain};
+        }
+        struct deliver_gather *own = &gather[session->gather_index];
+        own->qos = qos > own->qos ? qos : own->qos;
+        own->retain |= retain;
+        if (subscriber->sub_id != 0) {
+            gather[used] =
+                (struct deliver_gather){.id = subscriber->sub_id, .next = own->ids_first};
+            own->ids_first = ++used;
+        }
+    }
+    return used;
+}
+
+static void deliver_gathered(struct router *router, struct pub *pub, uint32_t used)
+{
+    uint32_t ids[DELIVER_IDS_MAX];
+    for (uint32_t i = 0; i < used; i++) {
+        const struct deliver_gather *own = &router->gather[i];
+        if (own->session == NULL)
+            continue;
+        uint32_t count = 0;
+        for (uint32_t at = own->ids_first; at != 0 && count < DELIVER_IDS_MAX;
+             at = router->gather[at - 1].next)
+            ids[count++] = router->gather[at - 1].id;
+        struct outbound_copy copy = {
+            .pub = pub,
+            .sub_ids = ids,
+            .sub_ids_count = count,
+            .qos = deliver_qos(router, pub->qos, own->qos),
+            .retain = own->retain,
+            .fan_out_id = router->gather_stamp,
+        };
+        outbound_deliver(router, own->session, &copy);
+    }
+}
+
+void deliver_filters(struct router *router, struct pub *pub, const struct filter_id *ids,
+                     uint32_t count)
+{
+    CHECK_OBJ(router, ROUTER_MAGIC);
+    CHECK(epoch_is_inside(router->shard->epoch));
+    if (count == 1) {
+        struct subtable_entry *entry = subtable_find(&router->subs, ids[0]);
+        if (entry == NULL)
+            router_count(router, STAT_DROP_STALE_FILTER, 1);
+        else
+            deliver_entry(router, pub, entry);
+        return;
+    }
+    router->gather_stamp++;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct subtable_entry *entry = subtable_find(&router->subs, ids[i]);
+        if (entry == NULL) {
+            router_count(router, STAT_DROP_STALE_FILTER, 1);
+            continue;
+        }
+        if (!deliver_gather_reserve(router, used + 2 * entry->count)) {
+            router_count(router, STAT_DROP_NO_MEMORY, entry->count);
+            continue;
+        }
+        used = deliver_gather_add(router, pub, entry, used);
+    }
+    deliver_gathered(router, pub, used);
+}

@@ -1,0 +1,102 @@
+/*
+ * msg.c -- the one allocation of a message and its biased reference count.
+ *
+ * Why a message that comes home by mail does not confuse the count: msg_adopt turns the shared
+ * reference of the mail into a home reference. If home_refs was 0, that shared reference becomes the
+ * home shard's single share; if not, the shard has its share already and gives the extra one back.
+ *
+ * Threads: see msg.h.
+ */
+#include "msg.h"
+
+#include "mem.h"
+
+struct msg *msg_create(const struct pub *pub, shard_id home)
+{
+    size_t size = sizeof(struct msg) + pub->topic.len + pub->props.len + pub->payload.len;
+    CHECK(size <= UINT32_MAX);
+    struct msg *msg = mem_alloc(size);
+    if (msg == NULL)
+        return NULL;
+    msg->magic = MSG_MAGIC;
+    msg->home = home;
+    msg->home_refs = home == SHARD_NONE ? 0 : 1;
+    msg->shared_refs = 1;
+    msg->size = (uint32_t)size;
+    msg->version = 0;
+    msg->pub = *pub;
+    msg->pub.msg = msg;
+    uint8_t *at = msg->bytes;
+    memcpy(at, pub->topic.ptr, pub->topic.len);
+    msg->pub.topic.ptr = at;
+    at += pub->topic.len;
+    if (pub->props.len > 0)
+        memcpy(at, pub->props.ptr, pub->props.len);
+    msg->pub.props.ptr = at;
+    at += pub->props.len;
+    if (pub->payload.len > 0)
+        memcpy(at, pub->payload.ptr, pub->payload.len);
+    msg->pub.payload.ptr = at;
+    return msg;
+}
+
+void msg_unref_shared(struct msg *msg)
+{
+    CHECK_OBJ(msg, MSG_MAGIC);
+    uint32_t before = __atomic_fetch_sub(&msg->shared_refs, 1, __ATOMIC_ACQ_REL);
+    CHECK(before > 0);
+    if (before == 1) {
+        msg->magic = 0;
+        mem_free(msg);
+    }
+}
+
+void msg_ref(struct msg *msg, shard_id self)
+{
+    CHECK_OBJ(msg, MSG_MAGIC);
+    if (msg->home != self || self == SHARD_NONE) {
+        msg_ref_shared(msg);
+        return;
+    }
+    if (msg->home_refs++ == 0)
+        msg_ref_shared(msg);
+}
+
+void msg_unref(struct msg *msg, shard_id self)
+{
+    CHECK_OBJ(msg, MSG_MAGIC);
+    if (msg->home == self && self != SHARD_NONE) {
+        CHECK(msg->home_refs > 0);
+        if (--msg->home_refs > 0)
+            return;
+    }
+    msg_unref_shared(msg);
+}
+
+void msg_ref_shared(struct msg *msg)
+{
+    CHECK_OBJ(msg, MSG_MAGIC);
+    uint32_t before = __atomic_fetch_add(&msg->shared_refs, 1, __ATOMIC_RELAXED);
+    CHECK(before < UINT32_MAX / 2);
+}
+
+void msg_adopt(struct msg *msg, shard_id self)
+{
+    CHECK_OBJ(msg, MSG_MAGIC);
+    CHECK(self != SHARD_NONE);
+    if (msg->home == self && msg->home_refs++ > 0)
+        msg_unref_shared(msg);
+}
+
+struct msg *pub_msg(struct pub *pub, shard_id self)
+{
+    if (pub->msg == NULL)
+        pub->msg = msg_create(pub, self);
+    return pub->msg;
+}
+
+void pub_release(struct pub *pub, shard_id self)
+{
+    if (pub->msg != NULL && pub != &pub->msg->pub)
+        msg_unref(pub->msg, self);
+}

@@ -1,0 +1,428 @@
+/*
+ * outbound.c -- window, queue and acknowledgements of one session.
+ * Threads: see outbound.h.
+ */
+#include "outbound.h"
+
+#include "feed.h"
+#include "share_dispatch.h"
+
+static uint32_t outbound_weight(const struct msg *msg)
+{
+    uint64_t weight = (uint64_t)msg->size + sizeof(struct mqueue_entry);
+    return weight > UINT32_MAX ? UINT32_MAX : (uint32_t)weight;
+}
+
+/* Releases what a kept delivery owns. */
+static void outbound_release(struct router *router, struct msg *msg, void *aux)
+{
+    if (msg != NULL)
+        msg_unref(msg, router->shard->id);
+    sub_ids_free(aux);
+}
+
+static void outbound_on_drop(void *context, const struct mqueue_entry *entry,
+                             enum mqueue_drop reason)
+{
+    struct router *router = context;
+    router_count(router,
+                 reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES, 1);
+    outbound_release(router, entry->msg, entry->aux);
+}
+
+/* Queues a kept delivery, taking it over. */
+static void outbound_queue(struct router *router, struct session *session, struct msg *msg,
+                           void *aux, uint8_t qos, uint16_t flags)
+{
+    struct mqueue_entry entry = {.msg = msg,
+                                 .aux = aux,
+                                 .bytes = outbound_weight(msg),
+                                 .qos = qos,
+                                 .priority = router_priority(router, msg->pub.topic),
+                                 .flags = flags};
+    enum rc rc =
+        mqueue_put(&session->queue, &router->settings->queue, &entry, outbound_on_drop, router);
+    if (rc == RC_OK) {
+        router_count(router, STAT_QUEUED, 1);
+        return;
+    }
+    router_count(router, rc == RC_NO_MEMORY ? STAT_DROP_NO_MEMORY : STAT_DROP_QUEUE_BYTES, 1);
+    outbound_release(router, msg, aux);
+}
+
+/* Hands one PUBLISH to the connection. */
+static enum rc outbound_send(struct router *router, struct session *session,
+                             const struct pub *pub, void *aux, uint8_t qos, bool retain, bool dup,
+                             uint16_t packet_id)
+{
+    uint32_t scratch;
+    struct delivery delivery = {
+        .pub = pub, .packet_id = packet_id, .qos = qos, .dup = dup, .retain = retain};
+    delivery.sub_ids_count = sub_ids_view(aux, &scratch, &delivery.sub_ids);
+    enum rc rc = router->sink->publish(session->conn, &delivery);
+    if (rc == RC_OK)
+        router_count(router, STAT_DELIVERED, 1);
+    return rc;
+}
+
+static bool outbound_window_open(const struct session *session)
+{
+    return session->conn != NULL && session->resend_count == 0 &&
+           !inflight_is_full(&session->inflight);
+}
+
+/*
+ * Puts a kept delivery into the window and sends it, taking it over on RC_OK and RC_TOO_LARGE.
+ * RC_FULL: the output has no room, nothing happened.
+ */
+static enum rc outbound_window_send(struct router *router, struct session *session,
+                                    struct msg *msg, void *aux, uint8_t qos, uint16_t flags)
+{
+    CHECK(qos > 0 && outbound_window_open(session));
+    uint16_t packet_id;
+    enum rc rc = inflight_add(&session->inflight, msg, aux, flags, qos, &packet_id);
+    if (rc != RC_OK)
+        return rc == RC_NO_MEMORY ? RC_FULL : rc;
+    rc = outbound_send(router, session, &msg->pub, aux, qos, (flags & OUTBOUND_RETAIN) != 0, false,
+                       packet_id);
+    if (rc == RC_OK)
+        return RC_OK;
+    inflight_remove(&session->inflight, inflight_find(&session->inflight, packet_id));
+    if (rc == RC_TOO_LARGE) {
+        router_count(router, STAT_DROP_TOO_LARGE, 1);
+        outbound_release(router, msg, aux);
+    }
+    return rc;
+}
+
+static void outbound_deliver_qos0(struct router *router, struct session *session,
+                                  const struct outbound_copy *copy)
+{
+    struct delivery delivery = {.pub = copy->pub,
+                                .sub_ids = copy->sub_ids,
+                                .sub_ids_count = copy->sub_ids_count,
+                                .retain = copy->retain,
+                                .fan_out_id = copy->fan_out_id};
+    switch (router->sink->publish(session->conn, &delivery)) {
+    case RC_OK:
+        router_count(router, STAT_DELIVERED, 1);
+        return;
+    case RC_TOO_LARGE:
+        router_count(router, STAT_DROP_TOO_LARGE, 1);
+        return;
+    default:
+        router_count(router, STAT_DROP_QOS0_SLOW, 1);
+    }
+}
+
+/* Sends a fresh copy through the window without asking for `aux` first, the usual case. */
+static bool outbound_deliver_window(struct router *router, struct session *session,
+                                    const struct outbound_copy *copy, struct msg *msg, void *aux)
+{
+    uint16_t packet_id;
+    uint32_t flags = copy->retain ? OUTBOUND_RETAIN : 0;
+    if (inflight_add(&session->inflight, msg, aux, flags, copy->qos, &packet_id) != RC_OK)
+        return false;
+    struct delivery delivery = {.pub = copy->pub,
+                                .sub_ids = copy->sub_ids,
+                                .sub_ids_count = copy->sub_ids_count,
+                                .packet_id = packet_id,
+                                .qos = copy->qos,
+                                .retain = copy->retain,
+                                .fan_out_id = copy->fan_out_id};
+    enum rc rc = router->sink->publish(session->conn, &delivery);
+    if (rc == RC_OK) {
+        router_count(router, STAT_DELIVERED, 1);
+        return true;
+    }
+    inflight_remove(&session->inflight, inflight_find(&session->inflight, packet_id));
+    if (rc != RC_TOO_LARGE)
+        return false;
+    router_count(router, STAT_DROP_TOO_LARGE, 1);
+    outbound_release(router, msg, aux);
+    return true;
+}
+
+void outbound_deliver(struct router *router, struct session *session,
+                      const struct outbound_copy *copy)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    CHECK(copy->qos <= 2);
+    if (copy->qos == 0 && session->conn != NULL) {
+        outbound_deliver_qos0(router, session, copy);
+        return;
+    }
+    if (copy->qos == 0 && !router->settings->queue_store_qos0) {
+        router_count(router, STAT_DROP_QOS0_OFFLINE, 1);
+        return;
+    }
+    struct msg *msg = pub_msg(copy->pub, router->shard->id);
+    void *aux = NULL;
+    if (msg == NULL || !sub_ids_pack(copy->sub_ids, copy->sub_ids_count, &aux)) {
+        router_count(router, STAT_DROP_NO_MEMORY, 1);
+        return;
+    }
+    msg_ref(msg, router->shard->id);
+    if (copy->qos > 0 && outbound_window_open(session) && mqueue_count(&session->queue) == 0 &&
+        outbound_deliver_window(router, session, copy, msg, aux))
+        return;
+    outbound_queue(router, session, msg, aux, copy->qos, copy->retain ? OUTBOUND_RETAIN : 0);
+}
+
+void outbound_deliver_kept(struct router *router, struct session *session, struct msg *msg,
+                           void *aux, uint8_t qos)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    CHECK(qos == 1 || qos == 2);
+    session->shared_seen = true;
+    if (outbound_window_open(session) && mqueue_count(&session->queue) == 0 &&
+        outbound_window_send(router, session, msg, aux, qos, 0) != RC_FULL)
+        return;
+    outbound_queue(router, session, msg, aux, qos, 0);
+}
+
+/* Sends the next entry that this connection has not seen yet; false if the output has no room. */
+static bool outbound_resend_next(struct router *router, struct session *session)
+{
+    struct inflight_entry *entry = inflight_find(&session->inflight, session->resend_id);
+    CHECK(entry != NULL && (entry->flags & OUTBOUND_RESEND) != 0);
+    struct inflight_entry *next = inflight_next(&session->inflight, entry);
+    uint16_t next_id = next == NULL ? 0 : next->packet_id;
+    if (entry->state == INFLIGHT_WAIT_PUBCOMP) {
+        if (!router->sink->has_room(session->conn))
+            return false;
+        router->sink->release(session->conn, entry->packet_id, REASON_SUCCESS);
+        entry->flags &= ~OUTBOUND_RESEND;
+    } else {
+        enum rc rc = outbound_send(router, session, &entry->msg->pub, entry->aux, entry->qos,
+                                   (entry->flags & OUTBOUND_RETAIN) != 0, true, entry->packet_id);
+        if (rc == RC_FULL)
+            return false;
+        entry->flags &= ~OUTBOUND_RESEND;
+        router_count(router, STAT_RESENT, 1);
+        if (rc == RC_TOO_LARGE) {
+            router_count(router, STAT_DROP_TOO_LARGE, 1);
+            outbound_release(router, entry->msg, entry->aux);
+            inflight_remove(&session->inflight, entry);
+        }
+    }
+    session->resend_count--;
+    session->resend_id = next_id;
+    CHECK(session->resend_count == 0 || next_id != 0);
+    return true;
+}
+
+/* Sends the head of the queue; false if it has to stay there. */
+static bool outbound_queue_next(struct router *router, struct session *session)
+{
+    struct mqueue_entry *head = mqueue_peek(&session->queue);
+    struct mqueue_entry entry;
+    if (head == NULL)
+        return false;
+    if (pub_is_expired(&head->msg->pub, router->shard->now_ms)) {
+        mqueue_pop(&session->queue, &entry);
+        router_count(router, STAT_DROP_EXPIRED, 1);
+        outbound_release(router, entry.msg, entry.aux);
+        return true;
+    }
+    if (head->qos > 0) {
+        if (!outbound_window_open(session))
+            return false;
+        entry = *head;
+        if (outbound_window_send(router, session, entry.msg, entry.aux, entry.qos, entry.flags) ==
+            RC_FULL)
+            return false;
+        mqueue_pop(&session->queue, &entry);
+        return true;
+    }
+    enum rc rc = outbound_send(router, session, &head->msg->pub, head->aux, 0,
+                               (head->flags & OUTBOUND_RETAIN) != 0, false, 0);
+    if (rc == RC_FULL)
+        return false;
+    if (rc == RC_TOO_LARGE)
+        router_count(router, STAT_DROP_TOO_LARGE, 1);
+    mqueue_pop(&session->queue, &entry);
+    outbound_release(router, entry.msg, entry.aux);
+    return true;
+}
+
+void outbound_pump(struct router *router, struct session *session)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    if (session->conn == NULL)
+        return;
+    while (session->resend_count > 0 &&
+           session->inflight.count - session->resend_count < session->inflight.window_max)
+        if (!outbound_resend_next(router, session))
+            return;
+    while (session->resend_count == 0 && outbound_queue_next(router, session))
+        ;
+    if (session->feeds != NULL)
+        feed_continue(router, session);
+}
+
+void outbound_resume(struct router *router, struct session *session)
+{
+    CHECK(session->conn != NULL);
+    struct inflight_entry *entry = inflight_first(&session->inflight);
+    session->resend_id = entry == NULL ? 0 : entry->packet_id;
+    session->resend_count = session->inflight.count;
+    for (; entry != NULL; entry = inflight_next(&session->inflight, entry))
+        entry->flags |= OUTBOUND_RESEND;
+    outbound_pump(router, session);
+}
+
+/* An entry leaves the window before it was sent again. */
+static void outbound_resend_skip(struct session *session, const struct inflight_entry *entry)
+{
+    if ((entry->flags & OUTBOUND_RESEND) == 0)
+        return;
+    CHECK(session->resend_count > 0);
+    session->resend_count--;
+    if (session->resend_id == entry->packet_id) {
+        const struct inflight_entry *next = inflight_next(&session->inflight, entry);
+        session->resend_id = next == NULL ? 0 : next->packet_id;
+    }
+}
+
+static void outbound_complete(struct router *router, struct session *session,
+                              struct inflight_entry *entry, unsigned counter)
+{
+    struct msg *msg = entry->msg;
+    void *aux = entry->aux;
+    outbound_resend_skip(session, entry);
+    inflight_remove(&session->inflight, entry);
+    router_count(router, counter, 1);
+    outbound_release(router, msg, aux);
+    if (session->queue.body != NULL || session->resend_count > 0 || session->feeds != NULL)
+        outbound_pump(router, session);
+}
+
+void outbound_puback(struct router *router, struct session *session, uint16_t packet_id,
+                     enum reason reason)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
+    if (entry == NULL || entry->state != INFLIGHT_WAIT_PUBACK)
+        return;
+    outbound_complete(router, session, entry,
+                      reason_is_failure(reason) ? STAT_DROP_NACKED : STAT_ACKED);
+}
+
+void outbound_pubrec(struct router *router, struct session *session, uint16_t packet_id,
+                     enum reason reason)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
+    if (entry == NULL || entry->state == INFLIGHT_WAIT_PUBACK) {
+        /* The client holds an id that we do not: PUBREL lets it forget it. */
+        if (!reason_is_failure(reason))
+            router->sink->release(session->conn, packet_id, REASON_PACKET_ID_NOT_FOUND);
+        return;
+    }
+    if (entry->state == INFLIGHT_WAIT_PUBCOMP) {
+        router->sink->release(session->conn, packet_id, REASON_SUCCESS);
+        return;
+    }
+    if (reason_is_failure(reason)) {
+        outbound_complete(router, session, entry, STAT_DROP_NACKED);
+        return;
+    }
+    outbound_resend_skip(session, entry);
+    entry->flags &= ~OUTBOUND_RESEND;
+    inflight_received(&session->inflight, entry);
+    outbound_release(router, entry->msg, entry->aux);
+    entry->msg = NULL;
+    entry->aux = NULL;
+    router->sink->release(session->conn, packet_id, REASON_SUCCESS);
+}
+
+void outbound_pubcomp(struct router *router, struct session *session, uint16_t packet_id)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
+    if (entry == NULL || entry->state != INFLIGHT_WAIT_PUBCOMP)
+        return;
+    outbound_complete(router, session, entry, STAT_ACKED);
+}
+
+/* A shared delivery leaves the session for another member of its group, if there is one for it. */
+static bool outbound_pass_on(struct router *router, const struct session *session, bool ended,
+                             struct msg *msg, void *aux)
+{
+    struct delivery_extra *extra = sub_ids_extra(aux);
+    return extra != NULL && extra->group != 0 &&
+           share_redispatch(router, msg, extra, session->handle, ended);
+}
+
+struct outbound_queue_pass {
+    struct router *router;
+    struct session *session;
+    bool ended;
+};
+
+static bool outbound_queue_match(void *context, struct mqueue_entry *entry)
+{
+    struct outbound_queue_pass *pass = context;
+    return outbound_pass_on(pass->router, pass->session, pass->ended, entry->msg, entry->aux);
+}
+
+void outbound_pass_on_queue(struct router *router, struct session *session, bool ended)
+{
+    struct outbound_queue_pass pass = {router, session, ended};
+    if (session->shared_seen)
+        mqueue_remove_if(&session->queue, outbound_queue_match, &pass);
+}
+
+void outbound_lost(struct router *router, struct session *session)
+{
+    CHECK(session->conn == NULL);
+    session->resend_count = 0;
+    if (!session->shared_seen)
+        return;
+    struct inflight_entry *entry = inflight_first(&session->inflight);
+    while (entry != NULL) {
+        struct inflight_entry *next = inflight_next(&session->inflight, entry);
+        /* QoS 2 once sent stays with this session [MQTT-4.8.2-4]. */
+        if (entry->state == INFLIGHT_WAIT_PUBACK &&
+            outbound_pass_on(router, session, false, entry->msg, entry->aux))
+            inflight_remove(&session->inflight, entry);
+        entry = next;
+    }
+    outbound_pass_on_queue(router, session, false);
+}
+
+void outbound_discard(struct router *router, struct session *session)
+{
+    session->resend_count = 0;
+    struct inflight_entry *entry;
+    while ((entry = inflight_first(&session->inflight)) != NULL) {
+        struct msg *msg = entry->msg;
+        void *aux = entry->aux;
+        bool moved = entry->state == INFLIGHT_WAIT_PUBACK &&
+                     outbound_pass_on(router, session, true, msg, aux);
+        inflight_remove(&session->inflight, entry);
+        if (!moved) {
+            router_count(router, STAT_DROP_SESSION_ENDED, 1);
+            outbound_release(router, msg, aux);
+        }
+    }
+    outbound_pass_on_queue(router, session, true);
+    struct mqueue_entry queued;
+    while (mqueue_pop(&session->queue, &queued)) {
+        router_count(router, STAT_DROP_SESSION_ENDED, 1);
+        outbound_release(router, queued.msg, queued.aux);
+    }
+    inflight_fini(&session->inflight);
+    mqueue_fini(&session->queue);
+}
+
+uint32_t outbound_appetite(struct router *router, const struct session *session)
+{
+    if (session->conn == NULL || session->resend_count > 0 ||
+        !router->sink->has_room(session->conn))
+        return 0;
+    uint32_t queued = mqueue_count(&session->queue);
+    uint32_t window = session->inflight.window_max - session->inflight.count;
+    return queued >= window ? 0 : window - queued;
+}

@@ -1,0 +1,197 @@
+/*
+ * publish.c -- publications from clients and from other shards.
+ * Threads: see publish.h.
+ */
+#include "publish.h"
+
+#include <stdlib.h>
+
+#include "deliver.h"
+#include "share_dispatch.h"
+
+/* Filters of one match that go to one shard at once; more go by an allocated array. */
+#define PUBLISH_IDS_LOCAL 256
+
+/* A retained message is a message of its own: its expiry may differ and RETAIN is set. */
+static void publish_retain_set(struct router *router, const struct pub *pub)
+{
+    const struct route_settings *settings = router->settings;
+    if (pub->payload.len > settings->retained_payload_max) {
+        router_count(router, STAT_DROP_RETAIN_LARGE, 1);
+        return;
+    }
+    struct pub kept = *pub;
+    kept.msg = NULL;
+    if (kept.expires_at_ms == 0 && settings->retained_expiry_s != UINT32_MAX)
+        kept.expires_at_ms = router->shard->now_ms + settings->retained_expiry_s * UINT64_C(1000);
+    /* The index and its readers on other shards count atomically: no home. */
+    struct msg *msg = msg_create(&kept, SHARD_NONE);
+    if (msg == NULL) {
+        router_count(router, STAT_DROP_NO_MEMORY, 1);
+        return;
+    }
+    enum rc rc = retained_set(router->shared->retained, router->shard->epoch, pub->topic, msg,
+                              msg->size, &msg->version);
+    if (rc == RC_OK) {
+        router_count(router, STAT_RETAINED_SET, 1);
+        return;
+    }
+    router_count(router, rc == RC_FULL ? STAT_DROP_RETAIN_FULL : STAT_DROP_NO_MEMORY, 1);
+    msg_unref_shared(msg);
+}
+
+static void publish_retain(struct router *router, const struct pub *pub)
+{
+    if (pub->payload.len > 0) {
+        publish_retain_set(router, pub);
+        return;
+    }
+    if (retained_delete(router->shared->retained, router->shard->epoch, pub->topic, NULL) == RC_OK)
+        router_count(router, STAT_RETAINED_DELETED, 1);
+}
+
+/* The filters of `result` that `shard` subscribes to. */
+static uint32_t publish_ids_of(const struct match_result *result, shard_id shard,
+                               struct filter_id *out_ids)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < result->filters_len; i++)
+        if (shard_set_has(&result->filters[i].any, shard))
+            out_ids[count++] = result->filters[i].id;
+    return count;
+}
+
+static bool publish_mail(struct router *router, struct pub *pub, const struct match_result *result,
+                         shard_id to)
+{
+    struct msg *msg = pub_msg(pub, router->shard->id);
+    if (msg == NULL)
+        return false;
+    struct mail mail = {.kind = MAIL_PUBLISH, .ptr = msg, .weight = msg->size};
+    struct filter_id *ids = (struct filter_id *)(void *)mail.words;
+    STATIC_CHECK(sizeof(struct filter_id) == sizeof(mail.words[0]), "an id is one word");
+    if (result->filters_len <= ROUTE_MAIL_IDS_INLINE) {
+        mail.count = (uint8_t)publish_ids_of(result, to, ids);
+    } else {
+        struct filter_id *array = mem_alloc(result->filters_len * sizeof(*array));
+        if (array == NULL)
+            return false;
+        mail.count = ROUTE_MAIL_IDS_INLINE + 1;
+        mail.words[0] = (uint64_t)(uintptr_t)array;
+        mail.words[1] = publish_ids_of(result, to, array);
+        mail.weight += (uint32_t)(result->filters_len * sizeof(*array));
+    }
+    msg_ref_shared(msg);
+    shard_mail(router->shard, to, MAIL_DATA, &mail);
+    router_count(router, STAT_FORWARDED, 1);
+    router->pressed |= mail_pressed(router->shard->port, to);
+    return true;
+}
+
+static bool publish_local(struct router *router, struct pub *pub, const struct match_result *result)
+{
+    struct filter_id few[PUBLISH_IDS_LOCAL];
+    struct filter_id *ids = few;
+    if (result->filters_len > PUBLISH_IDS_LOCAL) {
+        ids = mem_alloc(result->filters_len * sizeof(*ids));
+        if (ids == NULL)
+            return false;
+    }
+    uint32_t count = publish_ids_of(result, router->shard->id, ids);
+    deliver_filters(router, pub, ids, count);
+    if (ids != few)
+        mem_free(ids);
+    return true;
+}
+
+enum reason publish_route(struct router *router, struct pub *pub)
+{
+    CHECK_OBJ(router, ROUTER_MAGIC);
+    struct shard *shard = router->shard;
+    CHECK(epoch_is_inside(shard->epoch));
+    router->pressed = false;
+    router_count(router, STAT_PUBLISHED, 1);
+    if (UNLIKELY(pub->retain)) {
+        publish_retain(router, pub);
+        if (pub->payload.len == 0 && router->settings->retained_clear_stays)
+            return REASON_SUCCESS;
+    }
+    const struct match_result *result = match_topic(router->matches, pub->topic, pub->topic_hash);
+    if (UNLIKELY(result == NULL)) {
+        router_count(router, STAT_DROP_NO_MEMORY, 1);
+        return REASON_QUOTA_EXCEEDED;
+    }
+    if (match_is_empty(result)) {
+        router_count(router, STAT_DROP_NO_SUBSCRIBER, 1);
+        return REASON_NO_MATCHING_SUBSCRIBERS;
+    }
+    bool done = true;
+    if (shard_set_has(&result->any, shard->id))
+        done &= publish_local(router, pub, result);
+    for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
+        for (uint64_t rest = result->any.words[word]; rest != 0; rest &= rest - 1) {
+            shard_id to = (shard_id)(word * 64 + (unsigned)__builtin_ctzll(rest));
+            if (to != shard->id)
+                done &= publish_mail(router, pub, result, to);
+        }
+    }
+    for (uint32_t i = 0; i < result->groups_len; i++)
+        done &= share_dispatch(router, pub, &result->groups[i]);
+    if (UNLIKELY(!done))
+        router_count(router, STAT_DROP_NO_MEMORY, 1);
+    return done ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+}
+
+void publish_on_mail(struct shard *shard, const struct mail *mail)
+{
+    struct router *router = router_of(shard);
+    struct msg *msg = mail->ptr;
+    const struct filter_id *ids = (const struct filter_id *)(const void *)mail->words;
+    struct filter_id *array = NULL;
+    uint32_t count = mail->count;
+    if (count > ROUTE_MAIL_IDS_INLINE) {
+        array = (struct filter_id *)(uintptr_t)mail->words[0];
+        ids = array;
+        count = (uint32_t)mail->words[1];
+    }
+    msg_adopt(msg, shard->id);
+    struct pub pub = msg->pub;
+    deliver_filters(router, &pub, ids, count);
+    msg_unref(msg, shard->id);
+    mem_free(array);
+}
+
+enum reason publish_inbound(struct router *router, struct session *session, struct pub *pub,
+                            uint16_t packet_id)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    pub->publisher = session->handle;
+    pub->publisher_hash = session->id_hash;
+    if (pub->qos < 2) {
+        enum reason reason = publish_route(router, pub);
+        pub_release(pub, router->shard->id);
+        return reason;
+    }
+    enum rc rc = awaiting_rel_add(&session->awaiting, packet_id, router->shard->now_ms, 0);
+    if (rc == RC_EXISTS)
+        return REASON_SUCCESS;
+    if (rc == RC_FULL)
+        return REASON_RECEIVE_MAX_EXCEEDED;
+    if (rc != RC_OK)
+        return REASON_QUOTA_EXCEEDED;
+    enum reason reason = publish_route(router, pub);
+    pub_release(pub, router->shard->id);
+    if (reason_is_failure(reason))
+        awaiting_rel_remove(&session->awaiting, packet_id);
+    else if (!timer_pending(&session->timer))
+        session_timer_update(router, session);
+    return reason;
+}
+
+enum reason publish_released(struct router *router, struct session *session, uint16_t packet_id)
+{
+    (void)router;
+    CHECK_OBJ(session, SESSION_MAGIC);
+    return awaiting_rel_remove(&session->awaiting, packet_id) ? REASON_SUCCESS
+                                                              : REASON_PACKET_ID_NOT_FOUND;
+}

@@ -1,0 +1,84 @@
+/*
+ * route_stats.h -- what route counts. One row each: identifier, kind, name, help.
+ *
+ * Every way in which a message can end other than by delivery has a counter of its own: nothing is
+ * dropped without a reason that an operator can read.
+ *
+ * Threads: constants, any.
+ */
+#ifndef SLUICE_ROUTE_STATS_H
+#define SLUICE_ROUTE_STATS_H
+
+#include "stat.h"
+
+#define ROUTE_STATS(X)                                                                             \
+    X(STAT_PUBLISHED, COUNTER, "messages_published", "Publications accepted for routing.")         \
+    X(STAT_DELIVERED, COUNTER, "messages_delivered", "Copies handed to a connection.")             \
+    X(STAT_QUEUED, COUNTER, "messages_queued", "Copies put into a session's queue.")               \
+    X(STAT_ACKED, COUNTER, "messages_acknowledged", "QoS 1 and 2 copies completed by clients.")    \
+    X(STAT_RESENT, COUNTER, "messages_resent", "PUBLISH packets sent again on resumption.")        \
+    X(STAT_FORWARDED, COUNTER, "messages_forwarded", "Publications mailed to another shard.")      \
+    X(STAT_RELEASED_TIMEOUT, COUNTER, "messages_await_rel_timeout",                                \
+      "QoS 2 packet ids forgotten because PUBREL did not come in time.")                           \
+    X(STAT_DROP_NO_SUBSCRIBER, COUNTER, "dropped_no_subscriber",                                   \
+      "Publications that matched no subscription.")                                                \
+    X(STAT_DROP_NO_LOCAL, COUNTER, "dropped_no_local", "Copies suppressed by No Local.")           \
+    X(STAT_DROP_QUEUE_FULL, COUNTER, "dropped_queue_full",                                         \
+      "Queued copies dropped because the queue held its limit of messages.")                       \
+    X(STAT_DROP_QUEUE_BYTES, COUNTER, "dropped_queue_bytes",                                       \
+      "Queued copies dropped because the queue held its limit of bytes.")                          \
+    X(STAT_DROP_QOS0_SLOW, COUNTER, "dropped_qos0_slow",                                           \
+      "QoS 0 copies dropped because the client's output was full.")                                \
+    X(STAT_DROP_QOS0_OFFLINE, COUNTER, "dropped_qos0_offline",                                     \
+      "QoS 0 copies dropped because the session was offline and does not store them.")             \
+    X(STAT_DROP_EXPIRED, COUNTER, "dropped_expired", "Copies whose Message Expiry had passed.")    \
+    X(STAT_DROP_TOO_LARGE, COUNTER, "dropped_too_large",                                           \
+      "Copies larger than the client's Maximum Packet Size.")                                      \
+    X(STAT_DROP_SESSION_ENDED, COUNTER, "dropped_session_ended",                                   \
+      "Queued or unacknowledged copies discarded with their session.")                             \
+    X(STAT_DROP_SESSION_GONE, COUNTER, "dropped_session_gone",                                     \
+      "Mail for a session that no longer exists.")                                                 \
+    X(STAT_DROP_STALE_FILTER, COUNTER, "dropped_stale_filter",                                     \
+      "Mail for a filter without subscribers on this shard any more.")                             \
+    X(STAT_DROP_NO_MEMORY, COUNTER, "dropped_no_memory", "Copies lost to lack of memory.")         \
+    X(STAT_DROP_NACKED, COUNTER, "dropped_nacked",                                                 \
+      "Copies discarded because the client answered with a failure reason.")                       \
+    X(STAT_DROP_RETAIN_FULL, COUNTER, "dropped_retain_full",                                       \
+      "Messages not retained because the limit of count or bytes was reached.")                    \
+    X(STAT_DROP_RETAIN_LARGE, COUNTER, "dropped_retain_large",                                     \
+      "Messages not retained because their payload was over the limit.")                           \
+    X(STAT_SESSIONS, GAUGE, "sessions", "Sessions that exist.")                                    \
+    X(STAT_SESSIONS_CONNECTED, GAUGE, "sessions_connected", "Sessions with a connection.")         \
+    X(STAT_SESSIONS_CREATED, COUNTER, "sessions_created", "Sessions created.")                     \
+    X(STAT_SESSIONS_RESUMED, COUNTER, "sessions_resumed", "Sessions resumed.")                     \
+    X(STAT_SESSIONS_TAKEN_OVER, COUNTER, "sessions_taken_over",                                    \
+      "Connections that lost their session to a newer connection.")                                \
+    X(STAT_SESSIONS_DISCARDED, COUNTER, "sessions_discarded", "Sessions ended by a clean start.")  \
+    X(STAT_SESSIONS_EXPIRED, COUNTER, "sessions_expired", "Sessions ended by expiry.")             \
+    X(STAT_SUBSCRIPTIONS, GAUGE, "subscriptions", "Subscriptions, shared ones included.")          \
+    X(STAT_SUBSCRIPTIONS_SHARED, GAUGE, "subscriptions_shared", "Shared subscriptions.")           \
+    X(STAT_SUBSCRIBED, COUNTER, "subscribed", "Filters subscribed to.")                            \
+    X(STAT_UNSUBSCRIBED, COUNTER, "unsubscribed", "Filters unsubscribed from by clients.")         \
+    X(STAT_RETAINED_SET, COUNTER, "retained_set", "Retained messages stored or replaced.")         \
+    X(STAT_RETAINED_DELETED, COUNTER, "retained_deleted", "Retained messages deleted.")            \
+    X(STAT_RETAINED_EXPIRED, COUNTER, "retained_expired", "Retained messages expired.")            \
+    X(STAT_RETAINED_SENT, COUNTER, "retained_sent", "Retained messages sent to subscribers.")      \
+    X(STAT_MATCH_HITS, COUNTER, "match_cache_hits", "Matches answered by the cache.")              \
+    X(STAT_MATCH_MISSES, COUNTER, "match_cache_misses", "Matches that walked the index.")          \
+    X(STAT_WILLS, COUNTER, "wills_published", "Will messages published.")                          \
+    X(STAT_WILLS_CANCELLED, COUNTER, "wills_cancelled", "Will messages deleted unpublished.")      \
+    X(STAT_SHARE_REDISPATCHED, COUNTER, "share_redispatched",                                      \
+      "Shared deliveries passed on to another member.")                                            \
+    X(STAT_SHARE_PARKED, COUNTER, "share_parked",                                                  \
+      "Shared deliveries that wait for the group's next member.")
+
+#define ROUTE_STAT_ENUM(id, kind, name, help) id,
+enum route_stat {
+    STAT_ROUTE_BEFORE = STAT_ROUTE_FIRST - 1,
+    ROUTE_STATS(ROUTE_STAT_ENUM) STAT_ROUTE_END
+};
+#undef ROUTE_STAT_ENUM
+
+STATIC_CHECK((int)STAT_ROUTE_END <= (int)STAT_NET_FIRST, "route's counters fit their range");
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * router.c -- one shard's part of route: construction, the end-of-turn work, settings.
+ * Threads: see router.h.
+ */
+#include "router.h"
+
+#include <string.h>
+
+#include "feed.h"
+#include "publish.h"
+#include "share_dispatch.h"
+#include "will.h"
+
+#define ROUTER_SESSIONS_MAX     (1u << 24)
+#define ROUTER_MATCH_BYTES_MAX  (32 * 1024 * 1024)
+#define ROUTER_PICKER_ENTRIES   4096
+
+static bool router_turn_end(struct shard *shard)
+{
+    struct router *router = router_of(shard);
+    router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
+    bool more = !list_is_empty(&router->wills) && wills_run(router);
+    if (!list_is_empty(&router->feeds))
+        more |= feeds_run(router);
+    struct match_figures figures;
+    match_cache_figures(router->matches, &figures);
+    router_count(router, STAT_MATCH_HITS, figures.hits - router->match_hits);
+    router_count(router, STAT_MATCH_MISSES, figures.misses + figures.stale - router->match_misses);
+    router->match_hits = figures.hits;
+    router->match_misses = figures.misses + figures.stale;
+    return more;
+}
+
+void router_tables_fill(struct shard_tables *tables)
+{
+    tables->mails[MAIL_PUBLISH] = publish_on_mail;
+    tables->mails[MAIL_SHARED] = share_on_mail;
+    tables->mails[MAIL_SHARE_UP] = share_on_up;
+    tables->turn_end[0] = router_turn_end;
+}
+
+enum rc router_open(struct shard *shard, struct route_shared *shared)
+{
+    SHARD_CHECK(shard);
+    CHECK(shard->route == NULL && shared->sink != NULL);
+    struct router *router = mem_alloc(sizeof(*router));
+    if (router == NULL)
+        return RC_NO_MEMORY;
+    memset(router, 0, sizeof(*router));
+    router->magic = ROUTER_MAGIC;
+    router->shard = shard;
+    router->shared = shared;
+    router->settings = shared->settings;
+    router->sink = shared->sink;
+    slot_table_init(&router->sessions, shard->id, ROUTER_SESSIONS_MAX);
+    list_init(&router->wills);
+    list_init(&router->feeds);
+    list_init(&router->parked);
+    shard->route = router;
+    struct match_cache_config config = {.index = shared->filters,
+                                        .record = shard->epoch,
+                                        .entries_max = MATCH_ENTRIES_USUAL,
+                                        .bytes_max = ROUTER_MATCH_BYTES_MAX};
+    router->matches = match_cache_create(&config);
+    router->picker = share_picker_create(ROUTER_PICKER_ENTRIES, shard->now_ns ^ shard->id);
+    if (router->matches == NULL || router->picker == NULL) {
+        router_close(shard);
+        return RC_NO_MEMORY;
+    }
+    return RC_OK;
+}
+
+void router_close(struct shard *shard)
+{
+    struct router *router = router_of(shard);
+    SHARD_CHECK(shard);
+    epoch_begin(shard->epoch);
+    session_end_all(router);
+    wills_fini(router);
+    share_parked_fini(router);
+    epoch_end(shard->epoch);
+    if (router->matches != NULL)
+        match_cache_destroy(router->matches);
+    if (router->picker != NULL)
+        share_picker_destroy(router->picker);
+    subtable_fini(&router->subs);
+    slot_table_fini(&router->sessions);
+    mem_free(router->buckets);
+    mem_free(router->gather);
+    router->magic = 0;
+    mem_free(router);
+    shard->route = NULL;
+}
+
+uint8_t router_priority(const struct router *router, struct bytes topic)
+{
+    const struct route_settings *settings = router->settings;
+    uint32_t low = 0;
+    uint32_t high = settings->priorities_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct route_priority *row = &settings->priorities[middle];
+        int order = topic.len != row->topic.len ? (topic.len < row->topic.len ? -1 : 1)
+                                                : memcmp(topic.ptr, row->topic.ptr, topic.len);
+        if (order == 0)
+            return row->priority;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return settings->priority_default;
+}

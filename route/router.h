@@ -1,0 +1,128 @@
+/*
+ * router.h -- route's state: what all shards share and what each shard owns.
+ *
+ * `struct route_shared` is made by the main thread before the shards start: the filter index, the
+ * retained index, the settings, the key that decides where a client id lives. `struct router` is one
+ * shard's: its sessions, its subscribers, its match cache, its queues of postponed work.
+ *
+ * Mail between routers (engine/mail.h carries it):
+ *
+ *   MAIL_PUBLISH   data. ptr: struct msg, one shared reference. count: filter ids; up to six stand
+ *                  in words[], more in an allocated array whose address is words[0].
+ *   MAIL_SHARED    data. ptr: struct msg, one shared reference. words: struct share_parcel's
+ *                  address: one delivery for one member of a shared group.
+ *   MAIL_SHARE_UP  control. A member of a group connected: parked deliveries may move on.
+ *                  words[0..1]: filter id, group number.
+ *
+ * Settings may be replaced while the broker runs (reload): route_shared.settings is one pointer,
+ * read once per use; the old one is retired by epoch.
+ *
+ * Threads: see each function; a router belongs to its shard.
+ */
+#ifndef SLUICE_ROUTER_H
+#define SLUICE_ROUTER_H
+
+#include "filter_index.h"
+#include "hash.h"
+#include "match.h"
+#include "mem.h"
+#include "mqueue.h"
+#include "msg.h"
+#include "retained.h"
+#include "route_stats.h"
+#include "session.h"
+#include "shard.h"
+#include "sink.h"
+#include "subtable.h"
+
+#define ROUTER_MAGIC 0x524f5554u
+
+/* Kinds of mail; net's begin with MAIL_NET_FIRST. */
+enum route_mail { MAIL_PUBLISH, MAIL_SHARED, MAIL_SHARE_UP, MAIL_NET_FIRST = 8 };
+
+#define ROUTE_MAIL_IDS_INLINE 6
+
+/* A topic with a priority of its own in every queue. */
+struct route_priority {
+    struct bytes topic; /* [I] owned by the settings */
+    uint8_t priority;   /* [I] */
+};
+
+/* What an operator can set of route, plain values. Times are ms or s as named. */
+struct route_settings {
+    uint16_t max_inflight;            /* [I] */
+    uint16_t max_awaiting_rel;        /* [I] */
+    uint64_t await_rel_timeout_ms;    /* [I] UINT64_MAX: never */
+    struct mqueue_limits queue;       /* [I] */
+    bool queue_store_qos0;            /* [I] */
+    bool upgrade_qos;                 /* [I] */
+    uint8_t priority_default;         /* [I] of topics without a row */
+    struct route_priority *priorities; /* [I] sorted by topic (length, then bytes) */
+    uint32_t priorities_count;        /* [I] */
+    uint32_t max_subscriptions;       /* [I] of one session */
+    uint32_t message_expiry_max_s;    /* [I] UINT32_MAX: no cap */
+    enum share_strategy share_strategy; /* [I] */
+    bool no_local_v3;                 /* [I] ignore_loop_deliver */
+    uint64_t retained_payload_max;    /* [I] bytes */
+    uint32_t retained_expiry_s;       /* [I] of messages without one; UINT32_MAX: never */
+    bool retained_clear_stays;        /* [I] stop_publish_clear_msg */
+};
+
+struct route_shared {
+    const struct route_settings *settings; /* [R] */
+    const struct sink *sink;               /* [I] */
+    struct filter_index *filters;          /* [I] */
+    struct retained *retained;             /* [I] */
+    struct hash_key home_key;              /* [I] secret: decides the home of a client id */
+    unsigned shards;                       /* [I] */
+};
+
+struct router {
+    uint32_t magic;                     /* [I] */
+    struct shard *shard;                /* [I] */
+    struct route_shared *shared;        /* [I] */
+    const struct route_settings *settings; /* [O] as of this turn */
+    const struct sink *sink;            /* [I] */
+    struct slot_table sessions;         /* [O] */
+    struct session **buckets;           /* [O] client id table, chained by hash_next */
+    uint32_t buckets_mask;              /* [O] */
+    struct subtable subs;               /* [O] */
+    struct match_cache *matches;        /* [O] */
+    struct share_picker *picker;        /* [O] */
+    uint64_t gather_stamp;              /* [O] drawn per publication with several filters */
+    struct deliver_gather *gather;      /* [O] scratch of deliver.c */
+    uint32_t gather_capacity;           /* [O] */
+    bool pressed;                       /* [O] the latest publication met a pressed shard */
+    struct list_node wills;             /* [O] due wills, published a slice per turn */
+    uint32_t wills_count;               /* [O] */
+    struct list_node feeds;             /* [O] retained walks that may go on now */
+    struct list_node parked;            /* [O] shared deliveries that wait for a member */
+    uint32_t parked_count;              /* [O] */
+    uint64_t match_hits;                /* [O] figures already added to the counters */
+    uint64_t match_misses;              /* [O] */
+};
+
+/* The router of a shard. */
+static inline struct router *router_of(struct shard *shard)
+{
+    struct router *router = shard->route;
+    CHECK_OBJ(router, ROUTER_MAGIC);
+    return router;
+}
+
+static inline void router_count(struct router *router, unsigned index, uint64_t amount)
+{
+    stat_add(router->shard->stats, index, amount);
+}
+
+/* Fills the rows of route in the tables of the runtime. Main thread, before start. */
+void router_tables_fill(struct shard_tables *tables);
+
+/* Builds and destroys the router of the calling shard. RC_NO_MEMORY. */
+MUST_USE enum rc router_open(struct shard *shard, struct route_shared *shared);
+void router_close(struct shard *shard);
+
+/* The queue priority of a topic. */
+uint8_t router_priority(const struct router *router, struct bytes topic);
+
+#endif

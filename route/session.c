@@ -1,0 +1,312 @@
+/*
+ * session.c -- sessions from CONNECT to their end.
+ *
+ * The client id table is chained, with twice as many buckets as it needs when it grows; ids are
+ * compared only when the keyed hash is equal. A session is one allocation with its id behind it.
+ *
+ * Threads: see session.h.
+ */
+#include "session.h"
+
+#include <string.h>
+
+#include "feed.h"
+#include "outbound.h"
+#include "router.h"
+#include "share_dispatch.h"
+#include "subscribe.h"
+#include "will.h"
+
+#define SESSION_BUCKETS_FIRST 256
+
+shard_id session_home(const struct router *router, struct bytes client_id)
+{
+    return (shard_id)(hash_keyed(&router->shared->home_key, client_id) % router->shared->shards);
+}
+
+static struct session *session_lookup(struct router *router, struct bytes client_id, uint64_t hash)
+{
+    if (router->buckets == NULL)
+        return NULL;
+    struct session *session = router->buckets[(hash >> 8) & router->buckets_mask];
+    while (session != NULL &&
+           (session->id_hash != hash || !bytes_equal(session_id(session), client_id)))
+        session = session->hash_next;
+    return session;
+}
+
+struct session *session_find(struct router *router, struct bytes client_id)
+{
+    CHECK_OBJ(router, ROUTER_MAGIC);
+    return session_lookup(router, client_id, hash_keyed(&router->shared->home_key, client_id));
+}
+
+static bool session_buckets_reserve(struct router *router)
+{
+    uint32_t count = router->sessions.num_live;
+    uint32_t have = router->buckets == NULL ? 0 : router->buckets_mask + 1;
+    if (count < have)
+        return true;
+    uint32_t want = have == 0 ? SESSION_BUCKETS_FIRST : have * 2;
+    struct session **buckets = mem_alloc(want * sizeof(*buckets));
+    if (buckets == NULL)
+        return have > 0; /* longer chains are slower, not wrong */
+    memset(buckets, 0, want * sizeof(*buckets));
+    for (uint32_t i = 0; i < have; i++) {
+        struct session *session = router->buckets[i];
+        while (session != NULL) {
+            struct session *next = session->hash_next;
+            struct session **bucket = &buckets[(session->id_hash >> 8) & (want - 1)];
+            session->hash_next = *bucket;
+            *bucket = session;
+            session = next;
+        }
+    }
+    mem_free(router->buckets);
+    router->buckets = buckets;
+    router->buckets_mask = want - 1;
+    return true;
+}
+
+static void session_await_rel_expire(struct router *router, struct session *session)
+{
+    struct awaiting_rel_entry entry;
+    uint64_t timeout_ms = router->settings->await_rel_timeout_ms;
+    if (timeout_ms > router->shard->now_ms)
+        return;
+    while (awaiting_rel_expire(&session->awaiting, router->shard->now_ms - timeout_ms, &entry))
+        router_count(router, STAT_RELEASED_TIMEOUT, 1);
+}
+
+static void session_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
+{
+    struct session *session = CONTAINER_OF(timer, struct session, timer);
+    CHECK_OBJ(session, SESSION_MAGIC);
+    struct router *router = router_of(wheel->owner);
+    if (session->conn == NULL && session->expires_at_ms != 0 && now_ms >= session->expires_at_ms) {
+        router_count(router, STAT_SESSIONS_EXPIRED, 1);
+        session_end(router, session);
+        return;
+    }
+    if (session->will_at_ms != 0 && now_ms >= session->will_at_ms) {
+        CHECK(session->will != NULL && session->conn == NULL);
+        session->will_at_ms = 0;
+        will_due(router, session->will);
+        session->will = NULL;
+    }
+    session_await_rel_expire(router, session);
+    session_timer_update(router, session);
+}
+
+void session_timer_update(struct router *router, struct session *session)
+{
+    uint64_t at_ms = UINT64_MAX;
+    if (session->conn == NULL && session->expires_at_ms != 0)
+        at_ms = session->expires_at_ms;
+    if (session->will_at_ms != 0 && session->will_at_ms < at_ms)
+        at_ms = session->will_at_ms;
+    struct awaiting_rel_entry *oldest = awaiting_rel_oldest(&session->awaiting);
+    uint64_t timeout_ms = router->settings->await_rel_timeout_ms;
+    if (oldest != NULL && timeout_ms != UINT64_MAX && oldest->received_ms + timeout_ms < at_ms)
+        at_ms = oldest->received_ms + timeout_ms;
+    if (at_ms != UINT64_MAX)
+        timer_set(&router->shard->timers, &session->timer, at_ms);
+    else if (timer_pending(&session->timer))
+        timer_cancel(&router->shard->timers, &session->timer);
+}
+
+static enum rc session_create(struct router *router, struct bytes client_id, uint64_t hash,
+                              struct session **out)
+{
+    if (!session_buckets_reserve(router))
+        return RC_NO_MEMORY;
+    struct session *session = mem_alloc(sizeof(*session) + client_id.len);
+    if (session == NULL)
+        return RC_NO_MEMORY;
+    memset(session, 0, sizeof(*session));
+    enum rc rc = slot_table_add(&router->sessions, session, &session->handle);
+    if (rc != RC_OK) {
+        mem_free(session);
+        return rc;
+    }
+    session->magic = SESSION_MAGIC;
+    session->id_hash = hash;
+    CHECK(client_id.len <= STRING_LEN_MAX);
+    session->id_len = (uint16_t)client_id.len;
+    memcpy(session->id, client_id.ptr, client_id.len);
+    timer_init(&session->timer, session_on_timer);
+    inflight_init(&session->inflight, router->settings->max_inflight);
+    awaiting_rel_init(&session->awaiting, router->settings->max_awaiting_rel);
+    mqueue_init(&session->queue);
+    struct session **bucket = &router->buckets[(hash >> 8) & router->buckets_mask];
+    session->hash_next = *bucket;
+    *bucket = session;
+    router_count(router, STAT_SESSIONS, 1);
+    router_count(router, STAT_SESSIONS_CREATED, 1);
+    *out = session;
+    return RC_OK;
+}
+
+static void session_unhash(struct router *router, struct session *session)
+{
+    struct session **link = &router->buckets[(session->id_hash >> 8) & router->buckets_mask];
+    while (*link != session) {
+        CHECK(*link != NULL);
+        link = &(*link)->hash_next;
+    }
+    *link = session->hash_next;
+}
+
+void session_end(struct router *router, struct session *session)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    CHECK(session->conn == NULL && handle_equal(session->handle, session->handle));
+    if (session->will != NULL) {
+        will_due(router, session->will);
+        session->will = NULL;
+    }
+    if (timer_pending(&session->timer))
+        timer_cancel(&router->shard->timers, &session->timer);
+    subscribe_remove_all(router, session);
+    feed_end_all(router, session);
+    outbound_discard(router, session);
+    awaiting_rel_fini(&session->awaiting);
+    session_subs_fini(&session->subs);
+    session_unhash(router, session);
+    slot_table_remove(&router->sessions, session->handle);
+    stat_sub(router->shard->stats, STAT_SESSIONS, 1);
+    session->magic = 0;
+    mem_free(session);
+}
+
+static void session_will_cancel(struct router *router, struct session *session)
+{
+    if (session->will == NULL)
+        return;
+    will_free(session->will, router->shard->id);
+    session->will = NULL;
+    session->will_at_ms = 0;
+    router_count(router, STAT_WILLS_CANCELLED, 1);
+}
+
+/*
+ * A newer connection takes the session: its old one is closed with 0x8E [MQTT-3.1.4-3]. The old
+ * connection's will goes out if its delay is 0, otherwise the new connection came in time.
+ */
+static void session_take_over(struct router *router, struct session *session)
+{
+    CHECK(session->conn != NULL);
+    router_count(router, STAT_SESSIONS_TAKEN_OVER, 1);
+    router->sink->close(session->conn, REASON_SESSION_TAKEN_OVER);
+    session->conn = NULL;
+    stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
+    subscribe_connected(router, session, false);
+    if (session->will != NULL && session->will->delay_s == 0) {
+        will_due(router, session->will);
+        session->will = NULL;
+    }
+}
+
+static void session_bind(struct router *router, struct session *session,
+                         const struct attach_request *request)
+{
+    uint16_t window = router->settings->max_inflight;
+    if (request->receive_max < window)
+        window = request->receive_max;
+    session_will_cancel(router, session);
+    session->conn = request->conn;
+    session->version = request->version;
+    session->is_bridge = request->is_bridge;
+    session->expiry_s = request->expiry_s;
+    session->expires_at_ms = 0;
+    session->will_at_ms = 0;
+    session->will = request->will;
+    inflight_set_max(&session->inflight, window);
+    awaiting_rel_set_max(&session->awaiting, router->settings->max_awaiting_rel);
+    session_timer_update(router, session);
+    subscribe_connected(router, session, true);
+    router_count(router, STAT_SESSIONS_CONNECTED, 1);
+}
+
+enum rc session_attach(struct router *router, const struct attach_request *request,
+                       struct attach_result *out)
+{
+    SHARD_CHECK(router->shard);
+    CHECK(request->conn != NULL && request->receive_max > 0);
+    uint64_t hash = hash_keyed(&router->shared->home_key, request->client_id);
+    CHECK(hash % router->shared->shards == router->shard->id);
+    struct session *session = session_lookup(router, request->client_id, hash);
+    /* Without an expiry the session ends with its connection, also when it is taken over. */
+    bool ends = session != NULL && (request->clean_start || session->expiry_s == 0);
+    if (session != NULL && session->conn != NULL)
+        session_take_over(router, session);
+    if (ends) {
+        router_count(router, STAT_SESSIONS_DISCARDED, 1);
+        session_end(router, session);
+        session = NULL;
+    }
+    *out = (struct attach_result){.session = session, .session_present = session != NULL};
+    if (session == NULL) {
+        enum rc rc = session_create(router, request->client_id, hash, &out->session);
+        if (rc != RC_OK)
+            return rc;
+    } else {
+        router_count(router, STAT_SESSIONS_RESUMED, 1);
+    }
+    session_bind(router, out->session, request);
+    return RC_OK;
+}
+
+void session_start(struct router *router, struct session *session)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    CHECK(session->conn != NULL);
+    outbound_resume(router, session);
+}
+
+void session_detach(struct router *router, struct session *session, bool publish_will)
+{
+    SHARD_CHECK(router->shard);
+    CHECK_OBJ(session, SESSION_MAGIC);
+    CHECK(session->conn != NULL);
+    session->conn = NULL;
+    stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
+    subscribe_connected(router, session, false);
+    if (!publish_will)
+        session_will_cancel(router, session);
+    if (session->expiry_s == 0) {
+        session_end(router, session);
+        return;
+    }
+    uint64_t now_ms = router->shard->now_ms;
+    if (session->will != NULL && session->will->delay_s == 0) {
+        will_due(router, session->will);
+        session->will = NULL;
+    }
+    if (session->will != NULL)
+        session->will_at_ms = now_ms + session->will->delay_s * UINT64_C(1000);
+    if (session->expiry_s != MQTT_EXPIRY_NEVER_S)
+        session->expires_at_ms = now_ms + session->expiry_s * UINT64_C(1000);
+    outbound_lost(router, session);
+    session_trim(session);
+    session_timer_update(router, session);
+}
+
+void session_trim(struct session *session)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    inflight_trim(&session->inflight);
+    awaiting_rel_trim(&session->awaiting);
+    mqueue_trim(&session->queue);
+}
+
+void session_end_all(struct router *router)
+{
+    uint32_t cursor = 0;
+    struct session *session;
+    while ((session = slot_table_next(&router->sessions, &cursor)) != NULL) {
+        session->conn = NULL;
+        session_will_cancel(router, session);
+        session_end(router, session);
+    }
+}

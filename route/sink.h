@@ -1,0 +1,55 @@
+/*
+ * sink.h -- the steps up from route to net: what a session can ask of its connection.
+ *
+ * Route declares this table, net fills it at start. A connection is opaque here. All calls happen on
+ * the session's home shard and none of them writes to a socket: they append to the connection's
+ * output, which leaves at the end of the turn, coalesced.
+ *
+ * None of these calls back into route, except that sink->publish may not be called from within
+ * itself.
+ *
+ * Threads: the shard that owns both.
+ */
+#ifndef SLUICE_SINK_H
+#define SLUICE_SINK_H
+
+#include "msg.h"
+#include "rc.h"
+#include "reason.h"
+
+struct conn;
+
+/* One PUBLISH for one client, a value. */
+struct delivery {
+    const struct pub *pub;
+    const uint32_t *sub_ids;
+    uint64_t fan_out_id; /* the same for all copies of one fan-out, which share encoded bytes; 0: one */
+    uint32_t sub_ids_count;
+    uint16_t packet_id; /* 0 for QoS 0 */
+    uint8_t qos;
+    bool dup;
+    bool retain;
+};
+
+struct sink {
+    /*
+     * RC_OK: it is in the output. RC_FULL: the output is over its bound, nothing was done; route is
+     * told (outbound_pump) when there is room. RC_TOO_LARGE: over the client's Maximum Packet Size,
+     * treat it as sent and completed [MQTT-3.1.2-25].
+     */
+    enum rc (*publish)(struct conn *conn, const struct delivery *delivery);
+
+    /* PUBREL of a QoS 2 delivery. */
+    void (*release)(struct conn *conn, uint16_t packet_id, enum reason reason);
+
+    /* Is there room for another PUBLISH in the output? */
+    bool (*has_room)(struct conn *conn);
+
+    /*
+     * The session lets go of the connection: v5 clients get DISCONNECT with `reason`, and it is
+     * closed once its output has left. The connection has forgotten the session on return.
+     */
+    void (*close)(struct conn *conn, enum reason reason);
+};
+
+#endif
