@@ -1,0 +1,364 @@
+/*
+ * conn.c -- connections from descriptor to release; conn.h has the state diagram.
+ * Threads: see conn.h.
+ */
+#include "conn.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "alias.h"
+#include "encode.h"
+#include "net.h"
+#include "outbound.h"
+#include "send.h"
+
+#define CONNS_LINGER_MS 2000
+
+static const char *const conn_cause_names[] = {
+#define CONN_CAUSE_ROW(id, name, will, text) [id] = name,
+    CONN_CAUSE_TABLE(CONN_CAUSE_ROW)
+#undef CONN_CAUSE_ROW
+};
+
+static const char *const conn_cause_texts[] = {
+#define CONN_CAUSE_ROW(id, name, will, text) [id] = text,
+    CONN_CAUSE_TABLE(CONN_CAUSE_ROW)
+#undef CONN_CAUSE_ROW
+};
+
+static const bool conn_cause_wills[] = {
+#define CONN_CAUSE_ROW(id, name, will, text) [id] = will,
+    CONN_CAUSE_TABLE(CONN_CAUSE_ROW)
+#undef CONN_CAUSE_ROW
+};
+
+const char *conn_cause_name(enum conn_cause cause)
+{
+    CHECK((unsigned)cause < CONN_CAUSE_COUNT);
+    return conn_cause_names[cause];
+}
+
+const char *conn_cause_text(enum conn_cause cause)
+{
+    CHECK((unsigned)cause < CONN_CAUSE_COUNT);
+    return conn_cause_texts[cause];
+}
+
+void conn_assert_state(const struct conn *conn)
+{
+    CHECK_OBJ(conn, CONN_MAGIC);
+    CHECK(conn->net->shard == shard_self);
+    CHECK((conn->session != NULL) == (conn->state == CONN_OPEN));
+    CHECK(conn->fd >= 0);
+}
+
+const char *conn_peer(const struct conn *conn, char *out)
+{
+    char address[INET6_ADDRSTRLEN];
+    if (IN6_IS_ADDR_V4MAPPED(&conn->peer)) {
+        inet_ntop(AF_INET, &conn->peer.s6_addr[12], address, sizeof(address));
+        snprintf(out, CONN_PEER_LEN_MAX, "%s:%u", address, conn->peer_port);
+    } else {
+        inet_ntop(AF_INET6, &conn->peer, address, sizeof(address));
+        snprintf(out, CONN_PEER_LEN_MAX, "[%s]:%u", address, conn->peer_port);
+    }
+    return out;
+}
+
+static void conn_find_peer(struct conn *conn)
+{
+    struct sockaddr_storage storage;
+    socklen_t len = sizeof(storage);
+    memset(&storage, 0, sizeof(storage));
+    if (getpeername(conn->fd, (struct sockaddr *)&storage, &len) != 0)
+        return; /* gone already: the first receive will say so */
+    if (storage.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&storage;
+        conn->peer = in6->sin6_addr;
+        conn->peer_port = ntohs(in6->sin6_port);
+    } else if (storage.ss_family == AF_INET) {
+        const struct sockaddr_in *in4 = (const struct sockaddr_in *)&storage;
+        conn->peer.s6_addr[10] = 0xff;
+        conn->peer.s6_addr[11] = 0xff;
+        memcpy(&conn->peer.s6_addr[12], &in4->sin_addr, 4);
+        conn->peer_port = ntohs(in4->sin_port);
+    }
+}
+
+/* Keep alive and send time-out share the timer; both move on lazily (timer.h). */
+static void conn_open_timer(struct conn *conn)
+{
+    struct net *net = conn->net;
+    uint64_t at_ms = UINT64_MAX;
+    uint64_t now_ms = net->shard->now_ms;
+    if (conn->keep_alive_ms != 0)
+        at_ms = conn->last_in_ms + conn->keep_alive_ms;
+    uint64_t timeout_ms = net->settings->send_timeout_ms;
+    if (conn->output.bytes > 0 && timeout_ms != UINT64_MAX &&
+        conn->last_out_ms + timeout_ms < at_ms)
+        at_ms = conn->last_out_ms + timeout_ms;
+    /* While output may come to wait, look again in time even without keep alive. */
+    if (at_ms == UINT64_MAX) {
+        if (timer_pending(&conn->timer))
+            timer_cancel(&net->shard->timers, &conn->timer);
+        return;
+    }
+    timer_set(&net->shard->timers, &conn->timer, at_ms > now_ms ? at_ms : now_ms);
+}
+
+static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
+{
+    struct net *net = conn->net;
+    uint64_t timeout_ms = net->settings->send_timeout_ms;
+    if (conn->output.bytes > 0 && timeout_ms != UINT64_MAX &&
+        now_ms >= conn->last_out_ms + timeout_ms) {
+        conn_abort(conn, CAUSE_SEND_TIMEOUT);
+        return;
+    }
+    /* A connection that we do not read from cannot show that it is alive. */
+    if (list_is_linked(&conn->waiting))
+        conn->last_in_ms = now_ms;
+    if (conn->keep_alive_ms != 0 && now_ms >= conn->last_in_ms + conn->keep_alive_ms) {
+        conn_close(conn, CAUSE_KEEP_ALIVE, REASON_KEEP_ALIVE_TIMEOUT);
+        return;
+    }
+    if (conn->output.bytes == 0)
+        session_trim(conn->session);
+    conn_open_timer(conn);
+}
+
+static void conn_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
+{
+    (void)wheel;
+    struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
+    conn_assert_state(conn);
+    switch ((enum conn_state)conn->state) {
+    case CONN_NEW:
+        conn_abort(conn, CAUSE_CONNECT_TIMEOUT);
+        return;
+    case CONN_OPEN:
+        conn_on_open_timer(conn, now_ms);
+        return;
+    case CONN_LAST_WORDS:
+    case CONN_LINGER:
+        conn_abort(conn, CAUSE_CLIENT_CLOSED);
+        return;
+    case CONN_CLOSED:
+        return;
+    }
+}
+
+enum rc conn_open(struct net *net, int fd, uint16_t listener, uint64_t opened_ms,
+                  struct conn **out)
+{
+    SHARD_CHECK(net->shard);
+    CHECK(fd >= 0 && listener < net->shared->listeners_num);
+    struct conn *conn = mem_alloc(sizeof(*conn));
+    if (conn == NULL)
+        return RC_NO_MEMORY;
+    memset(conn, 0, sizeof(*conn));
+    enum rc rc = slot_table_add(&net->conns, conn, &conn->handle);
+    if (rc != RC_OK) {
+        mem_free(conn);
+        return rc;
+    }
+    conn->magic = CONN_MAGIC;
+    conn->state = CONN_NEW;
+    conn->net = net;
+    conn->fd = fd;
+    conn->listener = listener;
+    conn->packet_size_max = PACKET_SIZE_UNLIMITED;
+    conn->problem_info = true;
+    conn->opened_ms = opened_ms;
+    conn->last_in_ms = net->shard->now_ms;
+    conn_find_peer(conn);
+    timer_init(&conn->timer, conn_on_timer);
+    timer_set(&net->shard->timers, &conn->timer, opened_ms + net->settings->connect_timeout_ms);
+    net_count(net, STAT_CONNECTIONS, 1);
+    uint32_t *count = &net->conns_by_listener[listener];
+    __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+    *out = conn;
+    return RC_OK;
+}
+
+/* Takes the connection out of every list and gives its memory back. */
+static void conn_free(struct conn *conn)
+{
+    struct net *net = conn->net;
+    CHECK(!conn->recv_armed && !conn->send_armed && conn->session == NULL);
+    if (timer_pending(&conn->timer))
+        timer_cancel(&net->shard->timers, &conn->timer);
+    if (list_is_linked(&conn->dirty))
+        list_remove(&conn->dirty);
+    if (list_is_linked(&conn->waiting))
+        list_remove(&conn->waiting);
+    stat_sub(net->shard->stats, STAT_OUTPUT_BYTES, conn->output.bytes);
+    output_clear(&conn->output, &net->pool);
+    CHECK(conn->send == NULL);
+    aliases_free(conn);
+    mem_free(conn->stash);
+    slot_table_remove(&net->conns, conn->handle);
+    stat_sub(net->shard->stats, STAT_CONNECTIONS, 1);
+    uint32_t *count = &net->conns_by_listener[conn->listener];
+    __atomic_store_n(count, *count - 1, __ATOMIC_RELAXED);
+    conn->magic = 0;
+    mem_free(conn);
+}
+
+int conn_forget(struct conn *conn)
+{
+    conn_assert_state(conn);
+    CHECK(conn->state == CONN_NEW && !conn->recv_armed && conn->output.bytes == 0);
+    int fd = conn->fd;
+    conn_free(conn);
+    return fd;
+}
+
+void conn_release(struct conn *conn)
+{
+    CHECK_OBJ(conn, CONN_MAGIC);
+    if (conn->state != CONN_CLOSED || conn->recv_armed || conn->send_armed)
+        return;
+    int fd = conn->fd;
+    conn_free(conn);
+    close(fd);
+}
+
+void conn_destroy(struct conn *conn)
+{
+    CHECK_OBJ(conn, CONN_MAGIC);
+    conn->session = NULL;
+    conn->recv_armed = false;
+    conn->send_armed = false;
+    /* A send still in flight must not read what is freed here. */
+    shutdown(conn->fd, SHUT_RDWR);
+    send_forget(conn);
+    int fd = conn->fd;
+    conn_free(conn);
+    close(fd);
+}
+
+/* Lets go of the session, if there is one, and counts the end of the connection. */
+static void conn_unbind(struct conn *conn, enum conn_cause cause)
+{
+    struct net *net = conn->net;
+    if (conn->state == CONN_NEW || conn->state == CONN_OPEN)
+        net_count(net, STAT_CLOSED + cause, 1);
+    if (log_level_enabled(LOG_DEBUG)) {
+        char peer[CONN_PEER_LEN_MAX];
+        log_write(LOG_DEBUG, "%s: closed: %s", conn_peer(conn, peer), conn_cause_text(cause));
+    }
+    struct session *session = conn->session;
+    if (session == NULL)
+        return;
+    conn->session = NULL;
+    conn->state = CONN_LAST_WORDS;
+    session_detach(net->router, session, conn_cause_wills[cause]);
+}
+
+static void conn_stop_input(struct conn *conn)
+{
+    if (list_is_linked(&conn->waiting))
+        list_remove(&conn->waiting);
+    mem_free(conn->stash);
+    conn->stash = NULL;
+    conn->stash_len = 0;
+    conn->stash_capacity = 0;
+}
+
+void conn_abort(struct conn *conn, enum conn_cause cause)
+{
+    conn_assert_state(conn);
+    if (conn->state == CONN_CLOSED)
+        return;
+    conn_unbind(conn, cause);
+    conn_stop_input(conn);
+    conn->state = CONN_CLOSED;
+    if (timer_pending(&conn->timer))
+        timer_cancel(&conn->net->shard->timers, &conn->timer);
+    /* Makes the kernel complete what it still has of this descriptor. */
+    shutdown(conn->fd, SHUT_RDWR);
+    /* Not from under the caller's feet: released at the end of the turn. */
+    conn_mark_dirty(conn);
+}
+
+static void conn_say_goodbye(struct conn *conn, enum reason reason)
+{
+    struct net *net = conn->net;
+    if (conn->version != MQTT_50 || !reason_is_legal(reason, REASON_IN_DISCONNECT_SERVER))
+        return;
+    struct disconnect_view view = {.reason = reason};
+    if (reason_is_failure(reason))
+        view.reason_string = bytes_of_text(reason_text(reason));
+    if (reason == REASON_USE_ANOTHER_SERVER)
+        view.server_reference = net->settings->server_reference;
+    uint32_t size = encode_disconnect_size(MQTT_50, &view, conn->packet_size_max);
+    uint8_t *at = size == 0 ? NULL : output_reserve(&conn->output, &net->pool, size);
+    if (at == NULL)
+        return;
+    encode_disconnect(MQTT_50, &view, conn->packet_size_max, at);
+    net_count(net, STAT_OUTPUT_BYTES, size);
+    net_count(net, STAT_PACKETS_OUT + PACKET_DISCONNECT, 1);
+}
+
+/* From CONN_NEW with a CONNACK in the output, or from CONN_OPEN: send what there is, then close. */
+static void conn_last_words(struct conn *conn)
+{
+    struct net *net = conn->net;
+    conn_stop_input(conn);
+    conn->state = CONN_LAST_WORDS;
+    timer_set(&net->shard->timers, &conn->timer, net->shard->now_ms + CONNS_LINGER_MS);
+    conn_receive(conn);
+    conn_mark_dirty(conn);
+}
+
+void conn_close(struct conn *conn, enum conn_cause cause, enum reason reason)
+{
+    conn_assert_state(conn);
+    if (conn->state != CONN_NEW && conn->state != CONN_OPEN)
+        return;
+    bool was_open = conn->state == CONN_OPEN;
+    conn_unbind(conn, cause);
+    if (was_open)
+        conn_say_goodbye(conn, reason);
+    conn_last_words(conn);
+}
+
+void conn_close_detached(struct conn *conn, enum conn_cause cause, enum reason reason)
+{
+    conn_assert_state(conn);
+    CHECK(conn->state == CONN_OPEN);
+    net_count(conn->net, STAT_CLOSED + cause, 1);
+    conn->session = NULL;
+    conn_say_goodbye(conn, reason);
+    conn_last_words(conn);
+}
+
+void conn_mark_dirty(struct conn *conn)
+{
+    if (!list_is_linked(&conn->dirty))
+        list_push_back(&conn->net->dirty, &conn->dirty);
+}
+
+void conn_receive(struct conn *conn)
+{
+    if (conn->recv_armed || conn->state == CONN_CLOSED || list_is_linked(&conn->waiting))
+        return;
+    conn->recv_armed = true;
+    ring_recv(conn->net->shard->ring,
+              op_token(OP_RECV, conn->handle.slot, conn->handle.generation), conn->fd,
+              conn->state != CONN_NEW);
+}
+
+void conn_established(struct conn *conn, uint16_t keep_alive_s)
+{
+    struct net *net = conn->net;
+    conn->keep_alive_ms =
+        (uint32_t)(keep_alive_s * UINT64_C(1) * net->settings->keep_alive_permille);
+    conn->last_in_ms = net->shard->now_ms;
+    conn_open_timer(conn);
+}

@@ -1,0 +1,37 @@
+/*
+ * conn_cause.h -- why a connection ended, as one table.
+ *
+ * A row: identifier, name for counters and logs, whether the session's will is published
+ * (MQTT 5.0 section 3.1.2.5), text.
+ *
+ * Threads: constants, any.
+ */
+#ifndef SLUICE_CONN_CAUSE_H
+#define SLUICE_CONN_CAUSE_H
+
+#define CONN_CAUSE_TABLE(X)                                                                        \
+    X(CAUSE_CLIENT_DISCONNECT, "client_disconnect", false, "the client disconnected")              \
+    X(CAUSE_CLIENT_DISCONNECT_WILL, "client_disconnect_will", true,                                \
+      "the client disconnected and asked for its will")                                            \
+    X(CAUSE_CLIENT_CLOSED, "client_closed", true, "the client closed the connection")              \
+    X(CAUSE_NETWORK_ERROR, "network_error", true, "the network failed")                            \
+    X(CAUSE_CONNECT_TIMEOUT, "connect_timeout", true, "no CONNECT in time")                        \
+    X(CAUSE_KEEP_ALIVE, "keep_alive_timeout", true, "keep alive timeout")                          \
+    X(CAUSE_SEND_TIMEOUT, "send_timeout", true, "the client does not read")                        \
+    X(CAUSE_REFUSED, "connect_refused", true, "CONNECT was refused")                               \
+    X(CAUSE_MALFORMED, "malformed_packet", true, "a malformed packet")                             \
+    X(CAUSE_PROTOCOL_ERROR, "protocol_error", true, "a protocol error")                            \
+    X(CAUSE_LIMIT, "limit_exceeded", true, "a limit was exceeded")                                 \
+    X(CAUSE_TAKEN_OVER, "taken_over", true, "a newer connection took the session")                 \
+    X(CAUSE_SHUTDOWN, "shutdown", true, "the broker is stopping")                                  \
+    X(CAUSE_NO_MEMORY, "no_memory", true, "out of memory")
+
+#define CONN_CAUSE_ENUM(id, name, will, text) id,
+enum conn_cause { CONN_CAUSE_TABLE(CONN_CAUSE_ENUM) CONN_CAUSE_COUNT };
+#undef CONN_CAUSE_ENUM
+
+/* Static texts. */
+const char *conn_cause_name(enum conn_cause cause);
+const char *conn_cause_text(enum conn_cause cause);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * dispatch.c -- from a packet's type to its handler, and what handlers share.
+ *
+ * Threads: the owner shard.
+ */
+#include "input.h"
+#include "on_packet.h"
+
+typedef bool (*on_packet_fn)(struct conn *conn, const struct frame *frame);
+
+/* Packets that only a server sends have no handler: receiving one is a protocol error. */
+static const on_packet_fn on_packet_table[PACKET_TYPE_COUNT] = {
+    [PACKET_PUBLISH] = on_publish,
+    [PACKET_PUBACK] = on_puback,
+    [PACKET_PUBREC] = on_pubrec,
+    [PACKET_PUBREL] = on_pubrel,
+    [PACKET_PUBCOMP] = on_pubcomp,
+    [PACKET_SUBSCRIBE] = on_subscribe,
+    [PACKET_UNSUBSCRIBE] = on_unsubscribe,
+    [PACKET_PINGREQ] = on_pingreq,
+    [PACKET_DISCONNECT] = on_disconnect,
+    [PACKET_AUTH] = on_auth,
+};
+
+bool input_packet(struct conn *conn, const struct frame *frame, struct bytes packet,
+                  struct bytes rest)
+{
+    enum packet_type type = frame_type(frame);
+    CHECK(type > PACKET_NONE && type < PACKET_TYPE_COUNT);
+    net_count(conn->net, STAT_PACKETS_IN + type, 1);
+    if (UNLIKELY(conn->state == CONN_NEW)) {
+        if (type == PACKET_CONNECT)
+            return on_connect(conn, frame, packet, rest);
+        conn_abort(conn, CAUSE_PROTOCOL_ERROR); /* [MQTT-3.1.0-1] */
+        return false;
+    }
+    CHECK(conn->state == CONN_OPEN && conn->session != NULL);
+    if (UNLIKELY(on_packet_table[type] == NULL))
+        return on_fault(conn, REASON_PROTOCOL_ERROR); /* also a second CONNECT [MQTT-3.1.0-2] */
+    return on_packet_table[type](conn, frame);
+}
+
+bool on_fault(struct conn *conn, enum reason reason)
+{
+    CHECK(reason_is_failure(reason));
+    enum conn_cause cause = CAUSE_PROTOCOL_ERROR;
+    if (reason == REASON_MALFORMED_PACKET)
+        cause = CAUSE_MALFORMED;
+    else if (reason == REASON_QUOTA_EXCEEDED || reason == REASON_PACKET_TOO_LARGE ||
+             reason == REASON_RECEIVE_MAX_EXCEEDED)
+        cause = CAUSE_LIMIT;
+    conn_close(conn, cause, reason);
+    return false;
+}
+
+uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len)
+{
+    struct net *net = conn->net;
+    /* A client that asks and never reads: answers cannot be dropped, so the connection is. */
+    if (UNLIKELY(conn->output.bytes > 2 * net->settings->output_bytes_max)) {
+        conn_abort(conn, CAUSE_SEND_TIMEOUT);
+        return NULL;
+    }
+    uint8_t *at = output_reserve(&conn->output, &net->pool, len);
+    if (UNLIKELY(at == NULL)) {
+        conn_abort(conn, CAUSE_NO_MEMORY);
+        return NULL;
+    }
+    net_count(net, STAT_OUTPUT_BYTES, len);
+    net_count(net, STAT_PACKETS_OUT + type, 1);
+    conn_mark_dirty(conn);
+    return at;
+}
+
+bool on_answer(struct conn *conn, enum packet_type type, uint16_t packet_id, enum reason reason)
+{
+    uint8_t *at;
+    if (LIKELY(reason == REASON_SUCCESS || conn->version != MQTT_50)) {
+        at = on_reserve(conn, type, ENCODE_ACK_SHORT_SIZE);
+        if (at != NULL)
+            encode_ack_short(type, packet_id, at);
+        return at != NULL;
+    }
+    struct ack_view ack = {.packet_id = packet_id, .reason = reason};
+    if (conn->problem_info && reason_is_failure(reason))
+        ack.reason_string = bytes_of_text(reason_text(reason));
+    uint32_t size = encode_ack_size(MQTT_50, type, &ack, conn->packet_size_max);
+    if (size == 0)
+        return true; /* smaller than any packet that could carry the reason: nothing to send */
+    at = on_reserve(conn, type, size);
+    if (at != NULL)
+        encode_ack(MQTT_50, type, &ack, conn->packet_size_max, at);
+    return at != NULL;
+}

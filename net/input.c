@@ -1,0 +1,272 @@
+/*
+ * input.c -- see input.h.
+ * Threads: see input.h.
+ */
+#include "input.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine_stats.h"
+#include "net.h"
+
+#define STASH_FIRST 128
+
+static bool input_wanted(const struct conn *conn)
+{
+    return conn->state == CONN_NEW || conn->state == CONN_OPEN;
+}
+
+/* A fault that shows in the fixed header. */
+static void input_bad_frame(struct conn *conn, enum frame_result result)
+{
+    if (conn->state == CONN_NEW) {
+        conn_abort(conn, CAUSE_MALFORMED); /* not MQTT, or nothing that could be answered */
+        return;
+    }
+    if (result == FRAME_TOO_LARGE)
+        conn_close(conn, CAUSE_LIMIT, REASON_PACKET_TOO_LARGE);
+    else
+        conn_close(conn, CAUSE_MALFORMED, REASON_MALFORMED_PACKET);
+}
+
+static bool stash_append(struct conn *conn, const uint8_t *ptr, uint32_t len)
+{
+    uint32_t need = conn->stash_len + len;
+    if (need > conn->stash_capacity) {
+        uint32_t capacity = conn->stash_capacity == 0 ? STASH_FIRST : conn->stash_capacity * 2;
+        while (capacity < need)
+            capacity *= 2;
+        uint8_t *stash = mem_alloc(capacity);
+        if (stash == NULL)
+            return false;
+        if (conn->stash_len > 0)
+            memcpy(stash, conn->stash, conn->stash_len);
+        mem_free(conn->stash);
+        conn->stash = stash;
+        conn->stash_capacity = capacity;
+    }
+    memcpy(conn->stash + conn->stash_len, ptr, len);
+    conn->stash_len = need;
+    return true;
+}
+
+static void input_keep(struct conn *conn, struct bytes data)
+{
+    if (data.len > 0 && !stash_append(conn, data.ptr, data.len))
+        conn_abort(conn, CAUSE_NO_MEMORY);
+}
+
+/*
+ * Handles whole packets at the start of `data`. Returns how many bytes were used up; the connection
+ * may be gone (handed over) if *out_stop is set, and must not be touched before its state is known
+ * by handle.
+ */
+static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
+{
+    uint32_t at = 0;
+    *out_stop = false;
+    while (at < data.len) {
+        struct bytes left = {.ptr = data.ptr + at, .len = data.len - at};
+        struct frame frame;
+        enum frame_result result = frame_read(left, conn->net->settings->packet_size_max,
+                                              (enum mqtt_version)conn->version, &frame);
+        if (result == FRAME_MORE)
+            return at;
+        if (result != FRAME_OK) {
+            input_bad_frame(conn, result);
+            *out_stop = true;
+            return at;
+        }
+        at += frame.len;
+        struct bytes packet = {.ptr = left.ptr, .len = frame.len};
+        struct bytes rest = {.ptr = left.ptr + frame.len, .len = left.len - frame.len};
+        if (!input_packet(conn, &frame, packet, rest)) {
+            *out_stop = true;
+            return at;
+        }
+    }
+    return at;
+}
+
+/* How many bytes of `data` the packet in the stash still lacks; 0: it is whole, or bad. */
+static uint32_t stash_lacks(const struct conn *conn, uint32_t have)
+{
+    struct bytes stash = {.ptr = conn->stash, .len = conn->stash_len};
+    struct frame frame;
+    enum frame_result result = frame_read(stash, conn->net->settings->packet_size_max,
+                                          (enum mqtt_version)conn->version, &frame);
+    if (result != FRAME_MORE)
+        return 0;
+    uint32_t lack = frame.len == 0 ? 1 : frame.len - conn->stash_len;
+    return lack < have ? lack : have;
+}
+
+/* Takes over the stash so that packets can be handled from it while the connection stashes anew. */
+static void input_run_stash(struct conn *conn, struct handle handle)
+{
+    struct net *net = conn->net;
+    uint8_t *stash = conn->stash;
+    struct bytes data = {.ptr = stash, .len = conn->stash_len};
+    conn->stash = NULL;
+    conn->stash_len = 0;
+    conn->stash_capacity = 0;
+    bool stop;
+    uint32_t used = input_run(conn, data, &stop);
+    conn = slot_table_get(&net->conns, handle);
+    if (conn != NULL && input_wanted(conn))
+        input_keep(conn, (struct bytes){.ptr = stash + used, .len = data.len - used});
+    mem_free(stash);
+}
+
+void input_feed(struct conn *conn, struct bytes data)
+{
+    struct net *net = conn->net;
+    struct handle handle = conn->handle;
+    /* A paused connection holds several packets: everything goes behind them. */
+    if (list_is_linked(&conn->waiting) && conn->stash_len > 0) {
+        input_keep(conn, data);
+        return;
+    }
+    while (conn->stash_len > 0 && data.len > 0) {
+        uint32_t lack = stash_lacks(conn, data.len);
+        if (lack == 0)
+            break;
+        if (!stash_append(conn, data.ptr, lack)) {
+            conn_abort(conn, CAUSE_NO_MEMORY);
+            return;
+        }
+        data.ptr += lack;
+        data.len -= lack;
+    }
+    if (conn->stash_len > 0) {
+        if (stash_lacks(conn, 1) != 0)
+            return;
+        /* CONNECT is handed over with what follows it, so the rest has to stand behind it. */
+        if (conn->state == CONN_NEW) {
+            input_keep(conn, data);
+            data.len = 0;
+        }
+        input_run_stash(conn, handle);
+        conn = slot_table_get(&net->conns, handle);
+        if (conn == NULL || !input_wanted(conn))
+            return;
+        if (conn->stash_len > 0) {
+            input_keep(conn, data);
+            return;
+        }
+    }
+    if (list_is_linked(&conn->waiting)) {
+        input_keep(conn, data);
+        return;
+    }
+    bool stop;
+    uint32_t used = input_run(conn, data, &stop);
+    conn = slot_table_get(&net->conns, handle);
+    if (conn != NULL && input_wanted(conn))
+        input_keep(conn, (struct bytes){.ptr = data.ptr + used, .len = data.len - used});
+}
+
+void input_pause(struct conn *conn)
+{
+    struct net *net = conn->net;
+    if (list_is_linked(&conn->waiting))
+        return;
+    net_count(net, STAT_PAUSES, 1);
+    list_push_back(&net->paused, &conn->waiting);
+    if (conn->recv_armed)
+        ring_cancel(net->shard->ring, op_token(OP_CANCEL, 0, 0), conn->fd);
+}
+
+static void input_resume(struct net *net, struct conn *conn)
+{
+    list_remove(&conn->waiting);
+    conn->last_in_ms = net->shard->now_ms;
+    struct handle handle = conn->handle;
+    if (conn->stash_len > 0)
+        input_run_stash(conn, handle);
+    conn = slot_table_get(&net->conns, handle);
+    if (conn == NULL || conn->state == CONN_CLOSED || list_is_linked(&conn->waiting))
+        return;
+    if (conn->ended)
+        conn_abort(conn, CAUSE_CLIENT_CLOSED);
+    else
+        conn_receive(conn);
+}
+
+void input_resume_all(struct net *net)
+{
+    struct list_node waiting;
+    struct list_node *node;
+    if (!list_is_empty(&net->starved)) {
+        list_init(&waiting);
+        list_splice_back(&waiting, &net->starved);
+        while ((node = list_pop_front(&waiting)) != NULL)
+            conn_receive(CONTAINER_OF(node, struct conn, waiting));
+    }
+    if (list_is_empty(&net->paused) || mail_pressed_any(net->shard->port))
+        return;
+    list_init(&waiting);
+    list_splice_back(&waiting, &net->paused);
+    /* A connection that pauses again goes to net->paused, not to the list walked here. */
+    while ((node = list_first(&waiting)) != NULL)
+        input_resume(net, CONTAINER_OF(node, struct conn, waiting));
+}
+
+/* The receive ended without data. */
+static void input_on_end(struct net *net, struct conn *conn, int32_t result)
+{
+    switch (result) {
+    case -ENOBUFS:
+        /* Making the request again at once would fail again: wait for buffers to come back. */
+        net_count(net, STAT_RECV_STARVED, 1);
+        if (!list_is_linked(&conn->waiting))
+            list_push_back(&net->starved, &conn->waiting);
+        return;
+    case -ECANCELED:
+    case -EINTR:
+    case -EAGAIN:
+        conn_receive(conn);
+        return;
+    default:
+        /* What it sent before it left is still to be handled, a DISCONNECT perhaps. */
+        if (list_is_linked(&conn->waiting) && conn->stash_len > 0)
+            conn->ended = true;
+        else
+            conn_abort(conn, result == 0 ? CAUSE_CLIENT_CLOSED : CAUSE_NETWORK_ERROR);
+    }
+}
+
+void input_on_completion(struct shard *shard, const struct completion *completion)
+{
+    struct net *net = net_of(shard);
+    struct handle handle = {.slot = op_token_slot(completion->token),
+                            .generation = op_token_generation(completion->token),
+                            .shard = shard->id};
+    struct conn *conn = slot_table_get(&net->conns, handle);
+    CHECK(conn != NULL); /* a connection outlives its operations */
+    conn_assert_state(conn);
+    if ((completion->flags & RING_MORE) == 0)
+        conn->recv_armed = false;
+    if (completion->result > 0) {
+        shard->work += (uint64_t)completion->result;
+        net_count(net, STAT_BYTES_IN, (uint64_t)completion->result);
+        net_count(net, STAT_RECEIVES, 1);
+        conn->last_in_ms = shard->now_ms;
+        if (input_wanted(conn))
+            input_feed(conn, ring_buffer(shard->ring, completion));
+    }
+    if (ring_has_buffer(completion))
+        ring_buffer_return(shard->ring, completion);
+    conn = slot_table_get(&net->conns, handle);
+    if (conn == NULL)
+        return; /* handed over */
+    if (conn->state == CONN_CLOSED) {
+        conn_mark_dirty(conn);
+        return;
+    }
+    if (completion->result <= 0)
+        input_on_end(net, conn, completion->result);
+    else if (!conn->recv_armed)
+        conn_receive(conn);
+}

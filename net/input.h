@@ -1,0 +1,43 @@
+/*
+ * input.h -- from received bytes to packets.
+ *
+ * Bytes arrive in a provided buffer, which must go back within the turn. Whole packets are handled
+ * where they lie; only the beginning of an incomplete one is copied into the connection's stash. The
+ * next bytes first complete that packet, in the stash, and then the rest is handled in place again.
+ * The stash grows with the bytes received (doubling), never with the length announced.
+ *
+ * A connection that is paused (a shard that it feeds is pressed) stops in the middle: what it has not
+ * handled goes to the stash, and input_resume takes it up again.
+ *
+ * Threads: the owner shard.
+ */
+#ifndef SLUICE_INPUT_H
+#define SLUICE_INPUT_H
+
+#include "conn.h"
+#include "frame.h"
+
+struct completion;
+struct net;
+struct shard;
+
+/* A receive has completed. */
+void input_on_completion(struct shard *shard, const struct completion *completion);
+
+/* Handles `data` and, before it, what is in the stash. The connection may be closed on return. */
+void input_feed(struct conn *conn, struct bytes data);
+
+/* Stops reading from the connection until input_resume_all. */
+void input_pause(struct conn *conn);
+
+/* Takes up the paused connections, once no shard is pressed, and the starved ones. */
+void input_resume_all(struct net *net);
+
+/*
+ * Handles one packet (dispatch.c). False: stop here, the connection was closed, handed over or
+ * paused. `rest`: the bytes behind the packet, for a hand-over.
+ */
+bool input_packet(struct conn *conn, const struct frame *frame, struct bytes packet,
+                  struct bytes rest);
+
+#endif

@@ -1,0 +1,245 @@
+/*
+ * listen.c -- see listen.h.
+ * Threads: see listen.h.
+ */
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net.h"
+
+#define LISTEN_AGAIN_MS     100
+#define LISTEN_REFUSALS_MAX 64
+
+static bool listen_option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+static bool listen_options_set(int fd, const struct listen_options *options)
+{
+    bool ok = listen_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options->address.ss_family == AF_INET6)
+        ok &= listen_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6only);
+    if (options->nodelay)
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (options->keepalive_idle_s > 0) {
+        ok &= listen_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options->keepalive_idle_s);
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options->keepalive_interval_s);
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPCNT, options->keepalive_probes);
+    }
+    if (options->user_timeout_ms > 0)
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
+    return ok;
+}
+
+/* -1 with errno set. `share`: with SO_REUSEPORT. */
+static int listen_socket(const struct listen_options *options,
+                         const struct sockaddr_storage *address, bool share)
+{
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd < 0)
+        return -1;
+    if (listen_options_set(fd, options) &&
+        (!share || listen_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
+        bind(fd, (const struct sockaddr *)address, options->address_len) == 0 &&
+        (!share || listen(fd, options->backlog) == 0))
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static uint16_t listen_port(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
+    return ntohs(((const struct sockaddr_in *)address)->sin_port);
+}
+
+enum rc listen_open(struct net_shared *shared, const struct listen_options *options,
+                    unsigned *out_port, int *out_error)
+{
+    CHECK(shared->listeners_num < LISTENERS_MAX);
+    struct listener *listener = &shared->listeners[shared->listeners_num];
+    snprintf(listener->name, sizeof(listener->name), "%s", options->name);
+    listener->connections_max = options->connections_max;
+    for (unsigned i = 0; i < SHARDS_MAX; i++)
+        listener->fds[i] = -1;
+    struct sockaddr_storage address = options->address;
+    /* Without SO_REUSEPORT first: sharing a port with another broker would go unnoticed. */
+    int probe = listen_socket(options, &address, false);
+    if (probe < 0) {
+        *out_error = errno;
+        return RC_IO;
+    }
+    socklen_t len = sizeof(address);
+    if (getsockname(probe, (struct sockaddr *)&address, &len) != 0)
+        address = options->address;
+    close(probe);
+    for (unsigned i = 0; i < shared->shards; i++) {
+        listener->fds[i] = listen_socket(options, &address, true);
+        if (listener->fds[i] >= 0)
+            continue;
+        *out_error = errno;
+        while (i-- > 0)
+            close(listener->fds[i]);
+        return RC_IO;
+    }
+    *out_port = listen_port(&address);
+    shared->listeners_num++;
+    return RC_OK;
+}
+
+void listen_shut(struct net_shared *shared)
+{
+    for (unsigned i = 0; i < shared->listeners_num; i++) {
+        for (unsigned shard = 0; shard < shared->shards; shard++) {
+            if (shared->listeners[i].fds[shard] >= 0)
+                close(shared->listeners[i].fds[shard]);
+            shared->listeners[i].fds[shard] = -1;
+        }
+    }
+}
+
+static void listen_accept(struct net *net, unsigned listener)
+{
+    int fd = net->shared->listeners[listener].fds[net->shard->id];
+    if (fd >= 0)
+        ring_accept(net->shard->ring, op_token(OP_ACCEPT, listener, 0), fd);
+}
+
+static void listen_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
+{
+    (void)wheel;
+    (void)now_ms;
+    struct net *net = CONTAINER_OF(timer, struct net, accept_timer);
+    CHECK_OBJ(net, NET_MAGIC);
+    uint64_t again = net->accept_again;
+    net->accept_again = 0;
+    for (; again != 0; again &= again - 1)
+        listen_accept(net, (unsigned)__builtin_ctzll(again));
+}
+
+void listen_start(struct net *net)
+{
+    STATIC_CHECK(LISTENERS_MAX <= 64, "accept_again has a bit for each listener");
+    timer_init(&net->accept_timer, listen_on_timer);
+    for (unsigned i = 0; i < net->shared->listeners_num; i++)
+        listen_accept(net, i);
+}
+
+void listen_stop(struct net *net)
+{
+    if (timer_pending(&net->accept_timer))
+        timer_cancel(&net->shard->timers, &net->accept_timer);
+    for (unsigned i = 0; i < net->shared->listeners_num; i++) {
+        int *fd = &net->shared->listeners[i].fds[net->shard->id];
+        if (*fd < 0)
+            continue;
+        shutdown(*fd, SHUT_RDWR);
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+/* Connections of the process: of one listener, or of all. */
+static uint64_t listen_connections(const struct net *net, unsigned listener)
+{
+    const struct runtime *runtime = net->shared->runtime;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < net->shared->shards; i++) {
+        const struct net *other = __atomic_load_n((struct net *const *)&runtime->shards[i].net,
+                                                  __ATOMIC_RELAXED);
+        if (other != NULL)
+            sum += __atomic_load_n(&other->conns_by_listener[listener], __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+static bool listen_over_limit(const struct net *net, unsigned listener)
+{
+    uint32_t limit = net->shared->listeners[listener].connections_max;
+    if (limit != UINT32_MAX && listen_connections(net, listener) >= limit)
+        return true;
+    limit = net->settings->connections_max;
+    if (limit == UINT32_MAX)
+        return false;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < net->shared->listeners_num; i++)
+        sum += listen_connections(net, i);
+    return sum >= limit;
+}
+
+/* Accepts what waits with the reserved descriptor and closes it. */
+static void listen_refuse(struct net *net, unsigned listener)
+{
+    int fd = net->shared->listeners[listener].fds[net->shard->id];
+    for (unsigned i = 0; i < LISTEN_REFUSALS_MAX && net->spare_fd >= 0; i++) {
+        struct pollfd waiting = {.fd = fd, .events = POLLIN};
+        if (poll(&waiting, 1, 0) != 1)
+            return;
+        close(net->spare_fd);
+        int refused = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        if (refused >= 0) {
+            net_count(net, STAT_REFUSED_DESCRIPTORS, 1);
+            close(refused);
+        }
+        net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+}
+
+static void listen_failed(struct net *net, unsigned listener, int error)
+{
+    if (error == EMFILE || error == ENFILE) {
+        if (log_limit(&net->log_descriptors_ms, net->shard->now_ms))
+            LOG(LOG_WARNING,
+                "out of descriptors: new connections are refused; raise the limit (ulimit -n)");
+        listen_refuse(net, listener);
+    }
+    if (net->draining)
+        return;
+    net->accept_again |= UINT64_C(1) << listener;
+    if (!timer_pending(&net->accept_timer))
+        timer_set(&net->shard->timers, &net->accept_timer, net->shard->now_ms + LISTEN_AGAIN_MS);
+}
+
+void listen_on_completion(struct shard *shard, const struct completion *completion)
+{
+    struct net *net = net_of(shard);
+    unsigned listener = op_token_slot(completion->token);
+    CHECK(listener < net->shared->listeners_num);
+    int fd = completion->result;
+    if (fd < 0) {
+        if (!net->draining && (completion->flags & RING_MORE) == 0)
+            listen_failed(net, listener, -fd);
+        return;
+    }
+    if ((completion->flags & RING_MORE) == 0 && !net->draining)
+        listen_accept(net, listener);
+    if (net->draining || listen_over_limit(net, listener)) {
+        net_count(net, STAT_REFUSED_LIMIT, 1);
+        if (!net->draining && log_limit(&net->log_limit_ms, shard->now_ms))
+            LOG(LOG_WARNING, "listener %s: the limit of connections is reached",
+                net->shared->listeners[listener].name);
+        close(fd);
+        return;
+    }
+    struct conn *conn;
+    if (conn_open(net, fd, (uint16_t)listener, shard->now_ms, &conn) != RC_OK) {
+        net_count(net, STAT_REFUSED_MEMORY, 1);
+        close(fd);
+        return;
+    }
+    net_count(net, STAT_ACCEPTED, 1);
+    conn_receive(conn);
+}

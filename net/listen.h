@@ -1,0 +1,61 @@
+/*
+ * listen.h -- accepting connections: one socket per listener and shard, multishot accept.
+ *
+ * The sockets are made by the main thread (listen_open), so that an address in use is told before
+ * anything else starts. SO_REUSEPORT lets every shard have its own; the kernel spreads connections
+ * over them. Options set on a listening socket are inherited by what it accepts.
+ *
+ * Out of descriptors: the process keeps one in reserve per shard. When accept fails for want of one,
+ * the reserve is given up for a moment to accept the waiting connection and close it, so that clients
+ * are refused instead of left hanging; accepting goes on a little later.
+ *
+ * Threads: listen_open and listen_shut by the main thread; the others on the shard.
+ */
+#ifndef SLUICE_LISTEN_H
+#define SLUICE_LISTEN_H
+
+#include <sys/socket.h>
+
+#include "check.h"
+#include "rc.h"
+
+struct completion;
+struct listener;
+struct net;
+struct net_shared;
+struct shard;
+
+/* How to make the sockets of one listener. */
+struct listen_options {
+    const char *name;
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    int backlog;
+    bool nodelay;
+    bool v6only;
+    int keepalive_idle_s; /* 0: off */
+    int keepalive_interval_s;
+    int keepalive_probes;
+    unsigned user_timeout_ms; /* 0: the kernel's */
+    unsigned connections_max;
+};
+
+/*
+ * Makes a listener with a socket for each shard. RC_IO: `out_error` is an errno. The port chosen by
+ * the kernel, where 0 was asked for, stands in *out_port (host order).
+ */
+MUST_USE enum rc listen_open(struct net_shared *shared, const struct listen_options *options,
+                             unsigned *out_port, int *out_error);
+
+/* Closes every listening socket that is left. */
+void listen_shut(struct net_shared *shared);
+
+/* Begins to accept on all listeners. */
+void listen_start(struct net *net);
+
+/* Stops accepting and closes this shard's listening sockets. */
+void listen_stop(struct net *net);
+
+void listen_on_completion(struct shard *shard, const struct completion *completion);
+
+#endif

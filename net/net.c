@@ -1,0 +1,128 @@
+/*
+ * net.c -- net's part of a shard: construction, the end of the turn, draining.
+ *
+ * Draining (SIGTERM): stop accepting, tell each v5 client 0x8B (or 0x9C with a server reference),
+ * close every connection once its output has left, and report to the ops thread when none is left.
+ * Connections are closed a slice per turn, because closing may publish wills.
+ *
+ * Threads: see net.h.
+ */
+#include "net.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover.h"
+#include "input.h"
+#include "listen.h"
+#include "send.h"
+
+#define NET_CONNS_MAX       (1u << 24)
+#define NET_DRAIN_PER_TURN  512
+
+static bool net_drain_slice(struct net *net)
+{
+    uint32_t cursor = 0;
+    unsigned count = 0;
+    struct conn *conn;
+    while (count < NET_DRAIN_PER_TURN && (conn = slot_table_next(&net->conns, &cursor)) != NULL) {
+        if (conn->state == CONN_NEW) {
+            conn_abort(conn, CAUSE_SHUTDOWN);
+            count++;
+        } else if (conn->state == CONN_OPEN) {
+            conn_close(conn, CAUSE_SHUTDOWN,
+                       net->settings->server_reference.len > 0 ? REASON_USE_ANOTHER_SERVER
+                                                               : REASON_SERVER_SHUTTING_DOWN);
+            count++;
+        }
+    }
+    return count > 0;
+}
+
+static void net_drain_report(struct net *net)
+{
+    if (net->conns.num_live > 0 || net->router->wills_count > 0)
+        return;
+    net->drained = true;
+    struct mail mail = {.kind = MAIL_DRAINED};
+    shard_mail(net->shard, net->shared->ops, MAIL_CONFIRM, &mail);
+}
+
+static bool net_turn_end(struct shard *shard)
+{
+    struct net *net = net_of(shard);
+    net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
+    bool more = false;
+    if (!list_is_empty(&net->starved) || !list_is_empty(&net->paused))
+        input_resume_all(net);
+    if (net->draining && !net->drained)
+        more = net_drain_slice(net);
+    send_flush(net);
+    if (net->draining && !net->drained)
+        net_drain_report(net);
+    return more;
+}
+
+static void net_on_drain(struct shard *shard, const struct mail *mail)
+{
+    (void)mail;
+    struct net *net = net_of(shard);
+    if (net->draining)
+        return;
+    net->draining = true;
+    listen_stop(net);
+}
+
+void net_tables_fill(struct shard_tables *tables)
+{
+    tables->ops[OP_ACCEPT] = listen_on_completion;
+    tables->ops[OP_RECV] = input_on_completion;
+    tables->ops[OP_SEND] = send_on_completion;
+    tables->mails[MAIL_HANDOVER] = handover_on_mail;
+    tables->mails[MAIL_DRAIN] = net_on_drain;
+    tables->turn_end[1] = net_turn_end;
+}
+
+enum rc net_open(struct shard *shard, struct net_shared *shared)
+{
+    SHARD_CHECK(shard);
+    CHECK(shard->net == NULL && shard->route != NULL);
+    struct net *net = mem_alloc(sizeof(*net));
+    if (net == NULL)
+        return RC_NO_MEMORY;
+    memset(net, 0, sizeof(*net));
+    net->magic = NET_MAGIC;
+    net->shard = shard;
+    net->router = router_of(shard);
+    net->shared = shared;
+    net->settings = shared->settings;
+    net->pool.self = shard->id;
+    slot_table_init(&net->conns, shard->id, NET_CONNS_MAX);
+    list_init(&net->dirty);
+    list_init(&net->paused);
+    list_init(&net->starved);
+    net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    __atomic_store_n((struct net **)&shard->net, net, __ATOMIC_RELEASE);
+    listen_start(net);
+    return RC_OK;
+}
+
+void net_close(struct shard *shard)
+{
+    struct net *net = net_of(shard);
+    SHARD_CHECK(shard);
+    listen_stop(net);
+    uint32_t cursor = 0;
+    struct conn *conn;
+    while ((conn = slot_table_next(&net->conns, &cursor)) != NULL)
+        conn_destroy(conn);
+    slot_table_fini(&net->conns);
+    output_pool_fini(&net->pool);
+    send_pool_fini(net);
+    if (net->spare_fd >= 0)
+        close(net->spare_fd);
+    net->magic = 0;
+    mem_free(net);
+    shard->net = NULL;
+}

@@ -1,0 +1,130 @@
+/*
+ * net.h -- net's state: what all shards share and what each shard owns.
+ *
+ * Mail of this floor (engine/mail.h carries it):
+ *
+ *   MAIL_HANDOVER  control. ptr: struct handover. A connection whose CONNECT is whole comes to the
+ *                  home shard of its session.
+ *   MAIL_DRAIN     control, from the ops thread. Stop accepting, say goodbye to every client.
+ *   MAIL_DRAINED   confirm, to the ops thread. The shard has no connections any more.
+ *
+ * Threads: net_shared is made by the main thread before start; settings may be replaced while the
+ * broker runs; a struct net belongs to its shard.
+ */
+#ifndef SLUICE_NET_H
+#define SLUICE_NET_H
+
+#include "conn.h"
+#include "mem.h"
+#include "net_stats.h"
+#include "output.h"
+#include "router.h"
+#include "shard.h"
+
+#define NET_MAGIC 0x4e455421u
+
+#define LISTENERS_MAX 64
+
+enum net_mail { MAIL_HANDOVER = MAIL_NET_FIRST, MAIL_DRAIN, MAIL_DRAINED };
+
+/* What an operator can set of net, plain values. */
+struct net_settings {
+    uint64_t connect_timeout_ms;
+    uint64_t send_timeout_ms; /* UINT64_MAX: none */
+    uint32_t packet_size_max; /* of what we accept, whole packet */
+    uint32_t client_id_len_max;
+    uint32_t topic_levels_max;
+    uint16_t alias_in_max;
+    uint16_t alias_out_max;
+    uint8_t qos_max;
+    bool retain_available;
+    bool wildcard_available;
+    bool shared_available;
+    bool sub_id_available;
+    bool payload_format_check;
+    bool has_server_keep_alive;
+    uint16_t server_keep_alive_s;
+    uint32_t keep_alive_permille;
+    uint16_t receive_max;          /* announced */
+    uint32_t session_expiry_v3_s;  /* of 3.x clients without clean session */
+    uint32_t session_expiry_max_s; /* MQTT_EXPIRY_NEVER_S: no cap */
+    uint64_t output_bytes_max;     /* of one connection */
+    uint32_t connections_max;      /* of the process */
+    struct bytes response_info;    /* empty: none */
+    struct bytes server_reference; /* empty: none */
+};
+
+/* One listener; each shard has a socket of its own (SO_REUSEPORT). */
+struct listener {
+    char name[80];
+    int fds[SHARDS_MAX]; /* -1: none */
+    uint32_t connections_max;
+};
+
+struct net_shared {
+    const struct net_settings *settings; /* [R] */
+    struct runtime *runtime;
+    unsigned shards;
+    unsigned listeners_num;
+    struct listener listeners[LISTENERS_MAX];
+    shard_id ops; /* endpoint that is told when a shard is drained */
+};
+
+/* Bytes that were encoded for one subscriber of a fan-out and serve the next of the same class. */
+struct fan_out_cache {
+    uint64_t id; /* of the fan-out; 0: empty */
+    uint8_t *bytes;
+    uint32_t len;
+    uint32_t packet_id_offset; /* 0: QoS 0 */
+};
+
+#define FAN_OUT_CLASSES 12 /* v3 or v5, QoS 0 to 2, RETAIN or not */
+
+struct net {
+    uint32_t magic;
+    struct shard *shard;
+    struct router *router;
+    struct net_shared *shared;
+    const struct net_settings *settings; /* as of this turn */
+    struct slot_table conns;
+    struct list_node dirty;
+    struct list_node paused;
+    struct list_node starved;
+    struct output_pool pool;
+    struct output_send *sends_free;
+    unsigned sends_free_count;
+    struct fan_out_cache fan_out[FAN_OUT_CLASSES];
+    uint64_t assigned_next; /* of client ids made here */
+    int spare_fd;           /* kept to be able to refuse when out of descriptors */
+    uint64_t log_descriptors_ms;
+    uint64_t log_limit_ms;
+    struct timer accept_timer; /* listeners whose accept ended in an error */
+    uint64_t accept_again;     /* bit per listener */
+    bool draining;
+    bool drained;
+    uint32_t conns_by_listener[LISTENERS_MAX]; /* of this shard; read relaxed by others */
+};
+
+static inline struct net *net_of(struct shard *shard)
+{
+    struct net *net = shard->net;
+    CHECK_OBJ(net, NET_MAGIC);
+    return net;
+}
+
+static inline void net_count(struct net *net, unsigned index, uint64_t amount)
+{
+    stat_add(net->shard->stats, index, amount);
+}
+
+/* Fills net's rows in the tables of the runtime. Main thread, before start. */
+void net_tables_fill(struct shard_tables *tables);
+
+/* What net gives route at start. */
+const struct sink *net_sink(void);
+
+/* Builds and destroys net's part of the calling shard. */
+MUST_USE enum rc net_open(struct shard *shard, struct net_shared *shared);
+void net_close(struct shard *shard);
+
+#endif

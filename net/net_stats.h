@@ -1,0 +1,58 @@
+/*
+ * net_stats.h -- what net counts. One row each: identifier, kind, name, help.
+ *
+ * Packets received and sent stand in two blocks of sixteen, one place per packet type (packet_table.h),
+ * PUBLISH also by QoS. Every reason for which a connection ends has a counter (conn_cause.h).
+ *
+ * Threads: constants, any.
+ */
+#ifndef SLUICE_NET_STATS_H
+#define SLUICE_NET_STATS_H
+
+#include "conn_cause.h"
+#include "stat.h"
+
+#define NET_STATS(X)                                                                               \
+    X(STAT_CONNECTIONS, GAUGE, "connections", "Connections that are open.")                        \
+    X(STAT_ACCEPTED, COUNTER, "connections_accepted", "Connections accepted.")                     \
+    X(STAT_REFUSED_LIMIT, COUNTER, "connections_refused_limit",                                    \
+      "Connections closed at once because a limit of connections was reached.")                    \
+    X(STAT_REFUSED_DESCRIPTORS, COUNTER, "connections_refused_descriptors",                        \
+      "Connections closed at once because the process is out of descriptors.")                     \
+    X(STAT_REFUSED_MEMORY, COUNTER, "connections_refused_memory",                                  \
+      "Connections closed at once for lack of memory.")                                            \
+    X(STAT_HANDED_OVER, COUNTER, "connections_handed_over",                                        \
+      "Connections handed to the home shard of their session.")                                    \
+    X(STAT_CONNECTED, COUNTER, "connects_accepted", "CONNECT packets accepted.")                   \
+    X(STAT_CONNECT_REFUSED, COUNTER, "connects_refused", "CONNECT packets refused.")               \
+    X(STAT_BYTES_IN, COUNTER, "bytes_received", "Bytes received from clients.")                    \
+    X(STAT_BYTES_OUT, COUNTER, "bytes_sent", "Bytes sent to clients.")                             \
+    X(STAT_SENDS, COUNTER, "sends", "Send operations completed.")                                  \
+    X(STAT_RECEIVES, COUNTER, "receives", "Receive operations completed with data.")               \
+    X(STAT_PAUSES, COUNTER, "connection_pauses",                                                   \
+      "Times reading from a publisher stopped because a shard it feeds was pressed.")              \
+    X(STAT_OUTPUT_BYTES, GAUGE, "output_bytes", "Bytes that wait in outputs of connections.")      \
+    X(STAT_PUBLISH_IN_QOS0, COUNTER, "publish_received_qos0", "PUBLISH received with QoS 0.")      \
+    X(STAT_PUBLISH_IN_QOS1, COUNTER, "publish_received_qos1", "PUBLISH received with QoS 1.")      \
+    X(STAT_PUBLISH_IN_QOS2, COUNTER, "publish_received_qos2", "PUBLISH received with QoS 2.")      \
+    X(STAT_PUBLISH_OUT_QOS0, COUNTER, "publish_sent_qos0", "PUBLISH sent with QoS 0.")             \
+    X(STAT_PUBLISH_OUT_QOS1, COUNTER, "publish_sent_qos1", "PUBLISH sent with QoS 1.")             \
+    X(STAT_PUBLISH_OUT_QOS2, COUNTER, "publish_sent_qos2", "PUBLISH sent with QoS 2.")             \
+    X(STAT_PUBLISH_REFUSED, COUNTER, "publish_refused",                                            \
+      "PUBLISH answered with a failure or dropped, with nothing delivered.")                       \
+    X(STAT_DROP_AWAITING_REL, COUNTER, "dropped_awaiting_rel",                                     \
+      "QoS 2 messages of 3.x clients dropped because too many wait for PUBREL.")
+
+#define NET_STAT_ENUM(id, kind, name, help) id,
+enum net_stat {
+    STAT_NET_BEFORE = STAT_NET_FIRST - 1,
+    NET_STATS(NET_STAT_ENUM) STAT_PACKETS_IN, /* sixteen, by packet type */
+    STAT_PACKETS_OUT = STAT_PACKETS_IN + 16,  /* sixteen, by packet type */
+    STAT_CLOSED = STAT_PACKETS_OUT + 16,      /* by enum conn_cause */
+    STAT_NET_END = STAT_CLOSED + CONN_CAUSE_COUNT
+};
+#undef NET_STAT_ENUM
+
+STATIC_CHECK((int)STAT_NET_END <= (int)STAT_COUNT, "net's counters fit their range");
+
+#endif

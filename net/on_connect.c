@@ -1,0 +1,217 @@
+/*
+ * on_connect.c -- CONNECT (MQTT 5.0 section 3.1): checks, hand-over to the home shard, session, CONNACK.
+ *
+ * The shard that accepted only looks at the packet far enough to know the session's home. If that is
+ * another shard the connection goes there with all bytes received, and CONNECT is handled from its
+ * beginning there, so that nothing of a session is touched anywhere but at its home.
+ *
+ * Threads: the owner shard.
+ */
+#include <stdio.h>
+
+#include "handover.h"
+#include "on_packet.h"
+#include "props.h"
+#include "topic.h"
+#include "will.h"
+
+/* Names made by the broker: prefix and 64 random bits. */
+#define ASSIGNED_ID_LEN 23
+
+static bool on_connect_answer(struct conn *conn, enum mqtt_version version,
+                              const struct connack_view *connack)
+{
+    uint32_t size = encode_connack_size(version, connack, conn->packet_size_max);
+    if (size == 0)
+        return false;
+    uint8_t *at = on_reserve(conn, PACKET_CONNACK, size);
+    if (at == NULL)
+        return false;
+    encode_connack(version, connack, conn->packet_size_max, at);
+    return true;
+}
+
+/* Refuses: CONNACK if there is a form for it, and close. */
+static bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason reason)
+{
+    struct connack_view connack = CONNACK_VIEW_DEFAULT;
+    connack.reason = reason;
+    connack.reason_string = bytes_of_text(reason_text(reason));
+    net_count(conn->net, STAT_CONNECT_REFUSED, 1);
+    /* 3.x: a CONNECT that is not well-formed gets no answer [MQTT-3.1.4-1]. */
+    bool silent = version == MQTT_NONE ||
+                  (version < MQTT_50 &&
+                   (reason == REASON_MALFORMED_PACKET || reason == REASON_PROTOCOL_ERROR));
+    if (silent || !on_connect_answer(conn, version, &connack))
+        conn_abort(conn, CAUSE_REFUSED);
+    else
+        conn_close(conn, CAUSE_REFUSED, reason);
+    return false;
+}
+
+static enum reason on_connect_check(const struct net *net, const struct connect_view *view)
+{
+    const struct net_settings *settings = net->settings;
+    if (view->client_id.len > settings->client_id_len_max)
+        return REASON_CLIENT_ID_NOT_VALID;
+    if (view->auth_method.ptr != NULL)
+        return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT-4.12.0-1] */
+    if (!view->has_will)
+        return REASON_SUCCESS;
+    if (view->will.qos > settings->qos_max)
+        return REASON_QOS_NOT_SUPPORTED; /* [MQTT-3.2.2-12] */
+    if (view->will.retain && !settings->retain_available)
+        return REASON_RETAIN_NOT_SUPPORTED; /* [MQTT-3.2.2-13] */
+    if (topic_name_check(view->will.topic, settings->topic_levels_max) != TOPIC_OK)
+        return REASON_TOPIC_NAME_INVALID;
+    return REASON_SUCCESS;
+}
+
+/* A client id for a client without one, whose home is this shard. */
+static struct bytes on_connect_assign(struct net *net, char *out)
+{
+    struct bytes id = {.ptr = (const uint8_t *)out, .len = ASSIGNED_ID_LEN};
+    do {
+        uint64_t word = hash_mix(net->shard->now_ns ^ net->shared->runtime->shards[0].now_ns,
+                                 ++net->assigned_next);
+        word = hash_keyed(&net->router->shared->home_key, bytes_of(&word, sizeof(word)));
+        snprintf(out, ASSIGNED_ID_LEN + 1, "sluice-%016llx", (unsigned long long)word);
+    } while (session_home(net->router, id) != net->shard->id ||
+             session_find(net->router, id) != NULL);
+    return id;
+}
+
+static bool on_connect_will(struct net *net, const struct connect_view *view, struct will **out)
+{
+    *out = NULL;
+    if (!view->has_will)
+        return true;
+    const struct will_view *will = &view->will;
+    uint8_t *props = NULL;
+    struct pub pub = {.topic = will->topic,
+                      .payload = will->payload,
+                      .qos = will->qos,
+                      .retain = will->retain,
+                      .topic_hash = filter_index_hash(net->router->shared->filters, will->topic)};
+    if (will->props.len > 0) {
+        props = mem_alloc(will->props.len);
+        if (props == NULL)
+            return false;
+        pub.props = bytes_of(props, props_copy_forwardable(will->props, props));
+    }
+    uint32_t cap_s = net->router->settings->message_expiry_max_s;
+    uint32_t expiry_s = will->has_expiry ? will->expiry_s : 0;
+    if (cap_s != UINT32_MAX && (expiry_s == 0 || expiry_s > cap_s))
+        expiry_s = cap_s;
+    *out = will_create(&pub, will->delay_s, expiry_s, net->shard->id);
+    mem_free(props);
+    return *out != NULL;
+}
+
+/* What the broker can do and what this client has to know. */
+static void on_connect_capabilities(const struct conn *conn, const struct connect_view *view,
+                                    uint32_t expiry_s, struct connack_view *connack)
+{
+    const struct net_settings *settings = conn->net->settings;
+    connack->receive_max = settings->receive_max;
+    connack->qos_max = settings->qos_max;
+    connack->retain_available = settings->retain_available;
+    connack->wildcard_available = settings->wildcard_available;
+    connack->sub_id_available = settings->sub_id_available;
+    connack->shared_available = settings->shared_available;
+    connack->packet_size_max = settings->packet_size_max;
+    connack->topic_alias_max = settings->alias_in_max;
+    connack->has_session_expiry = expiry_s != view->session_expiry_s;
+    connack->session_expiry_s = expiry_s;
+    connack->has_server_keep_alive = settings->has_server_keep_alive;
+    connack->server_keep_alive_s = settings->server_keep_alive_s;
+    if (view->request_response_info && settings->response_info.len > 0)
+        connack->response_info = settings->response_info;
+}
+
+static uint32_t on_connect_expiry_s(const struct net *net, const struct connect_view *view)
+{
+    const struct net_settings *settings = net->settings;
+    if (view->version < MQTT_50)
+        return view->clean_start ? 0 : settings->session_expiry_v3_s;
+    return view->session_expiry_s < settings->session_expiry_max_s
+               ? view->session_expiry_s
+               : settings->session_expiry_max_s;
+}
+
+static bool on_connect_accept(struct conn *conn, const struct connect_view *view,
+                              struct bytes client_id)
+{
+    struct net *net = conn->net;
+    uint32_t expiry_s = on_connect_expiry_s(net, view);
+    struct attach_request request = {.client_id = client_id,
+                                     .conn = conn,
+                                     .version = (uint8_t)view->version,
+                                     .clean_start = view->clean_start,
+                                     .is_bridge = view->bridge,
+                                     .expiry_s = expiry_s,
+                                     .receive_max = view->receive_max};
+    struct attach_result result;
+    if (!on_connect_will(net, view, &request.will))
+        return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
+    if (session_attach(net->router, &request, &result) != RC_OK) {
+        will_free(request.will, net->shard->id);
+        return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
+    }
+    struct session *session = result.session;
+    /* Towards v5 the limit is the Receive Maximum that we announce. */
+    conn->session = session;
+    conn->state = CONN_OPEN;
+    struct connack_view connack = CONNACK_VIEW_DEFAULT;
+    connack.session_present = result.session_present && view->version > MQTT_31;
+    if (view->version == MQTT_50) {
+        on_connect_capabilities(conn, view, expiry_s, &connack);
+        if (view->client_id.len == 0)
+            connack.assigned_client_id = client_id; /* [MQTT-3.2.2-16] */
+        awaiting_rel_set_max(&session->awaiting, net->settings->receive_max);
+    }
+    if (!on_connect_answer(conn, view->version, &connack)) {
+        conn_abort(conn, CAUSE_LIMIT); /* no CONNACK fits the client's maximum packet size */
+        return false;
+    }
+    net_count(net, STAT_CONNECTED, 1);
+    uint16_t keep_alive_s = view->keep_alive_s;
+    if (view->version == MQTT_50 && net->settings->has_server_keep_alive)
+        keep_alive_s = net->settings->server_keep_alive_s;
+    conn_established(conn, keep_alive_s);
+    session_start(net->router, session);
+    return true;
+}
+
+bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packet,
+                struct bytes rest)
+{
+    struct net *net = conn->net;
+    struct connect_view view;
+    enum reason reason = decode_connect(frame, &view);
+    if (view.version == MQTT_50)
+        conn->packet_size_max = view.packet_size_max;
+    if (reason == REASON_SUCCESS)
+        reason = on_connect_check(net, &view);
+    if (reason != REASON_SUCCESS)
+        return on_connect_refuse(conn, view.version, reason);
+    if (net->draining)
+        return on_connect_refuse(conn, view.version,
+                                 view.version == MQTT_50 ? REASON_SERVER_BUSY
+                                                         : REASON_SERVER_UNAVAILABLE);
+    char assigned[ASSIGNED_ID_LEN + 1];
+    struct bytes client_id = view.client_id;
+    if (client_id.len == 0)
+        client_id = on_connect_assign(net, assigned);
+    shard_id home = session_home(net->router, client_id);
+    if (home != net->shard->id) {
+        handover_send(conn, home, packet, rest);
+        return false;
+    }
+    conn->version = (uint8_t)view.version;
+    conn->problem_info = view.request_problem_info;
+    conn->alias_out_max = view.topic_alias_max < net->settings->alias_out_max
+                              ? view.topic_alias_max
+                              : net->settings->alias_out_max;
+    return on_connect_accept(conn, &view, client_id);
+}

@@ -1,0 +1,43 @@
+/*
+ * on_packet.h -- the handlers of packets from clients, one file per kind.
+ *
+ * Each checks what concerns the connection (limits, capabilities, aliases), makes one call into
+ * route, and writes the answer into the output. A handler that finds a fault closes the connection
+ * with its reason. All return false if the connection is not to be read on: closed, handed over,
+ * paused.
+ *
+ * Threads: the owner shard.
+ */
+#ifndef SLUICE_ON_PACKET_H
+#define SLUICE_ON_PACKET_H
+
+#include "conn.h"
+#include "decode.h"
+#include "encode.h"
+#include "net.h"
+
+/* The first packet. `packet` and `rest` are what is handed over to another shard. */
+bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packet,
+                struct bytes rest);
+
+bool on_publish(struct conn *conn, const struct frame *frame);
+bool on_puback(struct conn *conn, const struct frame *frame);
+bool on_pubrec(struct conn *conn, const struct frame *frame);
+bool on_pubrel(struct conn *conn, const struct frame *frame);
+bool on_pubcomp(struct conn *conn, const struct frame *frame);
+bool on_subscribe(struct conn *conn, const struct frame *frame);
+bool on_unsubscribe(struct conn *conn, const struct frame *frame);
+bool on_pingreq(struct conn *conn, const struct frame *frame);
+bool on_disconnect(struct conn *conn, const struct frame *frame);
+bool on_auth(struct conn *conn, const struct frame *frame);
+
+/* The packet breaks a rule: closes the connection with `reason`. Always false. */
+bool on_fault(struct conn *conn, enum reason reason);
+
+/* Writes PUBACK, PUBREC, PUBREL or PUBCOMP. False, and the connection closed, without memory. */
+bool on_answer(struct conn *conn, enum packet_type type, uint16_t packet_id, enum reason reason);
+
+/* Room for an answer of `len` bytes, counted as one packet of `type`. NULL: closed, no memory. */
+uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * on_publish.c -- PUBLISH from a client (MQTT 5.0 section 3.3).
+ *
+ * Order of checks: form (decode), capabilities announced in CONNACK, alias, topic name, payload
+ * format. A fault of the connection closes it; a message that is merely not accepted is answered in
+ * PUBACK or PUBREC. A publication by alias or by a topic seen before costs no topic check: what the
+ * match cache holds was valid when it came in.
+ *
+ * Threads: the owner shard.
+ */
+#include "alias.h"
+#include "input.h"
+#include "on_packet.h"
+#include "props.h"
+#include "publish.h"
+#include "topic.h"
+#include "utf8.h"
+
+/* A property block to be filtered is copied here, or to the heap if it is larger. */
+#define ON_PUBLISH_PROPS_INLINE 1024
+
+static bool on_publish_refuse(struct conn *conn, const struct publish_view *view,
+                              enum reason reason)
+{
+    net_count(conn->net, STAT_PUBLISH_REFUSED, 1);
+    if (view->qos == 0 || conn->version != MQTT_50)
+        return on_fault(conn, reason);
+    return on_answer(conn, view->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, view->packet_id, reason);
+}
+
+/* The topic of the publication, by name or by alias; a failure is the connection's. */
+static enum reason on_publish_topic(struct conn *conn, const struct publish_view *view,
+                                    struct pub *pub)
+{
+    struct net *net = conn->net;
+    const struct filter_index *filters = net->router->shared->filters;
+    if (view->alias > net->settings->alias_in_max)
+        return REASON_TOPIC_ALIAS_INVALID;
+    if (view->topic.len == 0)
+        return alias_in_get(conn, view->alias, &pub->topic, &pub->topic_hash)
+                   ? REASON_SUCCESS
+                   : REASON_PROTOCOL_ERROR;
+    if (topic_name_check(view->topic, net->settings->topic_levels_max) != TOPIC_OK)
+        return REASON_TOPIC_NAME_INVALID;
+    pub->topic = view->topic;
+    pub->topic_hash = filter_index_hash(filters, view->topic);
+    if (view->alias == 0)
+        return REASON_SUCCESS;
+    switch (alias_in_set(conn, view->alias, view->topic, pub->topic_hash)) {
+    case RC_OK:
+        return REASON_SUCCESS;
+    case RC_FULL:
+        return REASON_QUOTA_EXCEEDED;
+    default:
+        return REASON_UNSPECIFIED_ERROR;
+    }
+}
+
+static enum reason on_publish_allowed(const struct conn *conn, const struct publish_view *view)
+{
+    const struct net_settings *settings = conn->net->settings;
+    if (view->qos > settings->qos_max)
+        return REASON_QOS_NOT_SUPPORTED; /* [MQTT-3.2.2-11] */
+    if (view->retain && !settings->retain_available)
+        return REASON_RETAIN_NOT_SUPPORTED; /* [MQTT-3.2.2-14] */
+    return REASON_SUCCESS;
+}
+
+static uint64_t on_publish_expiry(const struct conn *conn, const struct publish_view *view)
+{
+    uint32_t cap_s = conn->net->router->settings->message_expiry_max_s;
+    if (!view->has_expiry && cap_s == UINT32_MAX)
+        return 0;
+    uint32_t expiry_s = view->has_expiry && view->expiry_s < cap_s ? view->expiry_s : cap_s;
+    return conn->net->shard->now_ms + expiry_s * UINT64_C(1000);
+}
+
+static bool on_publish_done(struct conn *conn, const struct publish_view *view, enum reason reason)
+{
+    struct net *net = conn->net;
+    bool go_on = true;
+    if (UNLIKELY(reason == REASON_RECEIVE_MAX_EXCEEDED)) {
+        if (conn->version == MQTT_50)
+            return on_fault(conn, reason);
+        net_count(net, STAT_DROP_AWAITING_REL, 1);
+        return true;
+    }
+    if (view->qos == 1)
+        go_on = on_answer(conn, PACKET_PUBACK, view->packet_id, reason);
+    else if (view->qos == 2)
+        go_on = on_answer(conn, PACKET_PUBREC, view->packet_id, reason);
+    if (UNLIKELY(net->router->pressed) && go_on) {
+        net->router->pressed = false;
+        input_pause(conn);
+        return false;
+    }
+    return go_on;
+}
+
+bool on_publish(struct conn *conn, const struct frame *frame)
+{
+    struct net *net = conn->net;
+    struct publish_view view;
+    enum reason reason = decode_publish((enum mqtt_version)conn->version, frame, &view);
+    if (UNLIKELY(reason != REASON_SUCCESS))
+        return on_fault(conn, reason);
+    net_count(net, STAT_PUBLISH_IN_QOS0 + view.qos, 1);
+    struct pub pub = {.payload = view.payload,
+                      .qos = view.qos,
+                      .retain = view.retain,
+                      .received_ns = net->shard->now_ns};
+    reason = on_publish_allowed(conn, &view);
+    if (LIKELY(reason == REASON_SUCCESS))
+        reason = on_publish_topic(conn, &view, &pub);
+    if (UNLIKELY(reason != REASON_SUCCESS))
+        return on_fault(conn, reason);
+    if (view.payload_is_text && net->settings->payload_format_check &&
+        !utf8_check_data(view.payload.ptr, view.payload.len))
+        return on_publish_refuse(conn, &view, REASON_PAYLOAD_FORMAT_INVALID);
+    pub.expires_at_ms = on_publish_expiry(conn, &view);
+    pub.props = view.props;
+    uint8_t few[ON_PUBLISH_PROPS_INLINE];
+    uint8_t *props = few;
+    if (!view.props_plain && view.props.len > 0) {
+        if (view.props.len > sizeof(few)) {
+            props = mem_alloc(view.props.len);
+            if (props == NULL)
+                return on_publish_refuse(conn, &view, REASON_QUOTA_EXCEEDED);
+        }
+        pub.props.len = props_copy_forwardable(view.props, props);
+        pub.props.ptr = props;
+    }
+    reason = publish_inbound(net->router, conn->session, &pub, view.packet_id);
+    if (props != few)
+        mem_free(props);
+    return on_publish_done(conn, &view, reason);
+}

@@ -1,0 +1,165 @@
+/*
+ * sink_net.c -- the table that route calls (route/sink.h): PUBLISH, PUBREL and close on a connection.
+ *
+ * Fan-out: the first subscriber of a class (version, QoS, RETAIN) has the packet encoded into its
+ * output; the next of the same class copy those bytes from there and patch the packet identifier.
+ * The bytes stay where they are for the rest of the fan-out, because chunks are only released by
+ * completions, which no fan-out lets run. Connections with outgoing aliases and deliveries with
+ * subscription identifiers are encoded each for itself.
+ *
+ * Threads: the owner shard.
+ */
+#include "alias.h"
+#include "encode.h"
+#include "net.h"
+#include "on_packet.h"
+
+#include <sys/socket.h>
+
+static void sink_count(struct conn *conn, const struct delivery *delivery, uint64_t bytes)
+{
+    struct net *net = conn->net;
+    net_count(net, STAT_OUTPUT_BYTES, bytes);
+    net_count(net, STAT_PUBLISH_OUT_QOS0 + delivery->qos, 1);
+    net_count(net, STAT_PACKETS_OUT + PACKET_PUBLISH, 1);
+    conn_mark_dirty(conn);
+}
+
+static struct fan_out_cache *sink_class(struct conn *conn, const struct delivery *delivery)
+{
+    unsigned version = conn->version == MQTT_50 ? 1 : 0;
+    unsigned class = (version * 3 + delivery->qos) * 2 + (delivery->retain ? 1 : 0);
+    CHECK(class < FAN_OUT_CLASSES);
+    return &conn->net->fan_out[class];
+}
+
+static bool sink_can_share(const struct conn *conn, const struct delivery *delivery)
+{
+    return delivery->fan_out_id != 0 && delivery->sub_ids_count == 0 && !delivery->dup &&
+           conn->alias_out_max == 0 && delivery->pub->payload.len <= OUTPUT_COPY_MAX;
+}
+
+static enum rc sink_publish_copy(struct conn *conn, const struct delivery *delivery,
+                                 const struct fan_out_cache *cache)
+{
+    if (cache->len > conn->packet_size_max)
+        return RC_TOO_LARGE;
+    uint8_t *at = output_reserve(&conn->output, &conn->net->pool, cache->len);
+    if (at == NULL)
+        return RC_FULL;
+    memcpy(at, cache->bytes, cache->len);
+    if (cache->packet_id_offset != 0) {
+        at[cache->packet_id_offset] = (uint8_t)(delivery->packet_id >> 8);
+        at[cache->packet_id_offset + 1] = (uint8_t)delivery->packet_id;
+    }
+    sink_count(conn, delivery, cache->len);
+    return RC_OK;
+}
+
+/* What is left of the Message Expiry Interval [MQTT-3.3.2-6], rounded up so that 0 means gone. */
+static uint32_t sink_expiry_s(const struct conn *conn, const struct pub *pub)
+{
+    uint64_t now_ms = conn->net->shard->now_ms;
+    uint64_t left_ms = pub->expires_at_ms > now_ms ? pub->expires_at_ms - now_ms : 0;
+    return (uint32_t)((left_ms + 999) / 1000);
+}
+
+static void sink_publish_head(struct conn *conn, const struct delivery *delivery,
+                              struct publish_out *out, bool *out_alias_known)
+{
+    const struct pub *pub = delivery->pub;
+    *out = (struct publish_out){.topic = pub->topic,
+                                .props = pub->props,
+                                .sub_ids = delivery->sub_ids,
+                                .sub_ids_num = delivery->sub_ids_count,
+                                .payload_len = pub->payload.len,
+                                .packet_id = delivery->packet_id,
+                                .qos = delivery->qos,
+                                .dup = delivery->dup,
+                                .retain = delivery->retain};
+    *out_alias_known = true;
+    if (pub->expires_at_ms != 0) {
+        out->has_expiry = true;
+        out->expiry_s = sink_expiry_s(conn, pub);
+    }
+    if (conn->alias_out_max == 0)
+        return;
+    out->alias = alias_out_find(conn, pub->topic, pub->topic_hash, out_alias_known);
+    if (out->alias == 0)
+        *out_alias_known = true;
+    else if (*out_alias_known)
+        out->topic.len = 0;
+}
+
+static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
+{
+    struct net *net = conn->net;
+    const struct pub *pub = delivery->pub;
+    if (UNLIKELY(conn->output.bytes >= net->settings->output_bytes_max)) {
+        conn->starving = true;
+        return RC_FULL;
+    }
+    bool share = sink_can_share(conn, delivery);
+    struct fan_out_cache *cache = share ? sink_class(conn, delivery) : NULL;
+    if (share && cache->id == delivery->fan_out_id)
+        return sink_publish_copy(conn, delivery, cache);
+    struct publish_out out;
+    bool alias_known;
+    sink_publish_head(conn, delivery, &out, &alias_known);
+    enum mqtt_version version = (enum mqtt_version)conn->version;
+    uint32_t head = encode_publish_head_size(version, &out);
+    if (head == 0 || head + out.payload_len > conn->packet_size_max)
+        return RC_TOO_LARGE;
+    bool copies = pub->payload.len <= OUTPUT_COPY_MAX || pub->msg == NULL;
+    uint32_t len = head + (copies ? out.payload_len : 0);
+    uint8_t *at = output_reserve(&conn->output, &net->pool, len);
+    if (at == NULL)
+        return RC_FULL;
+    encode_publish_head(version, &out, at);
+    if (copies && out.payload_len > 0)
+        memcpy(at + head, pub->payload.ptr, out.payload_len);
+    if (!copies && !output_refer(&conn->output, &net->pool, pub->msg)) {
+        /* Half a packet stands in the output: the connection cannot go on. */
+        conn->packet_size_max = 0;
+        shutdown(conn->fd, SHUT_RDWR);
+    }
+    if (share)
+        *cache = (struct fan_out_cache){
+            .id = delivery->fan_out_id,
+            .bytes = at,
+            .len = len,
+            .packet_id_offset = out.qos > 0 ? encode_publish_packet_id_offset(at) : 0};
+    if (!alias_known)
+        alias_out_commit(conn, out.alias, pub->topic, pub->topic_hash);
+    sink_count(conn, delivery, head + out.payload_len);
+    return RC_OK;
+}
+
+static void sink_release(struct conn *conn, uint16_t packet_id, enum reason reason)
+{
+    /* Without memory the connection is closed, and its session resumes later. */
+    (void)on_answer(conn, PACKET_PUBREL, packet_id, reason);
+}
+
+static bool sink_has_room(struct conn *conn)
+{
+    if (conn->output.bytes < conn->net->settings->output_bytes_max / 2)
+        return true;
+    conn->starving = true;
+    return false;
+}
+
+static void sink_close(struct conn *conn, enum reason reason)
+{
+    conn_close_detached(
+        conn, reason == REASON_SESSION_TAKEN_OVER ? CAUSE_TAKEN_OVER : CAUSE_SHUTDOWN, reason);
+}
+
+const struct sink *net_sink(void)
+{
+    static const struct sink sink = {.publish = sink_publish,
+                                     .release = sink_release,
+                                     .has_room = sink_has_room,
+                                     .close = sink_close};
+    return &sink;
+}
