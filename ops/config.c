@@ -18,8 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONFIG_DEFAULT_BIND "tcp://:1883"
-#define CONFIG_NO_DATA_DIR  "none"
+#define CONFIG_NO_DATA_DIR "none"
+
+static const char *const config_default_binds[] = {"tcp://127.0.0.1:1883", "tcp://[::1]:1883"};
 
 static bool config_reset(struct config *config, struct error_list *errors)
 {
@@ -111,9 +112,12 @@ static void config_finish(struct config *config, struct error_list *errors)
     if (config->num_listeners == 0 && error_list_is_empty(errors)) {
         const struct config_report report = {.errors = errors, .place = "default"};
         const struct config_key *bind = config_key_find(CONFIG_SECTION_LISTENERS, "bind");
-        struct config_listener *listener = config_listener_add(config, report.place, errors);
-        if (listener != NULL)
-            config_value_set(bind, listener, CONFIG_DEFAULT_BIND, &report);
+        for (size_t i = 0; i < ARRAY_LEN(config_default_binds); i++) {
+            struct config_listener *listener = config_listener_add(config, report.place, errors);
+            if (listener != NULL)
+                config_value_set(bind, listener, config_default_binds[i], &report);
+        }
+        config->listeners_are_default = true;
     }
     config_listeners_finish(config, errors);
 }

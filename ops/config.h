@@ -5,7 +5,8 @@
  * (SLUICE_MQTT__MAX_INFLIGHT=64), the command line. Every source is read to its end and every error
  * is reported; a configuration with an error is never handed out. Two things are lists and are
  * replaced as a whole by a higher source: `listeners` by --listen, and the values of one key that
- * is a list (shards.cpus, mqtt.mqueue_priorities). Without any listener there is one, tcp://:1883.
+ * is a list (shards.cpus, mqtt.mqueue_priorities). Without any listener there are two, at the
+ * loopback addresses of IPv4 and IPv6, port 1883.
  *
  * Field names: durations end in _ms or _s, factors in _permille, sizes are bytes. A word of the
  * table's `words` column (infinity, disabled) is the highest value of the field: UINT32_MAX for
@@ -161,6 +162,7 @@ struct config {
     CONFIG_SECTION_TABLE(CONFIG_STRUCT)
     struct config_listener *listeners; /* at least one after config_load */
     uint32_t num_listeners;
+    bool listeners_are_default; /* none was configured: loopback only */
 };
 #undef CONFIG_STRUCT
 

@@ -114,7 +114,8 @@ void config_reference_print(FILE *out)
         config_reference_table(sections[i].name, keys, num_keys, out);
     }
     fputs("\n## Section `listeners`\n\nA sequence of maps with these keys. Without any listener "
-          "there is one at `tcp://:1883`. `--listen` replaces all of them.\n",
+          "there are two, `tcp://127.0.0.1:1883` and `tcp://[::1]:1883`. `--listen` replaces all "
+          "of them.\n",
           out);
     keys = config_listener_keys(&num_keys);
     config_reference_table(CONFIG_SECTION_LISTENERS, keys, num_keys, out);

@@ -46,8 +46,9 @@
     X(shutdown, "How the broker stops.")
 
 #define CONFIG_ROOT_TABLE(X) \
-    X(data_dir, TEXT, 1, 4000, "none", NUMBER, RESTART, \
-      "Directory for everything that survives a restart. `none` keeps everything in memory.")
+    X(data_dir, TEXT, 0, 4000, "", NUMBER, RESTART, \
+      "Directory for everything that survives a restart. Empty: `/var/lib/sluice` for root, " \
+      "`$XDG_STATE_HOME/sluice` for others. `none` keeps everything in memory.")
 
 #define CONFIG_MQTT_TABLE(X) \
     X(connect_timeout, DURATION, 100, CONFIG_H_IN_MS(1), "15s", NUMBER, RELOAD, \
@@ -92,7 +93,7 @@
     X(receive_maximum, COUNT, 1, 65535, "1024", NUMBER, RELOAD, \
       "Receive Maximum announced: the most QoS 1 and 2 messages a client may have sent without " \
       "an acknowledgement (reason 0x93).") \
-    X(max_awaiting_rel, COUNT, 1, 65535, "100", NUMBER, RELOAD, \
+    X(max_awaiting_rel, COUNT, 1, 65535, "1024", NUMBER, RELOAD, \
       "Most QoS 2 messages of one client that wait for its PUBREL.") \
     X(await_rel_timeout, DURATION, 100, CONFIG_H_IN_MS(8760), "300s", \
       ZERO_INFINITE, RELOAD, \
@@ -142,7 +143,7 @@
 #define CONFIG_LIMITS_TABLE(X) \
     X(max_connections, COUNT, 1, UINT32_MAX - 1, "infinity", ZERO_INFINITE, RELOAD, \
       "Most connections of all listeners together.") \
-    X(connection_output_bytes, SIZE, CONFIG_KB(4), CONFIG_GB(1), "1MB", NUMBER, RELOAD, \
+    X(connection_output_bytes, SIZE, CONFIG_KB(4), CONFIG_GB(1), "16MB", NUMBER, RELOAD, \
       "Unsent bytes of one connection beyond which QoS 0 messages for it are dropped.") \
     X(mail_overflow_bytes, SIZE, CONFIG_KB(64), CONFIG_GB(64), "64MB", NUMBER, RELOAD, \
       "Bytes of messages that may wait at one shard for room in the rings to the others. Over " \

@@ -1,0 +1,258 @@
+/*
+ * broker.c -- see broker.h.
+ * Threads: see broker.h.
+ */
+#include "broker.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "listen.h"
+#include "logger.h"
+
+/* 256 buffers of 16 KiB: 4 MiB a shard, two megabits of TCP window for each of 16 busy publishers. */
+#define BROKER_RECV_BUFFERS     256
+#define BROKER_RECV_BUFFER_SIZE 16384
+
+#define BROKER_FILTERS_MAX (UINT64_C(1) << 30)
+
+static bool broker_shard_start(struct shard *shard)
+{
+    struct broker *broker = shard->runtime->user;
+    if (router_open(shard, &broker->route) != RC_OK) {
+        LOG(LOG_ERROR, "out of memory");
+        return false;
+    }
+    if (net_open(shard, &broker->net) == RC_OK)
+        return true;
+    LOG(LOG_ERROR, "out of memory");
+    router_close(shard);
+    return false;
+}
+
+static void broker_shard_stop(struct shard *shard)
+{
+    net_close(shard);
+    router_close(shard);
+}
+
+static void broker_retained_ref(void *value)
+{
+    msg_ref_shared(value);
+}
+
+static void broker_retained_unref(void *value)
+{
+    msg_unref_shared(value);
+}
+
+/* The CPUs of the shards: the configured ones, or those of the affinity mask, round and round. */
+static unsigned broker_cpus(struct broker *broker, unsigned *out_available)
+{
+    const struct config_shards *shards = &broker->config->shards;
+    uint16_t ids[CONFIG_CPUS_MAX];
+    unsigned num = 0;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    bool known = sched_getaffinity(0, sizeof(set), &set) == 0;
+    for (unsigned i = 0; i < shards->cpus.num; i++)
+        ids[num++] = shards->cpus.ids[i];
+    for (unsigned i = 0; num == 0 || (shards->cpus.num == 0 && i < CPU_SETSIZE); i++) {
+        if (i >= CPU_SETSIZE)
+            ids[num++] = 0;
+        else if (known && CPU_ISSET(i, &set) && num < CONFIG_CPUS_MAX)
+            ids[num++] = (uint16_t)i;
+        if (i >= CPU_SETSIZE)
+            break;
+    }
+    *out_available = num;
+    unsigned count = shards->count == 0 ? num : shards->count;
+    if (count > SHARDS_MAX)
+        count = SHARDS_MAX;
+    for (unsigned i = 0; i < count; i++)
+        broker->cpus[i] = ids[i % num];
+    return count;
+}
+
+static bool broker_indexes(struct broker *broker, unsigned shards)
+{
+    struct hash_key key;
+    do {
+        if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
+            return false;
+    } while (key.words[0] == 0 || key.words[1] == 0);
+    struct filter_index_config filters = {.key = key,
+                                          .shard_count = shards,
+                                          .shapes_per_level_max = FILTER_SHAPES_USUAL,
+                                          .filters_max = BROKER_FILTERS_MAX,
+                                          .bytes_max = UINT64_MAX};
+    struct retained_config retained = {.key = key,
+                                       .count_max = UINT64_MAX,
+                                       .bytes_max = broker->config->retained.max_bytes,
+                                       .ops = {.ref = broker_retained_ref,
+                                               .unref = broker_retained_unref}};
+    if (broker->config->retained.max_messages != CONFIG_INFINITY_32)
+        retained.count_max = broker->config->retained.max_messages;
+    broker->route = (struct route_shared){.settings = &broker->settings->route,
+                                          .sink = net_sink(),
+                                          .filters = filter_index_create(&filters),
+                                          .retained = retained_create(&retained),
+                                          .home_key = broker->dir.secret,
+                                          .shards = shards};
+    return broker->route.filters != NULL && broker->route.retained != NULL;
+}
+
+static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
+{
+    struct shard_tables tables;
+    memset(&tables, 0, sizeof(tables));
+    router_tables_fill(&tables);
+    net_tables_fill(&tables);
+    tables.start = broker_shard_start;
+    tables.stop = broker_shard_stop;
+    struct runtime_options options = {.shards = shards,
+                                      .helpers = 1,
+                                      .cpus = broker->cpus,
+                                      .spin = spin,
+                                      .recv_buffers = BROKER_RECV_BUFFERS,
+                                      .recv_buffer_size = BROKER_RECV_BUFFER_SIZE};
+    if (runtime_create(&broker->runtime, &options, &tables, broker) != RC_OK)
+        return false;
+    mesh_set_limit(broker->runtime->mesh, broker->config->limits.mail_overflow_bytes);
+    broker->stats = aligned_alloc(64, sizeof(struct stats));
+    if (broker->stats == NULL)
+        return false;
+    memset(broker->stats, 0, sizeof(struct stats));
+    broker->port = mail_port_create(broker->runtime->mesh, (shard_id)shards, broker->stats);
+    broker->net.settings = &broker->settings->net;
+    broker->net.runtime = broker->runtime;
+    broker->net.shards = shards;
+    broker->net.ops = (shard_id)shards;
+    return broker->port != NULL;
+}
+
+static enum rc broker_listen(struct broker *broker, const struct config_listener *from,
+                             char *out_reason, size_t reason_size)
+{
+    char address[LISTEN_URI_LEN_MAX + 1];
+    const char *why = NULL;
+    struct listen_options options = {
+        .name = from->name,
+        .backlog = (int)from->backlog,
+        .nodelay = from->nodelay,
+        .v6only = from->bind.host[0] != '\0',
+        .keepalive_idle_s = (int)from->tcp_keepalive.idle_s,
+        .keepalive_interval_s = (int)from->tcp_keepalive.interval_s,
+        .keepalive_probes = (int)from->tcp_keepalive.probes,
+        .connections_max = from->max_connections,
+    };
+    if (from->tcp_user_timeout_ms <= INT32_MAX)
+        options.user_timeout_ms = (unsigned)from->tcp_user_timeout_ms;
+    listen_uri_format(&from->bind, address);
+    if (listen_uri_resolve(&from->bind, &options.address, &options.address_len, &why) != RC_OK) {
+        snprintf(out_reason, reason_size, "%s: cannot listen at %s: %s", from->place, address, why);
+        return RC_NOT_FOUND;
+    }
+    unsigned port = 0;
+    int error = 0;
+    enum rc rc = listen_open(&broker->net, &options, &port, &error);
+    if (rc != RC_OK) {
+        snprintf(out_reason, reason_size, "%s: cannot listen at %s: %s", from->place, address,
+                 strerror(error));
+        return rc;
+    }
+    LOG(LOG_INFO, "listening at %s%s%.0u", address, from->bind.port == 0 ? ", port " : "",
+        from->bind.port == 0 ? port : 0);
+    return RC_OK;
+}
+
+enum rc broker_create(struct broker *broker, struct config *config, char *out_reason,
+                      size_t reason_size)
+{
+    memset(broker, 0, sizeof(*broker));
+    broker->dir.lock_fd = -1;
+    broker->config = config;
+    broker->json = logger_is_json(config->log.format);
+    enum rc rc = datadir_open(&broker->dir, config->data_dir, out_reason, reason_size);
+    if (rc != RC_OK)
+        return rc;
+    unsigned available;
+    unsigned shards = broker_cpus(broker, &available);
+    broker->settings = settings_create(config);
+    if (broker->settings == NULL || !broker_indexes(broker, shards) ||
+        !broker_runtime(broker, shards, available > shards)) {
+        snprintf(out_reason, reason_size, "not enough memory or descriptors to start");
+        return RC_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < config->num_listeners; i++) {
+        rc = broker_listen(broker, &config->listeners[i], out_reason, reason_size);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+enum rc broker_start(struct broker *broker, char *out_reason, size_t reason_size)
+{
+    enum rc rc = runtime_start(broker->runtime);
+    broker_turn(broker);
+    if (rc != RC_OK)
+        snprintf(out_reason, reason_size, "the shards could not start");
+    return rc;
+}
+
+static void broker_wake(void *context, shard_id target)
+{
+    struct broker *broker = context;
+    runtime_wake(broker->runtime, target);
+}
+
+void broker_drain(struct broker *broker)
+{
+    for (unsigned i = 0; i < broker->net.shards; i++) {
+        struct mail mail = {.kind = MAIL_DRAIN};
+        mail_send(broker->port, (shard_id)i, MAIL_CONTROL, &mail);
+    }
+    mail_flush(broker->port, broker_wake, broker);
+}
+
+static void broker_on_mail(void *context, const struct mail *mail)
+{
+    struct broker *broker = context;
+    CHECK(mail->kind == MAIL_DRAINED);
+    broker->drained++;
+}
+
+bool broker_turn(struct broker *broker)
+{
+    while (mail_drain(broker->port, 64, broker_on_mail, broker))
+        ;
+    mail_flush(broker->port, broker_wake, broker);
+    for (unsigned i = 0; i < broker->net.shards; i++)
+        broker->log_lost += logger_drain(broker->runtime->shards[i].log, broker->json);
+    return broker->drained == broker->net.shards;
+}
+
+void broker_stop(struct broker *broker)
+{
+    runtime_stop(broker->runtime);
+    broker_turn(broker);
+}
+
+void broker_destroy(struct broker *broker)
+{
+    listen_shut(&broker->net);
+    mail_port_destroy(broker->port);
+    /* Runs what the shards have retired; the indexes must still be there. */
+    runtime_destroy(broker->runtime);
+    free(broker->stats);
+    if (broker->route.filters != NULL)
+        filter_index_destroy(broker->route.filters);
+    if (broker->route.retained != NULL)
+        retained_destroy(broker->route.retained);
+    settings_destroy(broker->settings);
+    datadir_close(&broker->dir);
+}

@@ -1,0 +1,55 @@
+/*
+ * broker.h -- the whole broker as one object: construction, draining, destruction.
+ *
+ * Order of construction: settings, data directory, indexes, runtime (mesh, epochs), listening
+ * sockets, shards. Destruction is the reverse. The simulator builds the same object and turns the
+ * shards itself.
+ *
+ * Threads: main, which is also the ops thread.
+ */
+#ifndef SLUICE_BROKER_H
+#define SLUICE_BROKER_H
+
+#include "config.h"
+#include "datadir.h"
+#include "net.h"
+#include "settings.h"
+
+struct broker {
+    struct config *config; /* borrowed */
+    struct settings *settings;
+    struct datadir dir;
+    struct route_shared route;
+    struct net_shared net;
+    struct runtime *runtime;
+    struct mail_port *port; /* the ops thread's */
+    struct stats *stats;    /* the ops thread's */
+    uint16_t cpus[SHARDS_MAX];
+    unsigned drained; /* shards that have reported */
+    bool json;
+    uint64_t log_lost;
+};
+
+/*
+ * Builds everything up to the listening sockets. RC_* on failure, with one line in `out_reason`.
+ */
+MUST_USE enum rc broker_create(struct broker *broker, struct config *config, char *out_reason,
+                               size_t reason_size);
+
+/* Starts the shards. */
+MUST_USE enum rc broker_start(struct broker *broker, char *out_reason, size_t reason_size);
+
+/* Asks all shards to drain; broker_turn counts the answers. */
+void broker_drain(struct broker *broker);
+
+/* The ops thread's turn: takes answers and writes the log. True when every shard has drained. */
+bool broker_turn(struct broker *broker);
+
+/* Stops the shards' threads and destroys everything. */
+void broker_stop(struct broker *broker);
+void broker_destroy(struct broker *broker);
+
+/* Writes every counter that is not zero to the log (SIGUSR1). */
+void broker_log_counters(struct broker *broker);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * main.c -- sluiced: command line, configuration, start, signals, end.
+ *
+ * The main thread is the ops thread: it waits for signals and for mail of the shards, and writes the
+ * log. SIGTERM and SIGINT drain and end; a second one ends at once; SIGUSR1 writes the counters;
+ * SIGHUP is kept for reload and only says so; SIGPIPE is ignored.
+ *
+ * Exit codes: 0 clean, 1 run-time failure, 2 bad arguments or configuration.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "broker.h"
+#include "clock.h"
+#include "logger.h"
+#include "version.h"
+
+#define MAIN_EXIT_FAILURE 1
+#define MAIN_LOG_MS       100 /* how often the log is looked at when nothing else happens */
+
+static struct log_ring *main_log;
+
+static void main_log_drain(const struct broker *broker)
+{
+    if (main_log != NULL)
+        logger_drain(main_log, broker->json);
+}
+
+/* As many descriptors as we may have. */
+static void main_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    LOG(LOG_INFO, "up to %llu descriptors (connections and files)",
+        (unsigned long long)limit.rlim_cur);
+}
+
+static int main_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    /* Blocked before any thread exists, so that all of them inherit it. */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return -1;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* What an operator should know about what was not configured. */
+static void main_say_defaults(const struct broker *broker, const struct args *args)
+{
+    if (broker->dir.path[0] == '\0')
+        LOG(LOG_INFO, "in memory: no session and no message survives a restart (--data none)");
+    else
+        LOG(LOG_INFO,
+            "data directory %s; sessions and messages are kept in memory in this version and do not "
+            "survive a restart",
+            broker->dir.path);
+    if (broker->config->listeners_are_default)
+        LOG(LOG_INFO, "only this machine can connect; to open up: --listen tcp://:1883");
+    else if (args->num_listen > 0)
+        LOG(LOG_INFO, "no authentication is configured: anonymous clients are accepted");
+}
+
+/* One signal. True: end at once. */
+static bool main_on_signal(struct broker *broker, int signal_fd, bool *draining)
+{
+    struct signalfd_siginfo info;
+    if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return false;
+    switch (info.ssi_signo) {
+    case SIGHUP:
+        LOG(LOG_INFO, "SIGHUP: nothing to reload in this version");
+        return false;
+    case SIGUSR1:
+        broker_log_counters(broker);
+        return false;
+    default:
+        if (*draining)
+            return true;
+        LOG(LOG_INFO, "stopping: saying goodbye to the clients");
+        broker_drain(broker);
+        *draining = true;
+        return false;
+    }
+}
+
+static void main_serve(struct broker *broker, int signal_fd)
+{
+    bool draining = false;
+    bool drained = false;
+    uint64_t drain_until_ms = UINT64_MAX;
+    while (!drained && clock_mono_ns() / 1000000 < drain_until_ms) {
+        struct pollfd fds[] = {
+            {.fd = signal_fd, .events = POLLIN},
+            {.fd = broker->runtime->event_fds[broker->net.ops], .events = POLLIN},
+        };
+        bool sleep = mail_sleep(broker->port);
+        int ready = poll(fds, ARRAY_LEN(fds), sleep ? MAIN_LOG_MS : 0);
+        mail_awake(broker->port);
+        if (ready > 0 && (fds[1].revents & POLLIN) != 0) {
+            uint64_t value;
+            ssize_t got = read(fds[1].fd, &value, sizeof(value));
+            (void)got;
+        }
+        if (ready > 0 && (fds[0].revents & POLLIN) != 0) {
+            bool was_draining = draining;
+            if (main_on_signal(broker, signal_fd, &draining))
+                break;
+            if (draining && !was_draining)
+                drain_until_ms =
+                    clock_mono_ns() / 1000000 + broker->config->shutdown.drain_timeout_ms;
+        }
+        drained = broker_turn(broker);
+        main_log_drain(broker);
+    }
+    if (!drained)
+        LOG(LOG_WARNING, "not every client took its goodbye in time");
+}
+
+static int main_run(const struct args *args, struct config *config)
+{
+    char reason[512];
+    static struct broker broker;
+    int signal_fd = main_signals();
+    main_log = log_ring_create(SHARD_NONE);
+    if (signal_fd < 0 || main_log == NULL) {
+        fprintf(stderr, "sluiced: cannot start: %s\n", strerror(errno));
+        return MAIN_EXIT_FAILURE;
+    }
+    log_level_set(config->log.level);
+    if (ring_probe(reason, sizeof(reason)) != RC_OK) {
+        fprintf(stderr, "sluiced: %s\n", reason);
+        return MAIN_EXIT_FAILURE;
+    }
+    log_attach(main_log);
+    main_raise_descriptors();
+    int exit_code = MAIN_EXIT_FAILURE;
+    bool up = broker_create(&broker, config, reason, sizeof(reason)) == RC_OK;
+    main_log_drain(&broker);
+    if (up && broker_start(&broker, reason, sizeof(reason)) == RC_OK) {
+        main_say_defaults(&broker, args);
+        LOG(LOG_INFO, "sluiced %s ready: %u shard%s", SLUICE_VERSION, broker.net.shards,
+            broker.net.shards == 1 ? "" : "s");
+        main_log_drain(&broker);
+        main_serve(&broker, signal_fd);
+        broker_stop(&broker);
+        LOG(LOG_INFO, "stopped");
+        exit_code = EXIT_SUCCESS;
+    } else {
+        fprintf(stderr, "sluiced: %s\n", reason);
+    }
+    main_log_drain(&broker);
+    broker_destroy(&broker);
+    log_attach(NULL);
+    log_ring_destroy(main_log);
+    close(signal_fd);
+    return exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct error_list errors;
+    struct args args;
+    struct config config;
+    error_list_init(&errors);
+    if (args_parse(&args, argc, argv, &errors) != RC_OK) {
+        error_list_print(&errors, "sluiced: ", stderr);
+        return ARGS_EXIT_USAGE;
+    }
+    if (args.mode == ARGS_HELP) {
+        args_print_help(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (args.mode == ARGS_VERSION) {
+        printf("sluiced %s\n", SLUICE_VERSION);
+        return EXIT_SUCCESS;
+    }
+    struct config_sources sources = args_sources(&args, environ);
+    if (config_load(&config, &sources, &errors) != RC_OK) {
+        error_list_print(&errors, "sluiced: ", stderr);
+        return ARGS_EXIT_USAGE;
+    }
+    int exit_code = EXIT_SUCCESS;
+    if (args.mode == ARGS_CHECK_CONFIG)
+        config_print(&config, stdout);
+    else
+        exit_code = main_run(&args, &config);
+    config_fini(&config);
+    return exit_code;
+}

@@ -1,0 +1,141 @@
+/*
+ * settings.c -- see settings.h.
+ * Threads: see settings.h.
+ */
+#include "settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const enum share_strategy settings_strategies[] = {
+    [CONFIG_SHARE_RANDOM] = SHARE_RANDOM,
+    [CONFIG_SHARE_ROUND_ROBIN] = SHARE_ROUND_ROBIN,
+    [CONFIG_SHARE_ROUND_ROBIN_PER_GROUP] = SHARE_ROUND_ROBIN_PER_GROUP,
+    [CONFIG_SHARE_STICKY] = SHARE_STICKY,
+    [CONFIG_SHARE_LOCAL] = SHARE_LOCAL,
+    [CONFIG_SHARE_HASH_CLIENTID] = SHARE_HASH_CLIENTID,
+    [CONFIG_SHARE_HASH_TOPIC] = SHARE_HASH_TOPIC,
+};
+
+static int settings_priority_order(const void *left, const void *right)
+{
+    const struct route_priority *a = left;
+    const struct route_priority *b = right;
+    if (a->topic.len != b->topic.len)
+        return a->topic.len < b->topic.len ? -1 : 1;
+    return memcmp(a->topic.ptr, b->topic.ptr, a->topic.len);
+}
+
+static bool settings_text(const char *text, struct bytes *out)
+{
+    size_t len = strlen(text);
+    uint8_t *copy = malloc(len + 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, text, len + 1);
+    *out = bytes_of(copy, len);
+    return true;
+}
+
+static bool settings_priorities(const struct config_mqtt *mqtt, struct route_settings *route)
+{
+    uint32_t num = mqtt->mqueue_priorities.num;
+    route->priority_default = mqtt->mqueue_default_priority == CONFIG_PRIORITY_HIGHEST ? 255 : 0;
+    if (num == 0)
+        return true;
+    route->priorities = calloc(num, sizeof(*route->priorities));
+    if (route->priorities == NULL)
+        return false;
+    for (uint32_t i = 0; i < num; i++) {
+        const struct config_priority *item = &mqtt->mqueue_priorities.items[i];
+        if (!settings_text(item->topic, &route->priorities[i].topic))
+            return false;
+        route->priorities[i].priority = item->priority;
+        route->priorities_count++;
+    }
+    qsort(route->priorities, num, sizeof(*route->priorities), settings_priority_order);
+    return true;
+}
+
+static bool settings_route(const struct config *config, struct route_settings *route)
+{
+    const struct config_mqtt *mqtt = &config->mqtt;
+    *route = (struct route_settings){
+        .max_inflight = (uint16_t)mqtt->max_inflight,
+        .max_awaiting_rel = (uint16_t)mqtt->max_awaiting_rel,
+        .await_rel_timeout_ms = mqtt->await_rel_timeout_ms,
+        .queue_store_qos0 = mqtt->mqueue_store_qos0,
+        .upgrade_qos = mqtt->upgrade_qos,
+        .max_subscriptions = mqtt->max_subscriptions,
+        .message_expiry_max_s = mqtt->message_expiry_interval_s,
+        .share_strategy = settings_strategies[mqtt->shared_subscription_strategy],
+        .no_local_v3 = mqtt->ignore_loop_deliver,
+        .retained_payload_max = config->retained.max_payload_size,
+        .retained_expiry_s = config->retained.msg_expiry_interval_s,
+        .retained_clear_stays = config->retained.stop_publish_clear_msg,
+    };
+    /* The queue says "no limit" with 0, the configuration with its highest value. */
+    if (mqtt->max_mqueue_len != CONFIG_INFINITY_32)
+        route->queue.len_max = mqtt->max_mqueue_len;
+    if (mqtt->max_mqueue_bytes != CONFIG_INFINITY_64)
+        route->queue.bytes_max = mqtt->max_mqueue_bytes;
+    return settings_priorities(mqtt, route);
+}
+
+static bool settings_net(const struct config *config, struct net_settings *net)
+{
+    const struct config_mqtt *mqtt = &config->mqtt;
+    uint32_t receive_max = mqtt->receive_maximum;
+    /* What we cannot hold we must not announce. */
+    if (receive_max > mqtt->max_awaiting_rel)
+        receive_max = mqtt->max_awaiting_rel;
+    *net = (struct net_settings){
+        .connect_timeout_ms = mqtt->connect_timeout_ms,
+        .send_timeout_ms = config->limits.send_timeout_ms,
+        .packet_size_max = (uint32_t)mqtt->max_packet_size,
+        .client_id_len_max = mqtt->max_clientid_len,
+        .topic_levels_max = mqtt->max_topic_levels,
+        .alias_in_max = (uint16_t)mqtt->max_topic_alias,
+        .alias_out_max = (uint16_t)mqtt->max_topic_alias_out,
+        .qos_max = (uint8_t)mqtt->max_qos,
+        .retain_available = mqtt->retain_available,
+        .wildcard_available = mqtt->wildcard_subscription,
+        .shared_available = mqtt->shared_subscription,
+        .sub_id_available = mqtt->subscription_identifiers,
+        .payload_format_check = mqtt->payload_format_check,
+        .has_server_keep_alive = mqtt->server_keepalive_s != CONFIG_DISABLED_32,
+        .keep_alive_permille = mqtt->keepalive_multiplier_permille,
+        .receive_max = (uint16_t)receive_max,
+        .session_expiry_v3_s = mqtt->session_expiry_interval_s,
+        .session_expiry_max_s = mqtt->max_session_expiry_interval_s,
+        .output_bytes_max = config->limits.connection_output_bytes,
+        .connections_max = config->limits.max_connections,
+    };
+    if (net->has_server_keep_alive)
+        net->server_keep_alive_s = (uint16_t)mqtt->server_keepalive_s;
+    return settings_text(mqtt->response_information, &net->response_info) &&
+           settings_text(mqtt->server_reference, &net->server_reference);
+}
+
+struct settings *settings_create(const struct config *config)
+{
+    struct settings *settings = calloc(1, sizeof(*settings));
+    if (settings == NULL)
+        return NULL;
+    if (settings_route(config, &settings->route) && settings_net(config, &settings->net))
+        return settings;
+    settings_destroy(settings);
+    return NULL;
+}
+
+void settings_destroy(struct settings *settings)
+{
+    if (settings == NULL)
+        return;
+    for (uint32_t i = 0; i < settings->route.priorities_count; i++)
+        free((void *)(uintptr_t)settings->route.priorities[i].topic.ptr);
+    free(settings->route.priorities);
+    free((void *)(uintptr_t)settings->net.response_info.ptr);
+    free((void *)(uintptr_t)settings->net.server_reference.ptr);
+    free(settings);
+}
