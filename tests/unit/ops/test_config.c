@@ -35,7 +35,7 @@ static void defaults(void **state)
     assert_int_equal(mqtt->keepalive_multiplier_permille, 1500);
     assert_int_equal(mqtt->max_inflight, 32);
     assert_int_equal(mqtt->receive_maximum, 1024);
-    assert_int_equal(mqtt->max_awaiting_rel, 100);
+    assert_int_equal(mqtt->max_awaiting_rel, 1024);
     assert_int_equal(mqtt->await_rel_timeout_ms, 300000);
     assert_int_equal(mqtt->max_mqueue_len, 1000);
     assert_int_equal(mqtt->max_mqueue_bytes, 67108864);
@@ -50,18 +50,19 @@ static void defaults(void **state)
     assert_int_equal(try_config.retained.max_payload_size, 1048576);
     assert_int_equal(try_config.retained.msg_expiry_interval_s, CONFIG_INFINITY_32);
     assert_int_equal(try_config.limits.max_connections, CONFIG_INFINITY_32);
-    assert_int_equal(try_config.limits.connection_output_bytes, 1048576);
+    assert_int_equal(try_config.limits.connection_output_bytes, 16777216);
     assert_int_equal(try_config.limits.send_timeout_ms, 15000);
     assert_int_equal(try_config.shards.count, 0);
     assert_int_equal(try_config.shards.cpus.num, 0);
     assert_int_equal(try_config.log.level, LOG_INFO);
     assert_int_equal(try_config.log.format, CONFIG_LOG_AUTO);
     assert_int_equal(try_config.shutdown.drain_timeout_ms, 5000);
-    assert_string_equal(try_config.data_dir, "none");
-    assert_false(config_has_data_dir(&try_config));
-    assert_int_equal(try_config.num_listeners, 1);
-    assert_string_equal(try_config.listeners[0].name, "tcp://:1883");
-    assert_string_equal(try_config.listeners[0].bind.host, "");
+    assert_string_equal(try_config.data_dir, "");
+    assert_true(config_has_data_dir(&try_config));
+    assert_int_equal(try_config.num_listeners, 2);
+    assert_true(try_config.listeners_are_default);
+    assert_string_equal(try_config.listeners[0].name, "tcp://127.0.0.1:1883");
+    assert_string_equal(try_config.listeners[1].name, "tcp://[::1]:1883");
     assert_int_equal(try_config.listeners[0].backlog, 1024);
     assert_int_equal(try_config.listeners[0].tcp_keepalive.idle_s, 0);
 }
@@ -82,6 +83,7 @@ static void the_command_line_wins(void **state)
     const char *text = "shards: {count: 2}\nlog: {level: error, format: json}\n"
                        "listeners:\n  - bind: 1\n";
     assert_int_equal(config_try_sources(text, &sources), RC_OK);
+    assert_false(try_config.listeners_are_default);
     assert_int_equal(try_config.shards.count, 4);
     assert_string_equal(try_config.data_dir, "/here");
     assert_int_equal(try_config.log.level, LOG_DEBUG);
@@ -100,14 +102,14 @@ static void errors_name_the_option(void **state)
 {
     (void)state;
     const struct config_override overrides[] = {{"--shards", "shards.count", "many"},
-                                                {"--data", "data_dir", ""}};
+                                                {"--log-level", "log.level", ""}};
     const char *const listen[] = {"ws://:8083", ":1", "tcp://:1"};
     const struct config_sources sources = {
         .overrides = overrides, .num_overrides = 2, .listen = listen, .num_listen = 3};
     assert_int_equal(config_try_sources("", &sources), RC_INVALID);
     assert_int_equal(try_errors.num, 4);
     config_try_says(0, "--shards: \"many\" is not a whole number");
-    config_try_says(1, "--data: 0 bytes are out of range, there should be 1 to 4000");
+    config_try_says(1, "--log-level: \"\" is not one of error, warning, info, debug");
     config_try_says(2, "--listen: \"ws://:8083\" is not a listener address: listeners of this kind "
                        "(tls, ws, wss, unix) are not available in this version; use tcp");
     config_try_says(3, "--listen: the address tcp://:1 is taken by the listener at --listen");
@@ -200,7 +202,8 @@ static void fini_may_be_repeated(void **state)
 {
     (void)state;
     static const struct config zero;
-    config_try_ok("mqtt: {mqueue_priorities: {a: 1}}");
+    config_try_ok("data_dir: none\nmqtt: {mqueue_priorities: {a: 1}}");
+    assert_false(config_has_data_dir(&try_config));
     config_fini(&try_config);
     assert_memory_equal(&try_config, &zero, sizeof(zero));
     config_fini(&try_config);

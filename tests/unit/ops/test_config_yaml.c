@@ -57,7 +57,7 @@ static void a_whole_file(void **state)
     assert_int_equal(try_config.shards.cpus.ids[2], 6);
     assert_int_equal(try_config.log.level, LOG_DEBUG);
     assert_int_equal(try_config.shutdown.drain_timeout_ms, 1000);
-    assert_int_equal(try_config.mqtt.max_awaiting_rel, 100);
+    assert_int_equal(try_config.mqtt.max_awaiting_rel, 1024);
 }
 
 static void empty_files_are_the_defaults(void **state)
@@ -69,7 +69,7 @@ static void empty_files_are_the_defaults(void **state)
     for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
         config_try_ok(empty[i]);
         assert_int_equal(try_config.mqtt.max_inflight, 32);
-        assert_int_equal(try_config.num_listeners, 1);
+        assert_true(try_config.listeners_are_default);
     }
 }
 
