@@ -45,6 +45,9 @@ class Rules(unittest.TestCase):
     def test_includes_exist_and_are_plain(self):
         self.expect('#include "nothing.h"\n#include "../a/b.h"\n', "include", [1, 2])
         self.expect('/* #include "nothing.h" */\n', "include", [])
+        made = {"ops/meson.build": "configure_file(output: 'nothing.h')\n",
+                "ops/a.c": ESSAY + '#include "nothing.h"\n'}
+        self.assertEqual(self.found(made, "include"), [])
 
     def test_header_names_are_unique(self):
         self.assertEqual(self.found({"net/x.h": ESSAY, "ops/x.h": ESSAY}, "include"),
