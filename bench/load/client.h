@@ -4,8 +4,8 @@
  *     NEW --open--> CONNECTING --CONNACK--> [SUBSCRIBING --SUBACK-->] READY
  *       any of them --failure--> BROKEN, which ends the run
  *
- * A client is a publisher, a subscriber, or neither (it only sits there). Input arrives in pieces of
- * any size: packets are handled in place, the part of one that is still incomplete is kept in
+ * A client is a publisher, a subscriber, or neither (it only sits there). Input arrives in pieces
+ * of any size: packets are handled in place, the part of one that is still incomplete is kept in
  * `carry`, whose memory grows with what has arrived.
  *
  * Threads: the client's worker; made and freed by the main thread while no worker runs.

@@ -105,7 +105,7 @@ static bool endpoint_prepare(const struct endpoint *endpoint, int fd, uint64_t c
     if (endpoint->num_sources == 0)
         return true;
     uint64_t at = client_number % endpoint->num_sources;
-    /* A hint: without it bind takes a port that is free for all destinations, and runs out early. */
+    /* A hint: without it bind takes a port free for all destinations, and runs out early. */
     (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
     return bind(fd, (const struct sockaddr *)&endpoint->sources[at], endpoint->broker_len) == 0;
 }

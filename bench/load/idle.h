@@ -4,7 +4,8 @@
  * Clients are opened in steps. At each step (every IDLE_STEP clients, at both counts of --slope and
  * at the end) the memory of the process given by --pid is read after a pause; the slope is the
  * difference between two of these readings divided by the clients between them. Then everything is
- * held until the time is over or SIGINT comes.
+ * held until the time is over or SIGINT comes. The broker should be freshly started: memory that it
+ * has from earlier clients and uses again costs nothing here.
  *
  * Threads: the main thread.
  */

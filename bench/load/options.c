@@ -11,7 +11,6 @@
 
 #include "text.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,10 +110,8 @@ static bool options_read_number(const char *text, uint64_t *out, const char **en
     if (*text < '0' || *text > '9')
         return false;
     char *stop;
-    errno = 0;
+    /* What does not fit becomes ULLONG_MAX, which is in no row's range. */
     unsigned long long value = strtoull(text, &stop, 10);
-    if (errno != 0)
-        return false;
     uint64_t unit = 1;
     if (*stop == 'k')
         unit = 1000;

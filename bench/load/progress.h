@@ -1,8 +1,8 @@
 /*
  * progress.h -- the line on the terminal that says what is going on.
  *
- * It goes to standard error and overwrites itself; it exists only on a terminal and without --quiet,
- * so reports in files and pipes are clean.
+ * It goes to standard error and overwrites itself; it exists only on a terminal and without
+ * --quiet, so reports in files and pipes are clean.
  *
  * Threads: the main thread.
  */

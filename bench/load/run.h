@@ -46,8 +46,8 @@ uint64_t run_lost(const struct run_result *result);
 
 /*
  * Whether MQTT was kept: at QoS 0 nothing twice and nothing out of order (a loss is allowed unless
- * --strict), at QoS 1 nothing lost or out of order, at QoS 2 nothing lost, twice or out of order; no
- * refusal, no open handshake, no protocol error, nothing damaged.
+ * --strict), at QoS 1 nothing lost or out of order, at QoS 2 nothing lost, twice or out of order;
+ * no refusal, no open handshake, no protocol error, nothing damaged.
  */
 bool run_is_correct(const struct run_result *result);
 

@@ -172,8 +172,6 @@ uint64_t tally_give_up(struct tally *tally, uint64_t until, bool *out_moved)
         }
         tally->base++;
     }
-    if (tally->high < tally->base)
-        tally->high = tally->base;
     while (tally->base < tally->high && tally_has(tally, tally->base)) {
         tally_clear(tally, tally->base);
         tally->base++;

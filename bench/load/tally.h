@@ -108,7 +108,8 @@ static inline uint64_t tally_lane_head(struct tally_lane *lane)
 }
 
 /*
- * Notes the arrival of `number`. *out_moved: the lane's head has moved, the publisher may send more.
+ * Notes the arrival of `number`. *out_moved: the lane's head has moved, so the publisher may send
+ * more.
  */
 static inline enum tally_outcome tally_receive(struct tally *tally, uint64_t number,
                                                bool *out_moved)
@@ -127,9 +128,9 @@ static inline enum tally_outcome tally_receive(struct tally *tally, uint64_t num
 }
 
 /*
- * To be called about ten times a second. `next` is the number the publisher sends next. When nothing
- * new has arrived for stall_ns, gives up what was sent before that time and is missing; returns how
- * many numbers that were, 0 nearly always.
+ * To be called about ten times a second. `next` is the number the publisher sends next. When
+ * nothing new has arrived for stall_ns, gives up what was sent before that time and is missing;
+ * returns how many numbers that were, 0 nearly always.
  */
 uint64_t tally_tick(struct tally *tally, uint64_t next, uint64_t now_ns, uint64_t stall_ns,
                     bool *out_moved);

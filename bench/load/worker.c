@@ -119,8 +119,8 @@ static void worker_tick(struct worker *worker)
 }
 
 /*
- * Fills and sends. A send may end at once and mark its client again: that goes to the other list, so
- * that one with much to say does not keep the loop from its input.
+ * Fills and sends. A send may end at once and mark its client again: that goes to the other list,
+ * so that one with much to say does not keep the loop from its input.
  */
 static void worker_flush(struct worker *worker)
 {
@@ -222,7 +222,7 @@ enum rc worker_start(struct worker *worker)
 void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    /* Not by the thread itself: up to its end others may wake it through the poller's descriptor. */
+    /* Not by the thread itself: up to its end others may wake it by the poller's descriptor. */
     if (worker->is_open)
         poller_close(&worker->poller);
     for (uint32_t i = 0; i < worker->num_opened; i++)

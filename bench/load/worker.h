@@ -3,8 +3,8 @@
  *
  * A turn of the loop: wait for events, handle them (which makes clients dirty: they have something
  * to send, or may have), then fill and send for every dirty client. A publisher whose subscribers
- * sit on another worker is made dirty by a poke from there: a flag, and a wake-up only if the worker
- * has said that it sleeps.
+ * sit on another worker is made dirty by a poke from there: a flag, and a wake-up only if the
+ * worker has said that it sleeps.
  *
  * Threads: as said at each field.
  */

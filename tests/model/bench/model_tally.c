@@ -97,8 +97,6 @@ static void step_give_up(void)
         facts[at][number] = FACT_GIVEN_UP;
         expected++;
     }
-    if (high[at] < until)
-        high[at] = until;
     bool has_moved;
     CHECK(tally_give_up(&tallies[at], until, &has_moved) == expected);
 }

@@ -167,6 +167,7 @@ static void connack_properties(void **state)
                           0,    60, 0x27, 0,   0,  1,    0,   0x1f, 0,    1, 'r',
                           0x26, 0,  1,    'k', 0,  1,    'v', 0x2a, 1};
     const uint8_t unknown[] = {0x20, 5, 0, 0, 2, 0x7f, 0};
+    const uint8_t cut[] = {0x20, 1, 0};
     const uint8_t zero[] = {0x20, 6, 0, 0, 3, 0x21, 0, 0};
     struct codec_connack connack;
     struct codec_frame frame = frame_of(v4, sizeof(v4));
@@ -180,6 +181,8 @@ static void connack_properties(void **state)
     assert_int_equal(connack.qos_max, 1);
     frame = frame_of(unknown, sizeof(unknown));
     assert_int_equal(codec_connack_parse(&frame, 5, &connack), RC_INVALID);
+    frame = frame_of(cut, sizeof(cut));
+    assert_int_equal(codec_connack_parse(&frame, 4, &connack), RC_INVALID);
     frame = frame_of(zero, sizeof(zero));
     assert_int_equal(codec_connack_parse(&frame, 5, &connack), RC_INVALID);
 }

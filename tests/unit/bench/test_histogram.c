@@ -85,6 +85,15 @@ static void one_value_is_every_quantile(void **state)
     assert_int_equal(histogram_quantile_ns(&histogram, 1.0), 123456789);
 }
 
+static void no_quantile_is_above_the_maximum(void **state)
+{
+    (void)state;
+    /* Both in the slot of 1000 to 1003. */
+    histogram_record(&histogram, 1000);
+    histogram_record(&histogram, 1001);
+    assert_int_equal(histogram_quantile_ns(&histogram, 0.5), 1001);
+}
+
 static void beyond_the_range_is_counted_and_the_maximum_is_exact(void **state)
 {
     (void)state;
@@ -124,6 +133,7 @@ int main(void)
         cmocka_unit_test_setup(quantiles_of_a_known_series, setup),
         cmocka_unit_test_setup(an_empty_one_answers_zero, setup),
         cmocka_unit_test_setup(one_value_is_every_quantile, setup),
+        cmocka_unit_test_setup(no_quantile_is_above_the_maximum, setup),
         cmocka_unit_test_setup(beyond_the_range_is_counted_and_the_maximum_is_exact, setup),
         cmocka_unit_test_setup(merging_adds_everything, setup),
     };
