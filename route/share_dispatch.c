@@ -104,7 +104,7 @@ bool share_dispatch(struct router *router, struct pub *pub, const struct match_g
     if (msg == NULL)
         return false;
     struct delivery_extra *extra =
-        sub_ids_pack_shared(terms.sub_id, group->id, group->group->number, round);
+        sub_ids_pack_shared(terms.sub_id, group->id, group->group->number, 0);
     if (extra == NULL)
         return false;
     msg_ref(msg, router->shard->id);
@@ -115,7 +115,7 @@ bool share_dispatch(struct router *router, struct pub *pub, const struct match_g
 /* The extra names the subscription identifier of a member; the next member has its own. */
 static struct delivery_extra *share_extra_for(const struct delivery_extra *old, uint32_t sub_id)
 {
-    return sub_ids_pack_shared(sub_id, old->filter, old->group, old->round);
+    return sub_ids_pack_shared(sub_id, old->filter, old->group, old->attempts + 1);
 }
 
 static void share_park(struct router *router, struct msg *msg, struct delivery_extra *extra)
@@ -150,9 +150,15 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
         return false;
     if (!ended && share_group_connected_count(group) == 0)
         return false;
+    /*
+     * The loser has left the group or its connected part, so a new pick cannot meet it again; what
+     * ends the round is that as many members have lost the message as the group has.
+     */
     struct share_pick pick = share_pick_of(router, &msg->pub, from);
-    const struct share_member *member =
-        share_group_pick_rcu(group, router->picker, &pick, &extra->round);
+    struct share_round round = {0};
+    const struct share_member *member = NULL;
+    if (extra->attempts <= share_group_members_count(group))
+        member = share_group_pick_rcu(group, router->picker, &pick, &round);
     if (member == NULL) {
         if (!ended)
             return false;
@@ -222,7 +228,7 @@ static void share_unpark(struct router *router, struct filter_id id, uint64_t nu
         struct share_parked *parked = CONTAINER_OF(node, struct share_parked, node);
         CHECK_OBJ(parked, SHARE_PARKED_MAGIC);
         if (filter_id_equal(parked->extra->filter, id) && parked->extra->group == number) {
-            parked->extra->round = (struct share_round){0};
+            parked->extra->attempts = 0;
             if (!share_redispatch(router, parked->msg, parked->extra, HANDLE_NONE, true)) {
                 router_count(router, STAT_DROP_SESSION_GONE, 1);
                 sub_ids_free(parked->extra);

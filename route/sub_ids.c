@@ -39,7 +39,7 @@ bool sub_ids_pack(const uint32_t *ids, uint32_t count, void **out_aux)
 }
 
 struct delivery_extra *sub_ids_pack_shared(uint32_t sub_id, struct filter_id filter, uint64_t group,
-                                           struct share_round round)
+                                           uint32_t attempts)
 {
     CHECK(group != 0 && sub_id <= SUB_ID_MAX);
     struct delivery_extra *extra = sub_ids_extra_create(&sub_id, sub_id != 0 ? 1 : 0);
@@ -47,7 +47,7 @@ struct delivery_extra *sub_ids_pack_shared(uint32_t sub_id, struct filter_id fil
         return NULL;
     extra->filter = filter;
     extra->group = group;
-    extra->round = round;
+    extra->attempts = attempts;
     return extra;
 }
 
