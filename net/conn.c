@@ -98,10 +98,9 @@ static void conn_open_timer(struct conn *conn)
     if (conn->keep_alive_ms != 0)
         at_ms = conn->last_in_ms + conn->keep_alive_ms;
     uint64_t timeout_ms = net->settings->send_timeout_ms;
-    if (conn->output.bytes > 0 && timeout_ms != UINT64_MAX &&
+    if (conn->last_out_ms != 0 && timeout_ms != UINT64_MAX &&
         conn->last_out_ms + timeout_ms < at_ms)
         at_ms = conn->last_out_ms + timeout_ms;
-    /* While output may come to wait, look again in time even without keep alive. */
     if (at_ms == UINT64_MAX) {
         if (timer_pending(&conn->timer))
             timer_cancel(&net->shard->timers, &conn->timer);
@@ -114,7 +113,7 @@ static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
 {
     struct net *net = conn->net;
     uint64_t timeout_ms = net->settings->send_timeout_ms;
-    if (conn->output.bytes > 0 && timeout_ms != UINT64_MAX &&
+    if (conn->last_out_ms != 0 && timeout_ms != UINT64_MAX &&
         now_ms >= conn->last_out_ms + timeout_ms) {
         conn_abort(conn, CAUSE_SEND_TIMEOUT);
         return;

@@ -70,8 +70,8 @@ struct conn {
     struct net *net;
     int fd;
     uint32_t packet_size_max; /* of what the client accepts */
-    uint64_t last_in_ms;      /* last byte received */
-    uint64_t last_out_ms;     /* output began to wait, or some of it left */
+    uint64_t last_in_ms;      /* last whole packet received */
+    uint64_t last_out_ms;     /* output began to wait, or some of it left; 0: none waits */
     uint64_t opened_ms;
     struct timer timer;
     struct list_node dirty;   /* in net->dirty: has output to send */

@@ -28,6 +28,7 @@ bool input_packet(struct conn *conn, const struct frame *frame, struct bytes pac
     enum packet_type type = frame_type(frame);
     CHECK(type > PACKET_NONE && type < PACKET_TYPE_COUNT);
     net_count(conn->net, STAT_PACKETS_IN + type, 1);
+    conn->last_in_ms = conn->net->shard->now_ms; /* whole packets only [MQTT-3.1.2-22] */
     if (UNLIKELY(conn->state == CONN_NEW)) {
         if (type == PACKET_CONNECT)
             return on_connect(conn, frame, packet, rest);

@@ -252,7 +252,6 @@ void input_on_completion(struct shard *shard, const struct completion *completio
         shard->work += (uint64_t)completion->result;
         net_count(net, STAT_BYTES_IN, (uint64_t)completion->result);
         net_count(net, STAT_RECEIVES, 1);
-        conn->last_in_ms = shard->now_ms;
         if (input_wanted(conn))
             input_feed(conn, ring_buffer(shard->ring, completion));
     }

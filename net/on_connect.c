@@ -13,6 +13,7 @@
 #include "on_packet.h"
 #include "props.h"
 #include "topic.h"
+#include "utf8.h"
 #include "will.h"
 
 /* Names made by the broker: prefix and 64 random bits. */
@@ -40,8 +41,9 @@ static bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum
     net_count(conn->net, STAT_CONNECT_REFUSED, 1);
     /* 3.x: a CONNECT that is not well-formed gets no answer [MQTT-3.1.4-1]. */
     bool silent = version == MQTT_NONE ||
-                  (version < MQTT_50 &&
-                   (reason == REASON_MALFORMED_PACKET || reason == REASON_PROTOCOL_ERROR));
+                  (version < MQTT_50 && (reason == REASON_MALFORMED_PACKET ||
+                                         reason == REASON_PROTOCOL_ERROR ||
+                                         reason == REASON_TOPIC_NAME_INVALID));
     if (silent || !on_connect_answer(conn, version, &connack))
         conn_abort(conn, CAUSE_REFUSED);
     else
@@ -64,6 +66,9 @@ static enum reason on_connect_check(const struct net *net, const struct connect_
         return REASON_RETAIN_NOT_SUPPORTED; /* [MQTT-3.2.2-13] */
     if (topic_name_check(view->will.topic, settings->topic_levels_max) != TOPIC_OK)
         return REASON_TOPIC_NAME_INVALID;
+    if (view->will.payload_is_text && settings->payload_format_check &&
+        !utf8_check_data(view->will.payload.ptr, view->will.payload.len))
+        return REASON_PAYLOAD_FORMAT_INVALID;
     return REASON_SUCCESS;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "settings.h"
 
+#include "packet.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +94,10 @@ static bool settings_net(const struct config *config, struct net_settings *net)
     *net = (struct net_settings){
         .connect_timeout_ms = mqtt->connect_timeout_ms,
         .send_timeout_ms = config->limits.send_timeout_ms,
-        .packet_size_max = (uint32_t)mqtt->max_packet_size,
+        /* The longest remaining length still has its fixed header before it. */
+        .packet_size_max = mqtt->max_packet_size >= PACKET_LEN_MAX
+                               ? PACKET_SIZE_UNLIMITED
+                               : (uint32_t)mqtt->max_packet_size,
         .client_id_len_max = mqtt->max_clientid_len,
         .topic_levels_max = mqtt->max_topic_levels,
         .alias_in_max = (uint16_t)mqtt->max_topic_alias,
