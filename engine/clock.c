@@ -1,5 +1,9 @@
 /*
  * clock.c -- time from the kernel's vDSO: about 20 ns a call and no system call.
+ *
+ * The only file in which clock_gettime may be called (tests/tidy holds the others to it), so that
+ * the simulator can replace time as a whole.
+ *
  * Threads: any.
  */
 #include "clock.h"

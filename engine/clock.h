@@ -14,7 +14,7 @@
 /* Nanoseconds on a clock that never jumps (CLOCK_MONOTONIC); its zero means nothing. */
 uint64_t clock_mono_ns(void);
 
-/* Milliseconds since 1970 (CLOCK_REALTIME), for what people read and for what outlives the process. */
+/* Milliseconds since 1970 (CLOCK_REALTIME), for people and for what outlives the process. */
 uint64_t clock_wall_ms(void);
 
 #endif

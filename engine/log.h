@@ -1,8 +1,8 @@
 /*
  * log.h -- log lines from any thread, written by one.
  *
- * A shard never writes to a file or a terminal: a slow terminal would stop its clients. It formats a
- * line into a ring of its own (single producer, single consumer); the ops thread takes lines from
+ * A shard never writes to a file or a terminal: a slow terminal would stop its clients. It formats
+ * a line into a ring of its own (single producer, single consumer); the ops thread takes lines from
  * all rings and writes them. A full ring drops the line and counts it: the log is for people, and
  * people do not read a line a microsecond. Repeating causes are the caller's to limit (log_limit).
  *

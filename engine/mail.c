@@ -2,14 +2,15 @@
  * mail.c -- rings, overflow lists and the sleep protocol of the mesh.
  *
  * One anonymous mapping holds all rings, so that pages of pairs that never talk are never touched.
- * A ring is a ck_ring head (three cache lines) followed by its records. Sizes shrink with the number
- * of endpoints: with 64 shards the data rings take 64 * 64 * 512 * 64 bytes = 134 MB of address
- * space, with 2 shards 2 MB.
+ * A ring is a ck_ring head (three cache lines) followed by its records. Sizes shrink with the
+ * number of endpoints: with 64 shards the data rings take 64 * 64 * 512 * 64 bytes = 134 MB of
+ * address space, with 2 shards 2 MB.
  *
  * Overflow: a list of blocks of MAIL_BLOCK_RECORDS records for each (target, class), freed as it
- * drains. Above MAIL_PRESS_RECORDS waiting records, or too many bytes under way, the target is pressed
- * until the list is empty again and half of the bytes have been taken. Bytes under way are counted by
- * two free-running words of one writer each: what the sender sent and what the receiver took.
+ * drains. Above MAIL_PRESS_RECORDS waiting records, or too many bytes under way, the target is
+ * pressed until the list is empty again and half of the bytes have been taken. Bytes under way are
+ * counted by two free-running words of one writer each: what the sender sent and what the receiver
+ * took.
  *
  * Threads: see mail.h.
  */
@@ -26,13 +27,13 @@
 #define MESH_MAGIC 0x4d455348u
 #define PORT_MAGIC 0x504f5254u
 
-#define MAIL_DATA_ENTRIES_MAX    4096 /* 256 KiB a pair: a turn of 100 us at 40 M records a second */
+#define MAIL_DATA_ENTRIES_MAX    4096 /* 256 KiB a pair: 100 us at 40 M records a second */
 #define MAIL_DATA_ENTRIES_MIN    512
-#define MAIL_CONTROL_ENTRIES     64  /* hand-overs and take-downs are rare */
+#define MAIL_CONTROL_ENTRIES     64 /* hand-overs and take-downs are rare */
 #define MAIL_CONFIRM_ENTRIES_MAX 1024
 #define MAIL_CONFIRM_ENTRIES_MIN 256
 #define MAIL_BLOCK_RECORDS       63
-#define MAIL_PRESS_RECORDS       4096 /* 256 KiB of records; the messages count with their sessions */
+#define MAIL_PRESS_RECORDS       4096 /* 256 KiB of records; bytes are counted apart */
 #define MAIL_PRESS_BYTES         (64 * 1024 * 1024)
 #define MAIL_WORDS               ((MAIL_ENDPOINTS_MAX + 63) / 64)
 
@@ -111,14 +112,14 @@ struct mesh *mesh_create(unsigned endpoints)
     memset(mesh, 0, sizeof(*mesh));
     mesh->endpoints = endpoints;
     mesh->ring_entries[MAIL_CONTROL] = MAIL_CONTROL_ENTRIES;
-    mesh->ring_entries[MAIL_CONFIRM] =
-        mail_scaled(MAIL_CONFIRM_ENTRIES_MAX, MAIL_CONFIRM_ENTRIES_MIN, endpoints);
-    mesh->ring_entries[MAIL_DATA] =
-        mail_scaled(MAIL_DATA_ENTRIES_MAX, MAIL_DATA_ENTRIES_MIN, endpoints);
+    mesh->ring_entries[MAIL_CONFIRM] = mail_scaled(MAIL_CONFIRM_ENTRIES_MAX,
+                                                   MAIL_CONFIRM_ENTRIES_MIN, endpoints);
+    mesh->ring_entries[MAIL_DATA] = mail_scaled(MAIL_DATA_ENTRIES_MAX, MAIL_DATA_ENTRIES_MIN,
+                                                endpoints);
     size_t head_size = (sizeof(struct ck_ring) + 63) / 64 * 64;
     mesh->limit_bytes = MAIL_PRESS_BYTES;
     mesh->pair_size = sizeof(struct mail_flow);
-    for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++) {
+    for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++) {
         mesh->ring_offset[class] = mesh->pair_size;
         mesh->pair_size += head_size + mesh->ring_entries[class] * sizeof(struct mail);
     }
@@ -131,7 +132,7 @@ struct mesh *mesh_create(unsigned endpoints)
     }
     mesh->memory = memory;
     for (size_t pair = 0; pair < (size_t)endpoints * endpoints; pair++)
-        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++)
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++)
             ck_ring_init((struct ck_ring *)(void *)(mesh->memory + pair * mesh->pair_size +
                                                     mesh->ring_offset[class]),
                          mesh->ring_entries[class]);
@@ -204,7 +205,7 @@ void mail_port_destroy(struct mail_port *port)
         return;
     CHECK_OBJ(port, PORT_MAGIC);
     for (unsigned to = 0; to < port->mesh->endpoints; to++) {
-        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++) {
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++) {
             struct mail_block *block = port->targets[to].overflow[class].first;
             while (block != NULL) {
                 struct mail_block *next = block->next;
@@ -341,9 +342,9 @@ void mail_flush(struct mail_port *port, mail_wake_fn wake, void *context)
     CHECK_OBJ(port, PORT_MAGIC);
     if (port->overflow_count > 0) {
         for (unsigned to = 0; to < port->mesh->endpoints; to++)
-            for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++)
+            for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++)
                 if (port->targets[to].overflow[class].records > 0)
-                    mail_overflow_move(port, (shard_id)to, (enum mail_class)class);
+                    mail_overflow_move(port, (shard_id)to, (enum mail_class) class);
     }
     if (port->pressed_count > 0)
         for (unsigned to = 0; to < port->mesh->endpoints; to++)
@@ -401,11 +402,11 @@ bool mail_drain(struct mail_port *port, unsigned budget, mail_fn fn, void *conte
             continue;
         uint64_t senders = __atomic_exchange_n(&box->senders[word], 0, __ATOMIC_SEQ_CST);
         uint64_t left = 0;
-        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class++) {
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++) {
             for (uint64_t rest = senders; rest != 0; rest &= rest - 1) {
                 unsigned at = (unsigned)__builtin_ctzll(rest);
                 unsigned own = budget;
-                if (mail_drain_ring(port, (shard_id)(word * 64 + at), (enum mail_class)class, &own,
+                if (mail_drain_ring(port, (shard_id)(word * 64 + at), (enum mail_class) class, &own,
                                     fn, context))
                     left |= UINT64_C(1) << at;
             }

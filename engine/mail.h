@@ -11,9 +11,9 @@
  * Draining never waits and a full ring never blocks: the record goes to the sender's overflow list
  * for that ring, in order, and moves on when there is room (mail_flush, once per turn). The list is
  * bounded by its producers: once mail_pressed says so, they stop reading from the clients that feed
- * it, and TCP does the rest. Pressed is a target for which more than MAIL_PRESS_RECORDS records wait
- * in the overflow, or more than the configured bytes are under way (mesh_set_limit). Since confirmations cause nothing, full rings cannot wait for each
- * other in a circle.
+ * it, and TCP does the rest. Pressed is a target for which more than MAIL_PRESS_RECORDS records
+ * wait in the overflow, or more than the configured bytes are under way (mesh_set_limit). Since
+ * confirmations cause nothing, full rings cannot wait for each other in a circle.
  *
  * Sleep and wake: a thread that is about to sleep announces it and looks once more (mail_sleep); a
  * sender that enqueued and finds the announcement takes it away and wakes the sleeper, once per
@@ -37,8 +37,8 @@
 enum mail_class { MAIL_CONTROL, MAIL_CONFIRM, MAIL_DATA, MAIL_CLASS_COUNT };
 
 /*
- * One record, 64 bytes, copied through the ring [M]. The upper floors define the kinds and what the
- * words mean; ownership of what `ptr` names goes with the record.
+ * One record, a value of 64 bytes, copied through the ring [M]. The upper floors define the kinds
+ * and what the words mean; ownership of what `ptr` names goes with the record.
  */
 struct mail {
     uint8_t kind;
@@ -105,7 +105,7 @@ void mail_awake(struct mail_port *port);
 /* True if mail may be waiting (cheap, for spinning). */
 bool mail_has_news(const struct mail_port *port);
 
-/* True while records wait in overflow lists or a target is pressed: the thread must keep turning. */
+/* True while records overflow or a target is pressed: the thread must keep turning. */
 bool mail_has_overflow(const struct mail_port *port);
 
 #endif

@@ -97,6 +97,7 @@ struct pool {
     const char *name;       /* [I] static text, for metrics */
 };
 
+/* What a pool is made from, a value. */
 struct pool_config {
     const char *name;      /* static text */
     uint32_t object_size;  /* bytes; rounded up to a multiple of 8 */

@@ -6,8 +6,8 @@
  *     63      56 55      48 47            32 31                       0
  *     | kind   | unused   | generation     | slot                     |
  *
- * `kind` chooses the row of the shard's table; {slot, generation} name the object. Completions of an
- * object that was closed meanwhile are certain, not rare: the handler looks the handle up and
+ * `kind` chooses the row of the shard's table; {slot, generation} name the object. Completions of
+ * an object that was closed meanwhile are certain, not rare: the handler looks the handle up and
  * ignores what no longer exists. Upper floors fill the table at start (shard_op_set).
  *
  * Threads: pure values, any.
@@ -18,13 +18,13 @@
 #include <stdint.h>
 
 #define OP_TABLE(X)                                                                                \
-    X(OP_NONE, "none")       /* nobody waits for the result */                                     \
-    X(OP_WAKE, "wake")       /* MSG_RING to another shard; completes only on failure */            \
-    X(OP_EVENT, "event")     /* the eventfd of this shard became readable */                       \
-    X(OP_ACCEPT, "accept")   /* multishot accept of one listener */                                \
-    X(OP_RECV, "recv")       /* receive of one connection */                                       \
-    X(OP_SEND, "send")       /* send of one connection */                                          \
-    X(OP_CANCEL, "cancel")   /* cancellation of all requests of one descriptor */
+    X(OP_NONE, "none")     /* nobody waits for the result */                                       \
+    X(OP_WAKE, "wake")     /* MSG_RING to another shard; completes only on failure */              \
+    X(OP_EVENT, "event")   /* the eventfd of this shard became readable */                         \
+    X(OP_ACCEPT, "accept") /* multishot accept of one listener */                                  \
+    X(OP_RECV, "recv")     /* receive of one connection */                                         \
+    X(OP_SEND, "send")     /* send of one connection */                                            \
+    X(OP_CANCEL, "cancel") /* cancellation of all requests of one descriptor */
 
 #define OP_ENUM(id, name) id,
 enum op_kind { OP_TABLE(OP_ENUM) OP_COUNT };

@@ -1,6 +1,9 @@
 /*
- * rc.c -- the texts of the result codes, expanded from the table in rc.h so that a code without a
- * text cannot exist. Pure; any thread.
+ * rc.c -- the texts and culprits of the result codes.
+ *
+ * Both arrays are expanded from the table in rc.h, so that a code without a text cannot exist.
+ *
+ * Threads: pure functions, any.
  */
 #include "rc.h"
 

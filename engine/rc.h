@@ -2,8 +2,9 @@
  * rc.h -- result codes of functions inside the broker.
  *
  * One table: name, whose fault, text. A function that can fail returns `enum rc`; its value and its
- * result never share a return. MQTT reason codes are another enumeration (net/reason_table.h, seen by
- * route as plain numbers in route/reason.h): what a peer is told is decided at the border, not here.
+ * result never share a return. MQTT reason codes are another enumeration (net/reason_table.h, seen
+ * by route as plain numbers in route/reason.h): what a peer is told is decided at the border, not
+ * here.
  *
  * On anything but RC_OK the callee has changed nothing and the caller still owns what it passed,
  * unless the function's own comment says otherwise.

@@ -1,8 +1,8 @@
 /*
  * ring.h -- io_uring of one shard, reduced to the requests that the broker makes.
  *
- * The only door to liburing. Requests are queued and reach the kernel with ring_enter, once per turn;
- * completions come back as {token, result, flags}. The simulator (tests/sim) links its own
+ * The only door to liburing. Requests are queued and reach the kernel with ring_enter, once per
+ * turn; completions come back as {token, result, flags}. The simulator (tests/sim) links its own
  * implementation of this header, which is why nothing here shows a liburing type.
  *
  * Set-up: SINGLE_ISSUER and DEFER_TASKRUN (completions are only produced inside our own enter, so
@@ -46,7 +46,7 @@ struct completion {
  */
 enum rc ring_probe(char *out_reason, size_t reason_size);
 
-/* Creates the ring of the calling thread. `buffer_size` bytes each, `buffer_count` a power of two. */
+/* Creates the ring of the calling thread. Buffers of `buffer_size` bytes, a power of two of them. */
 enum rc ring_create(struct ring **out_ring, uint32_t buffer_count, uint32_t buffer_size);
 void ring_destroy(struct ring *ring);
 

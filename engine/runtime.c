@@ -2,8 +2,9 @@
  * runtime.c -- construction of the shards, their threads, and the way back down.
  *
  * The main thread builds what is shared (mesh, epoch, eventfds) and the plain parts of each shard;
- * each shard's thread then builds what must belong to it (its ring: SINGLE_ISSUER binds a ring to the
- * thread that made it), runs the upper floors' start and reports. Destruction is the exact reverse.
+ * each shard's thread then builds what must belong to it (its ring: SINGLE_ISSUER binds a ring to
+ * the thread that made it), runs the upper floors' start and reports. Destruction is the exact
+ * reverse.
  *
  * Threads: see shard.h.
  */
@@ -192,7 +193,8 @@ enum rc runtime_start(struct runtime *runtime)
     }
     while (__atomic_load_n(&runtime->started, __ATOMIC_ACQUIRE) < threads)
         usleep(200);
-    if (threads == runtime->options.shards && __atomic_load_n(&runtime->failed, __ATOMIC_ACQUIRE) == 0)
+    if (threads == runtime->options.shards &&
+        __atomic_load_n(&runtime->failed, __ATOMIC_ACQUIRE) == 0)
         return RC_OK;
     for (unsigned i = 0; i < threads; i++) {
         __atomic_store_n(&runtime->shards[i].stopping, 1, __ATOMIC_RELEASE);

@@ -107,14 +107,14 @@ static bool shard_spin(struct shard *shard)
         for (unsigned i = 0; i < 32; i++) {
             if (ring_has_news(shard->ring) || mail_has_news(shard->port)) {
                 shard->spin_ns = shard->spin_ns * 2 > SHARD_SPIN_NS_MAX ? SHARD_SPIN_NS_MAX
-                                                                         : shard->spin_ns * 2;
+                                                                        : shard->spin_ns * 2;
                 return true;
             }
             __builtin_ia32_pause();
         }
     } while (clock_mono_ns() < until);
-    shard->spin_ns =
-        shard->spin_ns / 2 < SHARD_SPIN_NS_MIN ? SHARD_SPIN_NS_MIN : shard->spin_ns / 2;
+    shard->spin_ns = shard->spin_ns / 2 < SHARD_SPIN_NS_MIN ? SHARD_SPIN_NS_MIN
+                                                            : shard->spin_ns / 2;
     return false;
 }
 

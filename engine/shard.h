@@ -15,7 +15,8 @@
  *   ] epoch section ends; reclaim what no shard can see any more       epoch.h
  *
  * A turn is bounded: SHARD_COMPLETIONS_PER_TURN completions or SHARD_WORK_PER_TURN bytes of input,
- * whichever is first, so that output and other clients wait for at most a fraction of a millisecond.
+ * whichever is first, so that output and other clients wait for at most a fraction of a
+ * millisecond.
  *
  * The engine knows nothing of MQTT: upper floors fill the operation table, the mail table and the
  * hooks before the shard starts, and hang their own state on `route` and `net`.
@@ -58,48 +59,49 @@ struct shard_tables {
     shard_hook_fn turn_end[2];          /* in order: route, net */
 };
 
+/* How many threads and buffers, a value. */
 struct runtime_options {
     unsigned shards;
-    unsigned helpers;                 /* endpoints beside the shards; the first is the ops thread */
-    const uint16_t *cpus;             /* one per shard; NULL: not pinned */
-    bool spin;                        /* more cores than shards: spin before sleeping */
-    uint32_t recv_buffers;            /* per shard, a power of two */
-    uint32_t recv_buffer_size;        /* bytes */
+    unsigned helpers;          /* endpoints beside the shards; the first is the ops thread */
+    const uint16_t *cpus;      /* one per shard; NULL: not pinned */
+    bool spin;                 /* more cores than shards: spin before sleeping */
+    uint32_t recv_buffers;     /* per shard, a power of two */
+    uint32_t recv_buffer_size; /* bytes */
 };
 
 struct runtime {
-    uint32_t magic;                     /* [I] */
-    struct runtime_options options;     /* [I] */
-    struct shard_tables tables;         /* [I] */
-    struct mesh *mesh;                  /* [I] */
-    struct epoch *epoch;                /* [I] */
-    struct shard *shards;               /* [I] options.shards of them */
-    int event_fds[MAIL_ENDPOINTS_MAX];  /* [I] */
-    uint32_t started;                   /* [A] shards whose start has ended */
-    uint32_t failed;                    /* [A] of these, how many gave up */
-    void *user;                         /* [I] what the upper floors share between shards */
+    uint32_t magic;                    /* [I] */
+    struct runtime_options options;    /* [I] */
+    struct shard_tables tables;        /* [I] */
+    struct mesh *mesh;                 /* [I] */
+    struct epoch *epoch;               /* [I] */
+    struct shard *shards;              /* [I] options.shards of them */
+    int event_fds[MAIL_ENDPOINTS_MAX]; /* [I] */
+    uint32_t started;                  /* [A] shards whose start has ended */
+    uint32_t failed;                   /* [A] of these, how many gave up */
+    void *user;                        /* [I] what the upper floors share between shards */
 };
 
 struct shard {
-    uint32_t magic;                /* [I] */
-    shard_id id;                   /* [I] */
-    bool busy;                     /* [O] the last turn left work */
-    uint32_t stopping;             /* [A] set by shard_stop */
-    struct runtime *runtime;       /* [I] */
-    struct ring *ring;             /* [O] */
-    struct mail_port *port;        /* [O] */
-    struct timer_wheel timers;     /* [O] */
-    struct epoch_record *epoch;    /* [O] */
-    struct log_ring *log;          /* [I] filled here, emptied by the ops thread */
-    struct stats *stats;           /* [A] one writer */
-    uint64_t now_ns;               /* [O] of this turn */
-    uint64_t now_ms;               /* [O] of this turn */
-    uint64_t work;                 /* [O] input bytes handled in this turn */
-    uint64_t spin_ns;              /* [O] adaptive, 0 to SHARD_SPIN_NS_MAX */
-    int ring_fd;                   /* [A] -1 until the ring exists */
-    void *route;                   /* [O] route's state of this shard */
-    void *net;                     /* [O] net's */
-    pthread_t thread;              /* [I] */
+    uint32_t magic;             /* [I] */
+    shard_id id;                /* [I] */
+    bool busy;                  /* [O] the last turn left work */
+    uint32_t stopping;          /* [A] set by shard_stop */
+    struct runtime *runtime;    /* [I] */
+    struct ring *ring;          /* [O] */
+    struct mail_port *port;     /* [O] */
+    struct timer_wheel timers;  /* [O] */
+    struct epoch_record *epoch; /* [O] */
+    struct log_ring *log;       /* [I] filled here, emptied by the ops thread */
+    struct stats *stats;        /* [A] one writer */
+    uint64_t now_ns;            /* [O] of this turn */
+    uint64_t now_ms;            /* [O] of this turn */
+    uint64_t work;              /* [O] input bytes handled in this turn */
+    uint64_t spin_ns;           /* [O] adaptive, 0 to SHARD_SPIN_NS_MAX */
+    int ring_fd;                /* [A] -1 until the ring exists */
+    void *route;                /* [O] route's state of this shard */
+    void *net;                  /* [O] net's */
+    pthread_t thread;           /* [I] */
 };
 
 /* The shard of the calling thread; NULL on other threads. */
@@ -112,7 +114,7 @@ extern _Thread_local struct shard *shard_self;
 enum rc runtime_create(struct runtime **out, const struct runtime_options *options,
                        const struct shard_tables *tables, void *user);
 
-/* Starts the threads and waits until all have started. RC_IO: one gave up; all have been stopped. */
+/* Starts the threads and waits until all are up. RC_IO: one gave up; all have been stopped. */
 enum rc runtime_start(struct runtime *runtime);
 
 /* Asks every shard to end after its present turn, and joins the threads. */

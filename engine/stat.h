@@ -6,8 +6,8 @@
  * may be a little behind, never wrong by more than what is going on at that moment.
  *
  * Each floor names its counters in a table of its own (engine_stats.h, route_stats.h, net_stats.h)
- * and gets a range of the block here. Gauges are counters that also go down: they wrap below zero in
- * one block only where another block went up, so that the sum over the blocks is right.
+ * and gets a range of the block here. Gauges are counters that also go down: they wrap below zero
+ * in one block only where another block went up, so that the sum over the blocks is right.
  *
  * Threads: stat_add by the owner of the block; stat_read by any.
  */
@@ -27,7 +27,7 @@ enum stat_range {
 
 enum stat_kind { STAT_COUNTER, STAT_GAUGE };
 
-/* One row of a floor's table: identifier, kind, name as operators see it, help text. */
+/* One row of a floor's table, a value: identifier, kind, name as operators see it, help text. */
 struct stat_info {
     enum stat_kind kind;
     const char *name;

@@ -17,12 +17,13 @@
 STATIC_CHECK(RING_MORE == IORING_CQE_F_MORE, "completion flags are passed on as they are");
 
 /*
- * Maps and registers a ring of `entries` provided-buffer descriptors. NULL: `*out_error` is an errno.
- * The caller unmaps entries * sizeof(struct io_uring_buf) bytes after the ring is gone.
+ * Maps and registers a ring of `entries` provided-buffer descriptors. NULL: `*out_error` is an
+ * errno. The caller unmaps entries * sizeof(struct io_uring_buf) bytes after the ring is gone.
  */
-static inline struct io_uring_buf_ring *
-io_uring_setup_buf_ring_compat(struct io_uring *uring, uint32_t entries, uint16_t group,
-                               int *out_error)
+static inline struct io_uring_buf_ring *io_uring_setup_buf_ring_compat(struct io_uring *uring,
+                                                                       uint32_t entries,
+                                                                       uint16_t group,
+                                                                       int *out_error)
 {
     size_t size = entries * sizeof(struct io_uring_buf);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

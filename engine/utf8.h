@@ -7,8 +7,8 @@
  * U+FEFF must never be skipped [MQTT-1.5.4-3].
  *
  * Nearly every string a broker sees is plain ASCII, so that is tried first, 16 bytes at a time
- * (SSE2, which every x86-64 has; 8 bytes at a time in one word elsewhere); only a string with a byte
- * outside 0x01..0x7F goes to the exact check in utf8.c.
+ * (SSE2, which every x86-64 has; 8 bytes at a time in one word elsewhere); only a string with a
+ * byte outside 0x01..0x7F goes to the exact check in utf8.c.
  *
  * Threads: pure functions, any.
  */
@@ -26,7 +26,7 @@
 /* The exact check; byte by byte where the text is not ASCII. `nul_ok`: is U+0000 a character? */
 bool utf8_check_exact(const uint8_t *ptr, size_t len, bool nul_ok) MUST_USE;
 
-/* Eight bytes, each 0x01..0x7F? The subtraction borrows into the top bit of the lowest zero byte. */
+/* Eight bytes, each 0x01..0x7F? Subtracting borrows into the top bit of the lowest zero byte. */
 static inline bool utf8_word_is_plain(uint64_t word)
 {
     return (((word - UINT64_C(0x0101010101010101)) | word) & UINT64_C(0x8080808080808080)) == 0;

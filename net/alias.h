@@ -22,11 +22,10 @@
 #define ALIAS_IN_BYTES_MAX (1024 * 1024)
 
 /*
- * The client binds `alias` (1 to the announced maximum) to `topic`, which is valid. RC_FULL over the
- * bound, RC_NO_MEMORY: nothing happened.
+ * The client binds `alias` (1 to the announced maximum) to `topic`, which is valid. RC_FULL over
+ * the bound, RC_NO_MEMORY: nothing happened.
  */
-MUST_USE enum rc alias_in_set(struct conn *conn, uint16_t alias, struct bytes topic,
-                              uint64_t hash);
+MUST_USE enum rc alias_in_set(struct conn *conn, uint16_t alias, struct bytes topic, uint64_t hash);
 
 /* The topic bound to `alias`; false if there is none. */
 bool alias_in_get(const struct conn *conn, uint16_t alias, struct bytes *out_topic,

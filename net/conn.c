@@ -151,8 +151,7 @@ static void conn_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64
     }
 }
 
-enum rc conn_open(struct net *net, int fd, uint16_t listener, uint64_t opened_ms,
-                  struct conn **out)
+enum rc conn_open(struct net *net, int fd, uint16_t listener, uint64_t opened_ms, struct conn **out)
 {
     SHARD_CHECK(net->shard);
     CHECK(fd >= 0 && listener < net->shared->listeners_num);
@@ -348,16 +347,15 @@ void conn_receive(struct conn *conn)
     if (conn->recv_armed || conn->state == CONN_CLOSED || list_is_linked(&conn->waiting))
         return;
     conn->recv_armed = true;
-    ring_recv(conn->net->shard->ring,
-              op_token(OP_RECV, conn->handle.slot, conn->handle.generation), conn->fd,
-              conn->state != CONN_NEW);
+    ring_recv(conn->net->shard->ring, op_token(OP_RECV, conn->handle.slot, conn->handle.generation),
+              conn->fd, conn->state != CONN_NEW);
 }
 
 void conn_established(struct conn *conn, uint16_t keep_alive_s)
 {
     struct net *net = conn->net;
-    conn->keep_alive_ms =
-        (uint32_t)(keep_alive_s * UINT64_C(1) * net->settings->keep_alive_permille);
+    conn->keep_alive_ms = (uint32_t)(keep_alive_s * UINT64_C(1) *
+                                     net->settings->keep_alive_permille);
     conn->last_in_ms = net->shard->now_ms;
     conn_open_timer(conn);
 }

@@ -25,8 +25,8 @@
  *
  * A connection lost by the peer goes from any state to CONN_CLOSED directly.
  *
- * Memory: 256 bytes and no buffers while idle. The stash holds the beginning of a packet that is not
- * complete, and grows with the bytes received. Aliases have memory only when used.
+ * Memory: 256 bytes and no buffers while idle. The stash holds the beginning of a packet that is
+ * not complete, and grows with the bytes received. Aliases have memory only when used.
  *
  * Threads: the owner shard.
  */
@@ -56,15 +56,15 @@ struct session;
 
 struct conn {
     uint32_t magic;
-    uint8_t state;            /* enum conn_state */
-    uint8_t version;          /* enum mqtt_version */
-    bool recv_armed : 1;      /* a receive is with the kernel */
-    bool recv_starved : 1;    /* waits for provided buffers, in net->starved */
-    bool send_armed : 1;      /* a send is with the kernel */
-    bool paused : 1;          /* input stopped: in net->paused */
-    bool starving : 1;        /* the session wants room: call outbound_pump when there is some */
-    bool problem_info : 1;    /* client wants reason strings */
-    bool ended : 1;           /* the peer has closed while input is paused */
+    uint8_t state;         /* enum conn_state */
+    uint8_t version;       /* enum mqtt_version */
+    bool recv_armed : 1;   /* a receive is with the kernel */
+    bool recv_starved : 1; /* waits for provided buffers, in net->starved */
+    bool send_armed : 1;   /* a send is with the kernel */
+    bool paused : 1;       /* input stopped: in net->paused */
+    bool starving : 1;     /* the session wants room: call outbound_pump when there is some */
+    bool problem_info : 1; /* client wants reason strings */
+    bool ended : 1;        /* the peer has closed while input is paused */
     struct handle handle;
     struct session *session;
     struct net *net;
@@ -81,13 +81,13 @@ struct conn {
     uint8_t *stash;
     uint32_t stash_len;
     uint32_t stash_capacity;
-    uint32_t keep_alive_ms;   /* with the factor applied; 0: none */
+    uint32_t keep_alive_ms; /* with the factor applied; 0: none */
     uint16_t listener;
     uint16_t alias_out_max;
     struct alias_in *aliases_in;
     struct alias_out *aliases_out;
-    uint16_t peer_port;       /* host order */
-    struct in6_addr peer;     /* IPv4 mapped */
+    uint16_t peer_port;   /* host order */
+    struct in6_addr peer; /* IPv4 mapped */
 };
 
 /*

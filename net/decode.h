@@ -6,14 +6,14 @@
  * itself can show to be wrong, and fills the view. It answers REASON_SUCCESS, or the reason that
  * MQTT 5.0 has for the fault:
  *
- *   REASON_MALFORMED_PACKET   cannot be parsed: truncated, bytes left over, bad UTF-8, reserved bits,
- *                             a property that does not belong to the packet, PUBLISH QoS 3
+ *   REASON_MALFORMED_PACKET   cannot be parsed: truncated, bytes left over, bad UTF-8, reserved
+ *                             bits, *                             a property that does not belong to the packet, PUBLISH QoS 3
  *   REASON_PROTOCOL_ERROR     can be parsed but breaks a rule: packet identifier 0, a property
  *                             twice or out of range, no filters, an empty topic without alias
  *   others                    named at their functions
  *
- * For MQTT 3.1 and 3.1.1 any failure means: close the connection (CONNECT excepted, see there). On a
- * failure the view is undefined, CONNECT's excepted.
+ * For MQTT 3.1 and 3.1.1 any failure means: close the connection (CONNECT excepted, see there). On
+ * a failure the view is undefined, CONNECT's excepted.
  *
  * Not checked here, because it takes more than the packet: the syntax of topics and filters
  * (route/topic.h), aliases against the connection's bound, packet identifiers in use, payloads
@@ -57,11 +57,12 @@ enum reason decode_publish_rare(enum mqtt_version version, enum decode_from from
                                 struct publish_view *out) MUST_USE;
 
 /*
- * decode_publish (3.3). REASON_TOPIC_ALIAS_INVALID: alias 0. A subscription identifier from a client
- * is a protocol error [MQTT-3.3.4-6]; those of a server are in the properties (props_next_sub_id).
+ * decode_publish (3.3). REASON_TOPIC_ALIAS_INVALID: alias 0. A subscription identifier from a
+ * client is a protocol error [MQTT-3.3.4-6]; those of a server are in the properties
+ * (props_next_sub_id).
  *
- * This is the packet that a broker lives on, so its plain case is inline and straight: one comparison
- * of the body's length for all that is read, stores, the topic's bytes, and no call.
+ * This is the packet that a broker lives on, so its plain case is inline and straight: one
+ * comparison of the body's length for all that is read, stores, the topic's bytes, and no call.
  */
 static inline enum reason MUST_USE decode_publish_from(enum mqtt_version version,
                                                        enum decode_from from,

@@ -4,8 +4,9 @@
  *   body: topic (two-byte length) | packet identifier, with QoS 1 and 2 | properties, in MQTT 5.0 |
  *         payload, all that is left
  *
- * The plain case, no properties and a topic in ASCII, is inline in decode.h and fills the view; here
- * are the properties, which until then are taken for the beginning of the payload, and other topics.
+ * The plain case, no properties and a topic in ASCII, is inline in decode.h and fills the view;
+ * here are the properties, which until then are taken for the beginning of the payload, and other
+ * topics.
  *
  * Threads: pure functions, any.
  */

@@ -5,8 +5,9 @@
  *   UNSUBSCRIBE body: packet identifier | properties (5.0) | filter, at least once
  *   SUBACK, UNSUBACK: packet identifier | properties (5.0) | one code for each filter
  *
- * Options byte: bits 0-1 QoS; in MQTT 5.0 bit 2 no local, bit 3 retain as published, bits 4-5 retain
- * handling; the rest is reserved. Before 5.0 all but the QoS is reserved, in 3.1 even ignored.
+ * Options byte: bits 0-1 QoS; in MQTT 5.0 bit 2 no local, bit 3 retain as published, bits 4-5
+ * retain handling; the rest is reserved. Before 5.0 all but the QoS is reserved, in 3.1 even
+ * ignored.
  *
  * A packet is checked whole before the first filter is looked at by anybody: a SUBSCRIBE that is
  * wrong in its last filter must not leave subscriptions behind.

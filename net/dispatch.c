@@ -10,16 +10,11 @@ typedef bool (*on_packet_fn)(struct conn *conn, const struct frame *frame);
 
 /* Packets that only a server sends have no handler: receiving one is a protocol error. */
 static const on_packet_fn on_packet_table[PACKET_TYPE_COUNT] = {
-    [PACKET_PUBLISH] = on_publish,
-    [PACKET_PUBACK] = on_puback,
-    [PACKET_PUBREC] = on_pubrec,
-    [PACKET_PUBREL] = on_pubrel,
-    [PACKET_PUBCOMP] = on_pubcomp,
-    [PACKET_SUBSCRIBE] = on_subscribe,
-    [PACKET_UNSUBSCRIBE] = on_unsubscribe,
-    [PACKET_PINGREQ] = on_pingreq,
-    [PACKET_DISCONNECT] = on_disconnect,
-    [PACKET_AUTH] = on_auth,
+    [PACKET_PUBLISH] = on_publish,         [PACKET_PUBACK] = on_puback,
+    [PACKET_PUBREC] = on_pubrec,           [PACKET_PUBREL] = on_pubrel,
+    [PACKET_PUBCOMP] = on_pubcomp,         [PACKET_SUBSCRIBE] = on_subscribe,
+    [PACKET_UNSUBSCRIBE] = on_unsubscribe, [PACKET_PINGREQ] = on_pingreq,
+    [PACKET_DISCONNECT] = on_disconnect,   [PACKET_AUTH] = on_auth,
 };
 
 bool input_packet(struct conn *conn, const struct frame *frame, struct bytes packet,

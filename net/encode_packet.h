@@ -33,7 +33,7 @@ struct encode_job {
 /* Writes (or counts) the body, or the properties, of one type of packet. */
 typedef void encode_fn(struct encode_writer *writer, const struct encode_job *job);
 
-/* Bytes of a variable byte integer (1.5.5); `value` is at most PACKET_LEN_MAX. */
+/* Bytes of a variable byte integer (1.5.5), of which none has more than four. */
 static inline uint32_t encode_varint_size(uint32_t value)
 {
     return value < 128 ? 1 : value < 16384 ? 2 : value < 2097152 ? 3 : 4;
@@ -52,6 +52,7 @@ static inline uint8_t *encode_varint(uint8_t *at, uint32_t value)
 
 static inline void encode_put(struct encode_writer *writer, const void *ptr, uint32_t len)
 {
+    CHECK(len <= UINT32_MAX - FIXED_HEADER_LEN_MAX - writer->len);
     if (writer->at != NULL && len > 0) {
         memcpy(writer->at, ptr, len);
         writer->at += len;

@@ -2,8 +2,8 @@
  * frame.c -- the general case of frame_read: any input, however short or wrong.
  *
  * The length is decoded byte by byte. What can be said early is said early: a bad first byte before
- * the length has arrived, a length of more than four bytes with its fourth, a packet above the limit
- * with its header.
+ * the length has arrived, a length of more than four bytes with its fourth, a packet above the
+ * limit with its header.
  *
  * Threads: pure functions, any.
  */

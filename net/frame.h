@@ -42,8 +42,9 @@ static inline enum packet_type frame_type(const struct frame *frame)
 }
 
 /*
- * Is this a first byte that may stand at the beginning of a packet [MQTT-2.1.3-1]? In MQTT 3.1 flags
- * outside PUBLISH are "not used" (and a repeated PUBREL carries DUP), so they are not looked at.
+ * Is this a first byte that may stand at the beginning of a packet [MQTT-2.1.3-1]? In MQTT 3.1
+ * flags outside PUBLISH are "not used" (and a repeated PUBREL carries DUP), so they are not looked
+ * at.
  */
 static inline bool frame_head_ok(uint8_t head, enum mqtt_version version)
 {

@@ -2,12 +2,12 @@
  * input.h -- from received bytes to packets.
  *
  * Bytes arrive in a provided buffer, which must go back within the turn. Whole packets are handled
- * where they lie; only the beginning of an incomplete one is copied into the connection's stash. The
- * next bytes first complete that packet, in the stash, and then the rest is handled in place again.
- * The stash grows with the bytes received (doubling), never with the length announced.
+ * where they lie; only the beginning of an incomplete one is copied into the connection's stash.
+ * The next bytes first complete that packet, in the stash, and then the rest is handled in place
+ * again. The stash grows with the bytes received (doubling), never with the length announced.
  *
- * A connection that is paused (a shard that it feeds is pressed) stops in the middle: what it has not
- * handled goes to the stash, and input_resume takes it up again.
+ * A connection that is paused (a shard that it feeds is pressed) stops in the middle: what it has
+ * not handled goes to the stash, and input_resume takes it up again.
  *
  * Threads: the owner shard.
  */

@@ -5,9 +5,9 @@
  * anything else starts. SO_REUSEPORT lets every shard have its own; the kernel spreads connections
  * over them. Options set on a listening socket are inherited by what it accepts.
  *
- * Out of descriptors: the process keeps one in reserve per shard. When accept fails for want of one,
- * the reserve is given up for a moment to accept the waiting connection and close it, so that clients
- * are refused instead of left hanging; accepting goes on a little later.
+ * Out of descriptors: the process keeps one in reserve per shard. When accept fails for want of
+ * one, the reserve is given up for a moment to accept the waiting connection and close it, so that
+ * clients are refused instead of left hanging; accepting goes on a little later.
  *
  * Threads: listen_open and listen_shut by the main thread; the others on the shard.
  */

@@ -18,8 +18,8 @@
 #include "listen.h"
 #include "send.h"
 
-#define NET_CONNS_MAX       (1u << 24)
-#define NET_DRAIN_PER_TURN  512
+#define NET_CONNS_MAX      (1u << 24)
+#define NET_DRAIN_PER_TURN 512
 
 static bool net_drain_slice(struct net *net)
 {

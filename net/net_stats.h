@@ -1,8 +1,9 @@
 /*
  * net_stats.h -- what net counts. One row each: identifier, kind, name, help.
  *
- * Packets received and sent stand in two blocks of sixteen, one place per packet type (packet_table.h),
- * PUBLISH also by QoS. Every reason for which a connection ends has a counter (conn_cause.h).
+ * Packets received and sent stand in two blocks of sixteen, one place per packet type
+ * (packet_table.h), PUBLISH also by QoS. Every reason for which a connection ends has a counter
+ * (conn_cause.h).
  *
  * Threads: constants, any.
  */

@@ -6,8 +6,7 @@
 #include "outbound.h"
 #include "publish.h"
 
-static enum reason on_ack_decode(struct conn *conn, const struct frame *frame,
-                                 struct ack_view *out)
+static enum reason on_ack_decode(struct conn *conn, const struct frame *frame, struct ack_view *out)
 {
     return decode_ack((enum mqtt_version)conn->version, frame, out);
 }

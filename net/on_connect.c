@@ -1,9 +1,10 @@
 /*
- * on_connect.c -- CONNECT (MQTT 5.0 section 3.1): checks, hand-over to the home shard, session, CONNACK.
+ * on_connect.c -- CONNECT (MQTT 5.0 section 3.1): checks, hand-over to the home shard, session,
+ * CONNACK.
  *
- * The shard that accepted only looks at the packet far enough to know the session's home. If that is
- * another shard the connection goes there with all bytes received, and CONNECT is handled from its
- * beginning there, so that nothing of a session is touched anywhere but at its home.
+ * The shard that accepted only looks at the packet far enough to know the session's home. If that
+ * is another shard the connection goes there with all bytes received, and CONNECT is handled from
+ * its beginning there, so that nothing of a session is touched anywhere but at its home.
  *
  * Threads: the owner shard.
  */
@@ -41,9 +42,9 @@ static bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum
     net_count(conn->net, STAT_CONNECT_REFUSED, 1);
     /* 3.x: a CONNECT that is not well-formed gets no answer [MQTT-3.1.4-1]. */
     bool silent = version == MQTT_NONE ||
-                  (version < MQTT_50 && (reason == REASON_MALFORMED_PACKET ||
-                                         reason == REASON_PROTOCOL_ERROR ||
-                                         reason == REASON_TOPIC_NAME_INVALID));
+                  (version < MQTT_50 &&
+                   (reason == REASON_MALFORMED_PACKET || reason == REASON_PROTOCOL_ERROR ||
+                    reason == REASON_TOPIC_NAME_INVALID));
     if (silent || !on_connect_answer(conn, version, &connack))
         conn_abort(conn, CAUSE_REFUSED);
     else
@@ -139,9 +140,8 @@ static uint32_t on_connect_expiry_s(const struct net *net, const struct connect_
     const struct net_settings *settings = net->settings;
     if (view->version < MQTT_50)
         return view->clean_start ? 0 : settings->session_expiry_v3_s;
-    return view->session_expiry_s < settings->session_expiry_max_s
-               ? view->session_expiry_s
-               : settings->session_expiry_max_s;
+    return view->session_expiry_s < settings->session_expiry_max_s ? view->session_expiry_s
+                                                                   : settings->session_expiry_max_s;
 }
 
 static bool on_connect_accept(struct conn *conn, const struct connect_view *view,

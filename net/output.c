@@ -41,7 +41,7 @@ static struct output_segment *output_segment_get(struct output_pool *pool, uint6
     uint8_t class = 0;
     uint64_t want = waiting > len ? waiting : len;
     while (class < OUTPUT_SIZES - 1 && output_sizes[class] - sizeof(struct output_segment) < want)
-        class++;
+        class ++;
     uint32_t capacity = output_sizes[class] - (uint32_t)sizeof(struct output_segment);
     struct output_segment *segment;
     if (len > capacity) {
@@ -128,8 +128,8 @@ uint32_t output_gather(const struct output *output, struct iovec *iov, uint64_t 
          segment != NULL && count < OUTPUT_IOV_MAX && total < bytes_max; segment = segment->next) {
         if (segment->len == segment->sent)
             continue;
-        const uint8_t *bytes =
-            segment->msg != NULL ? segment->msg->pub.payload.ptr : segment->bytes;
+        const uint8_t *bytes = segment->msg != NULL ? segment->msg->pub.payload.ptr
+                                                    : segment->bytes;
         uint64_t len = segment->len - segment->sent;
         if (len > bytes_max - total)
             len = bytes_max - total;
@@ -175,7 +175,7 @@ void output_clear(struct output *output, struct output_pool *pool)
 
 void output_pool_fini(struct output_pool *pool)
 {
-    for (unsigned class = 0; class < OUTPUT_SIZES; class++) {
+    for (unsigned class = 0; class < OUTPUT_SIZES; class ++) {
         while (pool->free[class] != NULL) {
             struct output_segment *segment = pool->free[class];
             pool->free[class] = segment->next;

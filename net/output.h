@@ -3,12 +3,13 @@
  *
  * A list of segments, in order. A segment is either a chunk of copied bytes, to which packets are
  * appended until it is full, or a reference to the payload of a message that is too large to copy
- * (OUTPUT_COPY_MAX). One send is in flight at a time; what is appended meanwhile goes with the next.
- * Appending behind the bytes of a chunk that is being sent is safe: the kernel was told its length.
+ * (OUTPUT_COPY_MAX). One send is in flight at a time; what is appended meanwhile goes with the
+ * next. Appending behind the bytes of a chunk that is being sent is safe: the kernel was told its
+ * length.
  *
  * Chunks come in four sizes, chosen by how much already waits, so that a connection with one small
- * packet uses 512 bytes and one in full flow 64 KiB a send. Free chunks are kept per shard, bounded;
- * an empty output owns nothing.
+ * packet uses 512 bytes and one in full flow 64 KiB a send. Free chunks are kept per shard,
+ * bounded; an empty output owns nothing.
  *
  * Bounds: the caller looks at `bytes` before it appends; an output never refuses for size.
  *

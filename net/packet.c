@@ -2,8 +2,8 @@
  * packet.c -- names of packets, and the walks over the filters of SUBSCRIBE and UNSUBSCRIBE.
  *
  * The filters of a packet are not copied into an array: the decoder has checked them all, and the
- * walks read them again where they stand. Two passes over bytes that are in the cache cost less than
- * memory for a number of filters that only the client bounds.
+ * walks read them again where they stand. Two passes over bytes that are in the cache cost less
+ * than memory for a number of filters that only the client bounds.
  *
  * Threads: pure functions, any.
  */

@@ -11,7 +11,7 @@
  *   - `props` is the raw property block (props.h), empty before MQTT 5.0: walk it with
  *     props_next_user. For an encoder it is where the user properties come from; whatever else
  *     stands in it is ignored, because the named fields say that.
- *   - Defaults that MQTT 5.0 gives to absent properties are filled in by the decoder, and an encoder
+ *   - Defaults that MQTT 5.0 gives to absent properties are filled in by the decoder; an encoder
  *     leaves a property out that has its default.
  *
  * Threads: plain values, any.

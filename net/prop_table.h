@@ -1,9 +1,9 @@
 /*
  * prop_table.h -- the MQTT 5.0 properties as one table (section 2.2.2.2).
  *
- * A row: name, identifier, kind of value, least value (kinds without numbers: 0), and the packets in
- * which it may stand. Every property of kind BYTE takes 0 or 1; the others have no upper bound but
- * their kind's. Nothing but USER_PROPERTY may repeat, with one exception (SUBSCRIPTION_ID in a
+ * A row: name, identifier, kind of value, least value (kinds without numbers: 0), and the packets
+ * in which it may stand. Every property of kind BYTE takes 0 or 1; the others have no upper bound
+ * but their kind's. Nothing but USER_PROPERTY may repeat, with one exception (SUBSCRIPTION_ID in a
  * PUBLISH of a server). A property in another packet than these is malformed (2.2.2.2).
  *
  * Threads: constants, any.

@@ -3,7 +3,8 @@
  *
  * A property block is a length (variable byte integer) and then properties, each an identifier byte
  * (by the encoding a variable byte integer, but every identifier is below 0x80) and a value of the
- * kind that prop_table.h says. "Raw block" here means the properties without the length before them.
+ * kind that prop_table.h says. "Raw block" here means the properties without the length before
+ * them.
  *
  * Two ways in: props_read takes the block of a packet that has just arrived, checks everything that
  * can be checked without a connection's state, and leaves the values in a struct props; the walkers
@@ -84,8 +85,8 @@ bool props_block(struct byte_reader *reader, struct bytes *out_raw) MUST_USE;
 enum reason props_read(struct byte_reader *reader, uint32_t packet, struct props *out) MUST_USE;
 
 /*
- * props_next takes the first property off a raw block that was checked when it arrived; false at the
- * end. A block that was not checked is walked safely, but ends at its first error.
+ * props_next takes the first property off a raw block that was checked when it arrived; false at
+ * the end. A block that was not checked is walked safely, but ends at its first error.
  */
 bool props_next(struct bytes *cursor, struct prop *out);
 
@@ -98,9 +99,9 @@ bool props_next_sub_id(struct bytes *cursor, uint32_t *out_id);
 /*
  * props_copy_forwardable copies what a server passes on from a PUBLISH or a will to subscribers,
  * unaltered and in order: payload format, content type, response topic, correlation data and user
- * properties (3.3.2.3, [MQTT-3.3.2-4, -15, -16, -17, -18, -20]). What belongs to one hop only (topic
- * alias, expiry, will delay, subscription identifiers) is left out. `out` has room for raw.len
- * bytes, or is NULL to count only. Returns the bytes.
+ * properties (3.3.2.3, [MQTT-3.3.2-4, -15, -16, -17, -18, -20]). What belongs to one hop only
+ * (topic alias, expiry, will delay, subscription identifiers) is left out. `out` has room for
+ * raw.len bytes, or is NULL to count only. Returns the bytes.
  */
 uint32_t props_copy_forwardable(struct bytes raw, uint8_t *out);
 

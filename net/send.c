@@ -14,9 +14,9 @@
 #include "net.h"
 #include "outbound.h"
 
-#define SEND_BYTES_MAX  (1024 * 1024)
-#define SENDS_FREE_MAX  256
-#define SEND_MAGIC      0x53454e44u
+#define SEND_BYTES_MAX (1024 * 1024)
+#define SENDS_FREE_MAX 256
+#define SEND_MAGIC     0x53454e44u
 
 /* A gathered send; the kernel reads it until the completion. */
 struct output_send {

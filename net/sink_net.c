@@ -1,5 +1,6 @@
 /*
- * sink_net.c -- the table that route calls (route/sink.h): PUBLISH, PUBREL and close on a connection.
+ * sink_net.c -- the table that route calls (route/sink.h): PUBLISH, PUBREL and close on a
+ * connection.
  *
  * Fan-out: the first subscriber of a class (version, QoS, RETAIN) has the packet encoded into its
  * output; the next of the same class copy those bytes from there and patch the packet identifier.

@@ -13,7 +13,7 @@
 #include "listen.h"
 #include "logger.h"
 
-/* 256 buffers of 16 KiB: 4 MiB a shard, two megabits of TCP window for each of 16 busy publishers. */
+/* 256 buffers of 16 KiB: 4 MiB a shard, 256 KiB for each of 16 busy publishers. */
 #define BROKER_RECV_BUFFERS     256
 #define BROKER_RECV_BUFFER_SIZE 16384
 
@@ -89,11 +89,11 @@ static bool broker_indexes(struct broker *broker, unsigned shards)
                                           .shapes_per_level_max = FILTER_SHAPES_USUAL,
                                           .filters_max = BROKER_FILTERS_MAX,
                                           .bytes_max = UINT64_MAX};
-    struct retained_config retained = {.key = key,
-                                       .count_max = UINT64_MAX,
-                                       .bytes_max = broker->config->retained.max_bytes,
-                                       .ops = {.ref = broker_retained_ref,
-                                               .unref = broker_retained_unref}};
+    struct retained_config retained = {
+        .key = key,
+        .count_max = UINT64_MAX,
+        .bytes_max = broker->config->retained.max_bytes,
+        .ops = {.ref = broker_retained_ref, .unref = broker_retained_unref}};
     if (broker->config->retained.max_messages != CONFIG_INFINITY_32)
         retained.count_max = broker->config->retained.max_messages;
     broker->route = (struct route_shared){.settings = &broker->settings->route,

@@ -67,7 +67,7 @@ static bool datadir_random(struct hash_key *key)
     return true;
 }
 
-/* Reads the secret or makes it, by way of a temporary file so that it is never seen half written. */
+/* Reads the secret or makes it, by way of a temporary file: it is never seen half written. */
 static bool datadir_secret(struct datadir *dir)
 {
     char path[sizeof(dir->path) + 16];
@@ -127,9 +127,9 @@ enum rc datadir_open(struct datadir *dir, const char *path, char *out_reason, si
         snprintf(out_reason, reason_size, "no random numbers: %s", strerror(errno));
         return RC_IO;
     }
-    bool known = path[0] == '\0' ? datadir_usual(dir->path, sizeof(dir->path))
-                                 : snprintf(dir->path, sizeof(dir->path), "%s", path) <
-                                       (int)sizeof(dir->path);
+    bool known = path[0] == '\0'
+                     ? datadir_usual(dir->path, sizeof(dir->path))
+                     : snprintf(dir->path, sizeof(dir->path), "%s", path) < (int)sizeof(dir->path);
     if (!known) {
         snprintf(out_reason, reason_size,
                  "no place for data: neither XDG_STATE_HOME nor HOME is set (use --data)");

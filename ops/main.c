@@ -1,9 +1,9 @@
 /*
  * main.c -- sluiced: command line, configuration, start, signals, end.
  *
- * The main thread is the ops thread: it waits for signals and for mail of the shards, and writes the
- * log. SIGTERM and SIGINT drain and end; a second one ends at once; SIGUSR1 writes the counters;
- * SIGHUP is kept for reload and only says so; SIGPIPE is ignored.
+ * The main thread is the ops thread: it waits for signals and for mail of the shards, and writes
+ * the log. SIGTERM and SIGINT drain and end; a second one ends at once; SIGUSR1 writes the
+ * counters; SIGHUP is kept for reload and only says so; SIGPIPE is ignored.
  *
  * Exit codes: 0 clean, 1 run-time failure, 2 bad arguments or configuration.
  */
@@ -70,7 +70,8 @@ static void main_say_defaults(const struct broker *broker, const struct args *ar
         LOG(LOG_INFO, "in memory: no session and no message survives a restart (--data none)");
     else
         LOG(LOG_INFO,
-            "data directory %s; sessions and messages are kept in memory in this version and do not "
+            "data directory %s; sessions and messages are kept in memory in this version and do "
+            "not "
             "survive a restart",
             broker->dir.path);
     if (broker->config->listeners_are_default)
@@ -125,8 +126,8 @@ static void main_serve(struct broker *broker, int signal_fd)
             if (main_on_signal(broker, signal_fd, &draining))
                 break;
             if (draining && !was_draining)
-                drain_until_ms =
-                    clock_mono_ns() / 1000000 + broker->config->shutdown.drain_timeout_ms;
+                drain_until_ms = clock_mono_ns() / 1000000 +
+                                 broker->config->shutdown.drain_timeout_ms;
         }
         drained = broker_turn(broker);
         main_log_drain(broker);

@@ -1,8 +1,8 @@
 /*
  * settings.h -- from the operator's configuration to the plain settings of route and net.
  *
- * The two lower floors do not know struct config; they get values of their own, checked and in their
- * units. A pair of settings is immutable once published; reload makes a new pair.
+ * The two lower floors do not know struct config; they get values of their own, checked and in
+ * their units. A pair of settings is immutable once published; reload makes a new pair.
  *
  * Threads: main or the ops thread.
  */

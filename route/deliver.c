@@ -13,7 +13,7 @@
 
 #include "outbound.h"
 
-/* Above this, bytes of a payload are shared by reference (net decides for itself whether it does). */
+/* Above this, bytes of a payload may be shared by reference (net decides for itself). */
 #define DELIVER_REFER_MIN 2048
 
 #define DELIVER_IDS_MAX 256 /* identifiers on one copy; more filters than this are not told */
@@ -117,8 +117,8 @@ static uint32_t deliver_gather_add(struct router *router, struct pub *pub,
         own->qos = qos > own->qos ? qos : own->qos;
         own->retain |= retain;
         if (subscriber->sub_id != 0) {
-            gather[used] =
-                (struct deliver_gather){.id = subscriber->sub_id, .next = own->ids_first};
+            gather[used] = (struct deliver_gather){.id = subscriber->sub_id,
+                                                   .next = own->ids_first};
             own->ids_first = ++used;
         }
     }

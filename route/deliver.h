@@ -1,11 +1,13 @@
 /*
- * deliver.h -- the receiving side: a publication and the filters it matched, to this shard's sessions.
+ * deliver.h -- the receiving side: a publication and the filters it matched, to this shard's
+ * sessions.
  *
  * With one filter every subscriber is served in turn. With several, a session may stand under more
  * than one of them and still gets one copy [MQTT-3.3.5-1, MQTT-3.3.4-2]: deliver_filters first
- * gathers per session (a stamp on the session finds its entry in constant time), with the maximum of
- * the granted QoS, all subscription identifiers, and the RETAIN flag kept if any subscription asks
- * for it; then it serves each once. No Local drops a subscription's part in it, not the others'.
+ * gathers per session (a stamp on the session finds its entry in constant time), with the maximum
+ * of the granted QoS, all subscription identifiers, and the RETAIN flag kept if any subscription
+ * asks for it; then it serves each once. No Local drops a subscription's part in it, not the
+ * others'.
  *
  * Threads: the owner shard, inside the turn's epoch section.
  */

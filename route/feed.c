@@ -1,5 +1,10 @@
 /*
- * feed.c -- see feed.h.
+ * feed.c -- walks over the retained index, a slice per turn.
+ *
+ * router->feeds holds the walks that may go on; a feed without appetite is on no list and comes
+ * back by feed_continue. A session finds its feeds by a chain of its own, so that its end finds
+ * them all.
+ *
  * Threads: see feed.h.
  */
 #include "feed.h"

@@ -2,10 +2,11 @@
  * feed.h -- retained messages for a new subscription, in slices, at the subscriber's pace.
  *
  * A feed is a walk over the retained index (retained.h) on behalf of one subscription. Each turn it
- * may visit FEED_NODES_PER_TURN nodes and hand over as many messages as the session has appetite for
- * (outbound_appetite: room in the window, the queue and the connection's output). When there is none
- * it waits, off every list, until outbound_pump finds room again. So a `#` on a million retained
- * messages neither stalls the shard nor overflows the client's queue, and nothing is capped.
+ * may visit FEED_NODES_PER_TURN nodes and hand over as many messages as the session has appetite
+ * for (outbound_appetite: room in the window, the queue and the connection's output). When there is
+ * none it waits, off every list, until outbound_pump finds room again. So a `#` on a million
+ * retained messages neither stalls the shard nor overflows the client's queue, and nothing is
+ * capped.
  *
  * A session that is lost while a feed runs keeps it: it goes on when the session is resumed.
  *

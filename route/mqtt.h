@@ -2,8 +2,8 @@
  * mqtt.h -- plain words of MQTT that the floors above and below the codec share.
  *
  * Only enumerations and protocol constants: nothing here knows a packet's bytes (that is net/), and
- * nothing here knows a session. Numbers are those of the wire, so a value may be stored and compared
- * without translation.
+ * nothing here knows a session. Numbers are those of the wire, so a value may be stored and
+ * compared without translation.
  *
  * Threads: constants, any.
  */

@@ -88,7 +88,7 @@ void mqueue_set_bytes(struct mqueue *queue, struct mqueue_entry *entry, uint32_t
 /* Removes each entry for which `match` says true, in delivery order; returns how many. O(count). */
 uint32_t mqueue_remove_if(struct mqueue *queue, mqueue_match_fn *match, void *context);
 
-/* Where an iteration stands. Only mqueue.c looks inside. */
+/* Where an iteration stands, a value. Only mqueue.c looks inside. */
 struct mqueue_cursor {
     const struct mqueue_chunk *chunk;
     uint16_t level;

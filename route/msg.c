@@ -2,8 +2,9 @@
  * msg.c -- the one allocation of a message and its biased reference count.
  *
  * Why a message that comes home by mail does not confuse the count: msg_adopt turns the shared
- * reference of the mail into a home reference. If home_refs was 0, that shared reference becomes the
- * home shard's single share; if not, the shard has its share already and gives the extra one back.
+ * reference of the mail into a home reference. If home_refs was 0, that shared reference becomes
+ * the home shard's single share; if not, the shard has its share already and gives the extra one
+ * back.
  *
  * Threads: see msg.h.
  */

@@ -5,11 +5,11 @@
  * is what matching and delivery work on, so that a QoS 0 publication whose subscribers are all
  * connected to this shard is never copied into memory of its own.
  *
- * `struct msg` is one immutable allocation that carries a pub and its bytes, made when somebody must
- * keep the publication: a window, a queue, another shard, the retained index.
+ * `struct msg` is one immutable allocation that carries a pub and its bytes, made when somebody
+ * must keep the publication: a window, a queue, another shard, the retained index.
  *
- * References are counted with a bias. The shard that made the message counts its own references in a
- * plain integer and holds, as long as that is not zero, a single share of the atomic count; other
+ * References are counted with a bias. The shard that made the message counts its own references in
+ * a plain integer and holds, as long as that is not zero, a single share of the atomic count; other
  * threads count in the atomic only. A fan-out to a thousand sessions at home costs a thousand plain
  * additions and no locked instruction.
  *
@@ -64,8 +64,8 @@ struct msg {
 MUST_USE struct msg *msg_create(const struct pub *pub, shard_id home);
 
 /*
- * The message of `pub`, made on first use and remembered in pub->msg with one reference that belongs
- * to `pub`: pub_release gives it back. Borrowed; NULL without memory.
+ * The message of `pub`, made on first use and remembered in pub->msg with one reference that
+ * belongs to `pub`: pub_release gives it back. Borrowed; NULL without memory.
  */
 MUST_USE struct msg *pub_msg(struct pub *pub, shard_id self);
 void pub_release(struct pub *pub, shard_id self);

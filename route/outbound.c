@@ -1,5 +1,9 @@
 /*
  * outbound.c -- window, queue and acknowledgements of one session.
+ *
+ * Ownership: a window or queue entry owns one reference to its message and its aux (sub_ids.h).
+ * Whoever takes an entry out gives both back or passes both on; on a failure the giver keeps them.
+ *
  * Threads: see outbound.h.
  */
 #include "outbound.h"
@@ -25,8 +29,8 @@ static void outbound_on_drop(void *context, const struct mqueue_entry *entry,
                              enum mqueue_drop reason)
 {
     struct router *router = context;
-    router_count(router,
-                 reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES, 1);
+    router_count(router, reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES,
+                 1);
     outbound_release(router, entry->msg, entry->aux);
 }
 
@@ -40,8 +44,8 @@ static void outbound_queue(struct router *router, struct session *session, struc
                                  .qos = qos,
                                  .priority = router_priority(router, msg->pub.topic),
                                  .flags = flags};
-    enum rc rc =
-        mqueue_put(&session->queue, &router->settings->queue, &entry, outbound_on_drop, router);
+    enum rc rc = mqueue_put(&session->queue, &router->settings->queue, &entry, outbound_on_drop,
+                            router);
     if (rc == RC_OK) {
         router_count(router, STAT_QUEUED, 1);
         return;
@@ -51,9 +55,8 @@ static void outbound_queue(struct router *router, struct session *session, struc
 }
 
 /* Hands one PUBLISH to the connection. */
-static enum rc outbound_send(struct router *router, struct session *session,
-                             const struct pub *pub, void *aux, uint8_t qos, bool retain, bool dup,
-                             uint16_t packet_id)
+static enum rc outbound_send(struct router *router, struct session *session, const struct pub *pub,
+                             void *aux, uint8_t qos, bool retain, bool dup, uint16_t packet_id)
 {
     uint32_t scratch;
     struct delivery delivery = {
@@ -75,8 +78,8 @@ static bool outbound_window_open(const struct session *session)
  * Puts a kept delivery into the window and sends it, taking it over on RC_OK and RC_TOO_LARGE.
  * RC_FULL: the output has no room, nothing happened.
  */
-static enum rc outbound_window_send(struct router *router, struct session *session,
-                                    struct msg *msg, void *aux, uint8_t qos, uint16_t flags)
+static enum rc outbound_window_send(struct router *router, struct session *session, struct msg *msg,
+                                    void *aux, uint8_t qos, uint16_t flags)
 {
     CHECK(qos > 0 && outbound_window_open(session));
     uint16_t packet_id;

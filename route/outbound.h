@@ -7,9 +7,9 @@
  *     QoS 1, 2, window has room  a window entry, and into the output
  *     otherwise                  the session's queue, which has limits and a policy
  *
- * outbound_pump moves on whatever can move: first entries that must be sent again on this connection,
- * then the queue. It is called when an acknowledgement made room in the window, when the connection's
- * output has room again, and when a session is resumed.
+ * outbound_pump moves on whatever can move: first entries that must be sent again on this
+ * connection, then the queue. It is called when an acknowledgement made room in the window, when
+ * the connection's output has room again, and when a session is resumed.
  *
  * Order: entries of the window are sent again in the order of their first sending [MQTT-4.6.0-1];
  * nothing overtakes the queue within a QoS > 0.
@@ -31,7 +31,7 @@ struct outbound_copy {
     struct pub *pub; /* its msg is made if the copy must be kept */
     const uint32_t *sub_ids;
     uint32_t sub_ids_count;
-    uint8_t qos;  /* effective */
+    uint8_t qos; /* effective */
     bool retain;
     uint64_t fan_out_id; /* see struct delivery */
 };

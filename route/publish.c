@@ -1,5 +1,10 @@
 /*
  * publish.c -- publications from clients and from other shards.
+ *
+ * Filter ids of one publication stand on the stack up to PUBLISH_IDS_LOCAL and in a mail record up
+ * to ROUTE_MAIL_IDS_INLINE; more than that is an allocation, which a wildcard-heavy topic can
+ * afford.
+ *
  * Threads: see publish.h.
  */
 #include "publish.h"

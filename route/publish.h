@@ -17,8 +17,8 @@
 /*
  * Routes a valid publication. REASON_SUCCESS, REASON_NO_MATCHING_SUBSCRIBERS, or
  * REASON_QUOTA_EXCEEDED if memory is short and nothing was delivered. `pub` may gain a message (see
- * pub_msg), which the caller gives back with pub_release. Sets router->pressed if a shard that got a
- * copy is pressed.
+ * pub_msg), which the caller gives back with pub_release. Sets router->pressed if a shard that got
+ * a copy is pressed.
  */
 enum reason publish_route(struct router *router, struct pub *pub);
 
@@ -26,9 +26,9 @@ enum reason publish_route(struct router *router, struct pub *pub);
 void publish_on_mail(struct shard *shard, const struct mail *mail);
 
 /*
- * From a client, with packet id for QoS 1 and 2: what to answer in PUBACK or PUBREC. A QoS 2 message
- * whose id is already held is not routed again [MQTT-4.3.3-10]. REASON_RECEIVE_MAX_EXCEEDED: too many
- * QoS 2 messages wait for PUBREL; nothing was done.
+ * From a client, with packet id for QoS 1 and 2: what to answer in PUBACK or PUBREC. A QoS 2
+ * message whose id is already held is not routed again [MQTT-4.3.3-10].
+ * REASON_RECEIVE_MAX_EXCEEDED: too many QoS 2 messages wait for PUBREL; nothing was done.
  */
 enum reason publish_inbound(struct router *router, struct session *session, struct pub *pub,
                             uint16_t packet_id);

@@ -1,10 +1,10 @@
 /*
  * reason.h -- MQTT reason codes (MQTT 5.0 section 2.4) as one table.
  *
- * A row: name, code, the return code of a 3.1 or 3.1.1 CONNACK that says the same (0: there is none,
- * the connection is closed without a CONNACK), the packets in which MQTT 5.0 allows it, and its text.
- * The codes below 0x80 are successes. One code can have several meanings by packet: 0x00 is also
- * "normal disconnection" and "granted QoS 0".
+ * A row: name, code, the return code of a 3.1 or 3.1.1 CONNACK that says the same (0: there is
+ * none, the connection is closed without a CONNACK), the packets in which MQTT 5.0 allows it, and
+ * its text. The codes below 0x80 are successes. One code can have several meanings by packet: 0x00
+ * is also "normal disconnection" and "granted QoS 0".
  *
  * The codec answers with these codes, route decides with them, net puts them on the wire: what an
  * older client is told instead follows from the table and nowhere else.

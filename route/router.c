@@ -1,5 +1,9 @@
 /*
  * router.c -- one shard's part of route: construction, the end-of-turn work, settings.
+ *
+ * The end of a turn publishes due wills, goes on with retained walks, picks up new settings and
+ * adds the match cache's figures to the shard's counters.
+ *
  * Threads: see router.h.
  */
 #include "router.h"
@@ -11,9 +15,9 @@
 #include "share_dispatch.h"
 #include "will.h"
 
-#define ROUTER_SESSIONS_MAX     (1u << 24)
-#define ROUTER_MATCH_BYTES_MAX  (32 * 1024 * 1024)
-#define ROUTER_PICKER_ENTRIES   4096
+#define ROUTER_SESSIONS_MAX    (1u << 24)
+#define ROUTER_MATCH_BYTES_MAX (32 * 1024 * 1024)
+#define ROUTER_PICKER_ENTRIES  4096
 
 static bool router_turn_end(struct shard *shard)
 {

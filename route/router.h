@@ -2,8 +2,8 @@
  * router.h -- route's state: what all shards share and what each shard owns.
  *
  * `struct route_shared` is made by the main thread before the shards start: the filter index, the
- * retained index, the settings, the key that decides where a client id lives. `struct router` is one
- * shard's: its sessions, its subscribers, its match cache, its queues of postponed work.
+ * retained index, the settings, the key that decides where a client id lives. `struct router` is
+ * one shard's: its sessions, its subscribers, its match cache, its queues of postponed work.
  *
  * Mail between routers (engine/mail.h carries it):
  *
@@ -50,22 +50,22 @@ struct route_priority {
 
 /* What an operator can set of route, plain values. Times are ms or s as named. */
 struct route_settings {
-    uint16_t max_inflight;            /* [I] */
-    uint16_t max_awaiting_rel;        /* [I] */
-    uint64_t await_rel_timeout_ms;    /* [I] UINT64_MAX: never */
-    struct mqueue_limits queue;       /* [I] */
-    bool queue_store_qos0;            /* [I] */
-    bool upgrade_qos;                 /* [I] */
-    uint8_t priority_default;         /* [I] of topics without a row */
-    struct route_priority *priorities; /* [I] sorted by topic (length, then bytes) */
-    uint32_t priorities_count;        /* [I] */
-    uint32_t max_subscriptions;       /* [I] of one session */
-    uint32_t message_expiry_max_s;    /* [I] UINT32_MAX: no cap */
+    uint16_t max_inflight;              /* [I] */
+    uint16_t max_awaiting_rel;          /* [I] */
+    uint64_t await_rel_timeout_ms;      /* [I] UINT64_MAX: never */
+    struct mqueue_limits queue;         /* [I] */
+    bool queue_store_qos0;              /* [I] */
+    bool upgrade_qos;                   /* [I] */
+    uint8_t priority_default;           /* [I] of topics without a row */
+    struct route_priority *priorities;  /* [I] sorted by topic (length, then bytes) */
+    uint32_t priorities_count;          /* [I] */
+    uint32_t max_subscriptions;         /* [I] of one session */
+    uint32_t message_expiry_max_s;      /* [I] UINT32_MAX: no cap */
     enum share_strategy share_strategy; /* [I] */
-    bool no_local_v3;                 /* [I] ignore_loop_deliver */
-    uint64_t retained_payload_max;    /* [I] bytes */
-    uint32_t retained_expiry_s;       /* [I] of messages without one; UINT32_MAX: never */
-    bool retained_clear_stays;        /* [I] stop_publish_clear_msg */
+    bool no_local_v3;                   /* [I] ignore_loop_deliver */
+    uint64_t retained_payload_max;      /* [I] bytes */
+    uint32_t retained_expiry_s;         /* [I] of messages without one; UINT32_MAX: never */
+    bool retained_clear_stays;          /* [I] stop_publish_clear_msg */
 };
 
 struct route_shared {
@@ -78,28 +78,28 @@ struct route_shared {
 };
 
 struct router {
-    uint32_t magic;                     /* [I] */
-    struct shard *shard;                /* [I] */
-    struct route_shared *shared;        /* [I] */
+    uint32_t magic;                        /* [I] */
+    struct shard *shard;                   /* [I] */
+    struct route_shared *shared;           /* [I] */
     const struct route_settings *settings; /* [O] as of this turn */
-    const struct sink *sink;            /* [I] */
-    struct slot_table sessions;         /* [O] */
-    struct session **buckets;           /* [O] client id table, chained by hash_next */
-    uint32_t buckets_mask;              /* [O] */
-    struct subtable subs;               /* [O] */
-    struct match_cache *matches;        /* [O] */
-    struct share_picker *picker;        /* [O] */
-    uint64_t gather_stamp;              /* [O] drawn per publication with several filters */
-    struct deliver_gather *gather;      /* [O] scratch of deliver.c */
-    uint32_t gather_capacity;           /* [O] */
-    bool pressed;                       /* [O] the latest publication met a pressed shard */
-    struct list_node wills;             /* [O] due wills, published a slice per turn */
-    uint32_t wills_count;               /* [O] */
-    struct list_node feeds;             /* [O] retained walks that may go on now */
-    struct list_node parked;            /* [O] shared deliveries that wait for a member */
-    uint32_t parked_count;              /* [O] */
-    uint64_t match_hits;                /* [O] figures already added to the counters */
-    uint64_t match_misses;              /* [O] */
+    const struct sink *sink;               /* [I] */
+    struct slot_table sessions;            /* [O] */
+    struct session **buckets;              /* [O] client id table, chained by hash_next */
+    uint32_t buckets_mask;                 /* [O] */
+    struct subtable subs;                  /* [O] */
+    struct match_cache *matches;           /* [O] */
+    struct share_picker *picker;           /* [O] */
+    uint64_t gather_stamp;                 /* [O] drawn per publication with several filters */
+    struct deliver_gather *gather;         /* [O] scratch of deliver.c */
+    uint32_t gather_capacity;              /* [O] */
+    bool pressed;                          /* [O] the latest publication met a pressed shard */
+    struct list_node wills;                /* [O] due wills, published a slice per turn */
+    uint32_t wills_count;                  /* [O] */
+    struct list_node feeds;                /* [O] retained walks that may go on now */
+    struct list_node parked;               /* [O] shared deliveries that wait for a member */
+    uint32_t parked_count;                 /* [O] */
+    uint64_t match_hits;                   /* [O] figures already added to the counters */
+    uint64_t match_misses;                 /* [O] */
 };
 
 /* The router of a shard. */

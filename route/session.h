@@ -45,31 +45,31 @@ struct router;
 struct will;
 
 struct session {
-    uint32_t magic;                 /* [I] */
-    uint8_t version;                /* [O] enum mqtt_version of the latest connection */
-    bool is_bridge;                 /* [O] 3.x bridge bit: no own messages back, retain kept */
-    bool shared_seen;               /* [O] a shared delivery was kept here at some time */
-    struct handle handle;           /* [I] */
-    struct conn *conn;              /* [O] NULL: detached; borrowed from net */
-    struct session *hash_next;      /* [O] chain of the client id table */
-    uint64_t id_hash;               /* [I] keyed hash of the client id */
-    uint64_t expires_at_ms;         /* [O] while detached; 0: never */
-    uint64_t will_at_ms;            /* [O] a delayed will is due; 0: none */
-    struct timer timer;             /* [O] the earlier of the two, or await_rel */
-    struct inflight inflight;       /* [O] */
-    struct awaiting_rel awaiting;   /* [O] */
-    struct mqueue queue;            /* [O] */
-    struct session_subs subs;       /* [O] */
-    struct will *will;              /* [O] */
-    struct feed *feeds;             /* [O] retained messages on their way, newest last */
-    uint64_t gather_stamp;          /* [O] deliver.c: which publication touched it last */
-    uint32_t gather_index;          /* [O] deliver.c */
-    uint32_t expiry_s;              /* [O] session expiry interval; MQTT_EXPIRY_NEVER_S */
-    uint32_t shared_subs;           /* [O] of the subscriptions, how many are shared */
-    uint16_t resend_count;          /* [O] window entries not yet sent on this connection */
-    uint16_t resend_id;             /* [O] packet id of the next of them */
-    uint16_t id_len;                /* [I] */
-    char id[];                      /* [I] client id, not terminated */
+    uint32_t magic;               /* [I] */
+    uint8_t version;              /* [O] enum mqtt_version of the latest connection */
+    bool is_bridge;               /* [O] 3.x bridge bit: no own messages back, retain kept */
+    bool shared_seen;             /* [O] a shared delivery was kept here at some time */
+    struct handle handle;         /* [I] */
+    struct conn *conn;            /* [O] NULL: detached; borrowed from net */
+    struct session *hash_next;    /* [O] chain of the client id table */
+    uint64_t id_hash;             /* [I] keyed hash of the client id */
+    uint64_t expires_at_ms;       /* [O] while detached; 0: never */
+    uint64_t will_at_ms;          /* [O] a delayed will is due; 0: none */
+    struct timer timer;           /* [O] the earlier of the two, or await_rel */
+    struct inflight inflight;     /* [O] */
+    struct awaiting_rel awaiting; /* [O] */
+    struct mqueue queue;          /* [O] */
+    struct session_subs subs;     /* [O] */
+    struct will *will;            /* [O] */
+    struct feed *feeds;           /* [O] retained messages on their way, newest last */
+    uint64_t gather_stamp;        /* [O] deliver.c: which publication touched it last */
+    uint32_t gather_index;        /* [O] deliver.c */
+    uint32_t expiry_s;            /* [O] session expiry interval; MQTT_EXPIRY_NEVER_S */
+    uint32_t shared_subs;         /* [O] of the subscriptions, how many are shared */
+    uint16_t resend_count;        /* [O] window entries not yet sent on this connection */
+    uint16_t resend_id;           /* [O] packet id of the next of them */
+    uint16_t id_len;              /* [I] */
+    char id[];                    /* [I] client id, not terminated */
 };
 
 /* What CONNECT asks of route, a value; views borrowed for the call. */
@@ -84,6 +84,7 @@ struct attach_request {
     struct will *will;    /* taken over on RC_OK; NULL: none */
 };
 
+/* What came of it, a value. */
 struct attach_result {
     struct session *session;
     bool session_present;
@@ -113,7 +114,7 @@ struct session *session_find(struct router *router, struct bytes client_id);
 MUST_USE enum rc session_attach(struct router *router, const struct attach_request *request,
                                 struct attach_result *out);
 
-/* CONNACK is in the output: resends what is unacknowledged and delivers what waits [MQTT-4.4.0-1]. */
+/* CONNACK is in the output: resends the unacknowledged, delivers what waits [MQTT-4.4.0-1]. */
 void session_start(struct router *router, struct session *session);
 
 /*

@@ -1,5 +1,9 @@
 /*
  * share_dispatch.c -- picking, passing on and parking of shared deliveries.
+ *
+ * A delivery under way owns one reference to its message and one delivery_extra; both change hands
+ * together: session -> mail -> session, or to the parked list.
+ *
  * Threads: see share_dispatch.h.
  */
 #include "share_dispatch.h"
@@ -75,8 +79,7 @@ static void share_send(struct router *router, const struct share_member *member,
 static bool share_dispatch_plain(struct router *router, struct pub *pub,
                                  const struct share_member *member, struct share_terms terms)
 {
-    if (member->session.shard != router->shard->id ||
-        deliver_qos(router, pub->qos, terms.qos) != 0)
+    if (member->session.shard != router->shard->id || deliver_qos(router, pub->qos, terms.qos) != 0)
         return false;
     struct session *session = slot_table_get(&router->sessions, member->session);
     if (session == NULL)
@@ -93,8 +96,8 @@ bool share_dispatch(struct router *router, struct pub *pub, const struct match_g
 {
     struct share_round round = {0};
     struct share_pick pick = share_pick_of(router, pub, HANDLE_NONE);
-    const struct share_member *member =
-        share_group_pick_rcu(group->group, router->picker, &pick, &round);
+    const struct share_member *member = share_group_pick_rcu(group->group, router->picker, &pick,
+                                                             &round);
     if (member == NULL)
         return true; /* the last member left while we looked */
     struct share_terms terms = share_member_terms(member);
@@ -103,8 +106,8 @@ bool share_dispatch(struct router *router, struct pub *pub, const struct match_g
     struct msg *msg = pub_msg(pub, router->shard->id);
     if (msg == NULL)
         return false;
-    struct delivery_extra *extra =
-        sub_ids_pack_shared(terms.sub_id, group->id, group->group->number, 0);
+    struct delivery_extra *extra = sub_ids_pack_shared(terms.sub_id, group->id,
+                                                       group->group->number, 0);
     if (extra == NULL)
         return false;
     msg_ref(msg, router->shard->id);
@@ -144,8 +147,8 @@ static void share_park(struct router *router, struct msg *msg, struct delivery_e
 bool share_redispatch(struct router *router, struct msg *msg, struct delivery_extra *extra,
                       struct handle from, bool ended)
 {
-    const struct share_group *group =
-        filter_index_group_rcu(router->shared->filters, extra->filter, extra->group);
+    const struct share_group *group = filter_index_group_rcu(router->shared->filters, extra->filter,
+                                                             extra->group);
     if (group == NULL || share_group_members_count(group) == 0)
         return false;
     if (!ended && share_group_connected_count(group) == 0)
@@ -184,8 +187,7 @@ void share_on_mail(struct shard *shard, const struct mail *mail)
     msg_adopt(msg, shard->id);
     struct session *session = slot_table_get(&router->sessions, handle);
     bool lost = session == NULL || session->conn == NULL;
-    if (lost && msg->pub.qos > 0 &&
-        share_redispatch(router, msg, extra, handle, session == NULL))
+    if (lost && msg->pub.qos > 0 && share_redispatch(router, msg, extra, handle, session == NULL))
         return;
     if (session != NULL) {
         share_deliver_here(router, session, msg, extra, (uint8_t)mail->words[2]);
@@ -247,16 +249,16 @@ void share_on_up(struct shard *shard, const struct mail *mail)
     struct router *router = router_of(shard);
     struct filter_id id;
     memcpy(&id, &mail->words[0], sizeof(id));
-    const struct share_group *group =
-        filter_index_group_rcu(router->shared->filters, id, mail->words[1]);
+    const struct share_group *group = filter_index_group_rcu(router->shared->filters, id,
+                                                             mail->words[1]);
     if (group == NULL)
         return;
     share_unpark(router, id, mail->words[1]);
     struct share_places *places = atomic_load_explicit(&group->places, memory_order_acquire);
     uint32_t members = share_group_members_count(group);
     for (uint32_t i = 0; places != NULL && i < members && i < places->capacity; i++) {
-        const struct share_member *member =
-            atomic_load_explicit(&places->member[i], memory_order_acquire);
+        const struct share_member *member = atomic_load_explicit(&places->member[i],
+                                                                 memory_order_acquire);
         if (member == NULL || member->session.shard != shard->id)
             continue;
         struct session *session = slot_table_get(&router->sessions, member->session);

@@ -2,17 +2,17 @@
  * share_dispatch.h -- shared subscriptions: each publication to one member of each group.
  *
  * The publisher's shard picks the member (share_group.h) and either delivers or mails one record to
- * the member's shard. A QoS 1 or 2 delivery carries a delivery_extra that names its group, so that it
- * can move on when its member is lost (design, section 4):
+ * the member's shard. A QoS 1 or 2 delivery carries a delivery_extra that names its group, so that
+ * it can move on when its member is lost (design, section 4):
  *
  *   not yet sent, or QoS 1 sent and unacknowledged   to another member
  *   QoS 2 once sent                                  stays with the session [MQTT-4.8.2-4, -5]
  *   negative acknowledgement                         discarded [MQTT-4.8.2-6]
  *
- * A message goes at most once round the group. While no member is connected it stays in the queue of
- * the session it was in; if that session ends, in another member's queue; when the round is complete,
- * on the shard's parked list. The first member that connects again is announced to all shards
- * (MAIL_SHARE_UP), and what waits for its group starts a new round.
+ * A message goes at most once round the group. While no member is connected it stays in the queue
+ * of the session it was in; if that session ends, in another member's queue; when the round is
+ * complete, on the shard's parked list. The first member that connects again is announced to all
+ * shards (MAIL_SHARE_UP), and what waits for its group starts a new round.
  *
  * Bounds: SHARE_PARKED_MAX parked deliveries a shard, the oldest dropped and counted.
  *

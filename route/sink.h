@@ -1,8 +1,8 @@
 /*
  * sink.h -- the steps up from route to net: what a session can ask of its connection.
  *
- * Route declares this table, net fills it at start. A connection is opaque here. All calls happen on
- * the session's home shard and none of them writes to a socket: they append to the connection's
+ * Route declares this table, net fills it at start. A connection is opaque here. All calls happen
+ * on the session's home shard and none of them writes to a socket: they append to the connection's
  * output, which leaves at the end of the turn, coalesced.
  *
  * None of these calls back into route, except that sink->publish may not be called from within
@@ -23,7 +23,8 @@ struct conn;
 struct delivery {
     const struct pub *pub;
     const uint32_t *sub_ids;
-    uint64_t fan_out_id; /* the same for all copies of one fan-out, which share encoded bytes; 0: one */
+    uint64_t
+        fan_out_id; /* the same for all copies of one fan-out, which share encoded bytes; 0: one */
     uint32_t sub_ids_count;
     uint16_t packet_id; /* 0 for QoS 0 */
     uint8_t qos;

@@ -1,5 +1,9 @@
 /*
  * sub_ids.c -- packing and unpacking of the `aux` of a kept delivery.
+ *
+ * The two low bits of a pointer from the allocator are zero, which leaves room for the tag of a
+ * single identifier (28 bits, so it fits beside the tag).
+ *
  * Threads: see sub_ids.h.
  */
 #include "sub_ids.h"

@@ -19,12 +19,12 @@
 #include "share_group.h"
 
 struct delivery_extra {
-    uint32_t magic;           /* [I] */
-    uint32_t count;           /* [I] identifiers */
-    uint64_t group;           /* [I] number of the share group; 0: not a shared delivery */
-    struct filter_id filter;  /* [I] of the group */
-    uint32_t attempts;        /* [O] members that have lost the message so far */
-    uint32_t ids[];           /* [I] */
+    uint32_t magic;          /* [I] */
+    uint32_t count;          /* [I] identifiers */
+    uint64_t group;          /* [I] number of the share group; 0: not a shared delivery */
+    struct filter_id filter; /* [I] of the group */
+    uint32_t attempts;       /* [O] members that have lost the message so far */
+    uint32_t ids[];          /* [I] */
 };
 
 /* An aux for `count` identifiers. False without memory. */
@@ -32,8 +32,7 @@ MUST_USE bool sub_ids_pack(const uint32_t *ids, uint32_t count, void **out_aux);
 
 /* An aux for a shared delivery with at most one identifier (0: none). NULL without memory. */
 MUST_USE struct delivery_extra *sub_ids_pack_shared(uint32_t sub_id, struct filter_id filter,
-                                                    uint64_t group,
-                                                    uint32_t attempts);
+                                                    uint64_t group, uint32_t attempts);
 
 /*
  * The identifiers of `aux`: *out_ids points into it, or at *scratch for a single one. Returns how

@@ -1,5 +1,9 @@
 /*
- * subscribe.c -- see subscribe.h.
+ * subscribe.c -- the three ends of a subscription, tied together and undone in reverse order.
+ *
+ * Adding: index, then the shard's table, then the session's record; a failure on the way undoes
+ * what was done. Removing moves the last record of each array into the gap, so both sides are told.
+ *
  * Threads: see subscribe.h.
  */
 #include "subscribe.h"
@@ -34,8 +38,8 @@ static struct session_sub *subscribe_find(struct router *router, struct session 
         return NULL;
     uint64_t number = 0;
     if (parts->is_shared) {
-        const struct share_group *group =
-            filter_index_group_by_name_rcu(index, filter->id, parts->group);
+        const struct share_group *group = filter_index_group_by_name_rcu(index, filter->id,
+                                                                         parts->group);
         if (group == NULL)
             return NULL;
         number = group->number;
@@ -161,14 +165,15 @@ static void subscribe_drop(struct router *router, struct session *session, struc
         filter_index_remove(index, router->shard->epoch, sub->id, router->shard->id);
     }
     stat_sub(router->shard->stats, STAT_SUBSCRIPTIONS, 1);
-    struct session_sub *moved =
-        session_subs_remove(&session->subs, session_subs_position(&session->subs, sub));
+    struct session_sub *moved = session_subs_remove(&session->subs,
+                                                    session_subs_position(&session->subs, sub));
     if (moved == NULL || moved->member != NULL)
         return;
     struct subtable_entry *entry = subtable_find(&router->subs, moved->id);
     CHECK(entry != NULL && moved->position < entry->count);
-    subtable_subscribers(entry)[moved->position].sub_index =
-        session_subs_position(&session->subs, moved) & 0xffffff;
+    subtable_subscribers(entry)[moved->position].sub_index = session_subs_position(&session->subs,
+                                                                                   moved) &
+                                                             0xffffff;
 }
 
 enum reason subscribe_remove(struct router *router, struct session *session,

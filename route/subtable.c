@@ -1,5 +1,9 @@
 /*
  * subtable.c -- open addressing with linear probing and backward-shift deletion.
+ *
+ * Half full at most, and halved again below an eighth, so that a shard that lost its clients gives
+ * the memory back. Arrays of subscribers double and are only freed with their entry.
+ *
  * Threads: see subtable.h.
  */
 #include "subtable.h"

@@ -4,11 +4,11 @@
  * The shared filter index says which shards want a topic; this table, one per shard, says which of
  * the shard's sessions do. Entries stand in one open-addressing table by slot; the usual single
  * subscriber stands in the entry itself, more in an array of their own. Both ends know each other:
- * a subscriber names its record in the session (sub_index), the record its place here (position), so
- * that leaving a filter with 100,000 subscribers takes constant time.
+ * a subscriber names its record in the session (sub_index), the record its place here (position),
+ * so that leaving a filter with 100,000 subscribers takes constant time.
  *
- * Bounds: as many entries as filters with a subscriber here; 32 bytes each at most half full, and 16
- * bytes a subscriber beyond the first.
+ * Bounds: as many entries as filters with a subscriber here; 32 bytes each at most half full, and
+ * 16 bytes a subscriber beyond the first.
  *
  * Threads: the owner shard.
  */

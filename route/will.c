@@ -1,5 +1,9 @@
 /*
- * will.c -- see will.h.
+ * will.c -- wills: made at CONNECT, queued when due, published a slice per turn.
+ *
+ * A will without an expiry is published as the message that it is; one with an expiry gets a
+ * message of its own if somebody has to keep it, because its clock starts only now.
+ *
  * Threads: see will.h.
  */
 #include "will.h"
