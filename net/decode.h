@@ -7,7 +7,7 @@
  * MQTT 5.0 has for the fault:
  *
  *   REASON_MALFORMED_PACKET   cannot be parsed: truncated, bytes left over, bad UTF-8, reserved
- *                             bits, *                             a property that does not belong to the packet, PUBLISH QoS 3
+ *                             bits, a property that does not belong to the packet, PUBLISH QoS 3
  *   REASON_PROTOCOL_ERROR     can be parsed but breaks a rule: packet identifier 0, a property
  *                             twice or out of range, no filters, an empty topic without alias
  *   others                    named at their functions

@@ -3,8 +3,8 @@
  *
  *   packet_of(0x10, "0004 'MQTT' 04 02 003c 0001 'a'", MQTT_NONE)
  *
- * makes the frame of a CONNECT; the remaining length is filled in. The bytes lie at the end of an
- * allocation of exactly their size, so that the address sanitizer sees one byte too many being read.
+ * makes the frame of a CONNECT; the remaining length is filled in. The bytes lie in an allocation
+ * of exactly their size, so that the address sanitizer sees one byte too many being read.
  */
 #ifndef SLUICE_PACKET_HEX_H
 #define SLUICE_PACKET_HEX_H

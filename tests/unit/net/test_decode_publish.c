@@ -89,6 +89,7 @@ static void which_blocks_are_plain(void **state)
         struct publish_view view;
         assert_int_equal(decode_publish(MQTT_50, &frame, &view), REASON_SUCCESS);
         assert_int_equal(view.props_plain, cases[i].plain);
+        assert_false(view.payload_is_text);
         packet_free(&frame);
     }
 }

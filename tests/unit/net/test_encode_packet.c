@@ -58,7 +58,7 @@ static void what_goes_when_it_is_tight(void **state)
 static void only_user_properties_are_taken(void **state)
 {
     (void)state;
-    struct bytes props = hex_bytes("1f 0001 'x' 26 0001 'k' 0000");
+    struct bytes props = hex_bytes("1f 0001 'x' 03 0001 'c' 26 0001 'k' 0000");
     struct ack_view ack = {.packet_id = 1, .props = props};
     uint8_t out[32];
     uint32_t size = encode_ack(MQTT_50, PACKET_PUBREC, &ack, PACKET_SIZE_UNLIMITED, out);
