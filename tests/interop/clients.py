@@ -33,9 +33,10 @@ class Subscriber:
         raise AssertionError(f"mosquitto_sub did not subscribe: {' | '.join(self.said)}")
 
     def lines(self):
-        """What it received, without its own notes."""
-        rest, _ = self.process.communicate(timeout=30)
-        return [line for line in rest.splitlines()
+        """What it received, without its own notes; a message may come before SUBACK."""
+        rest = self.process.stdout.read()  # ends with the process, which -W bounds
+        self.process.wait()
+        return [line for line in [one.rstrip("\n") for one in self.said] + rest.splitlines()
                 if not line.startswith(("Client ", "Subscribed", "Timed out"))]
 
     def kill(self, number=signal.SIGKILL):

@@ -164,6 +164,12 @@ class Context:
         known; with 8 of each side all combinations of up to 4 shards occur all but certainly."""
         return [(f"p{i}", f"s{j}") for i in range(count) for j in range(count)]
 
+    def settle(self):
+        """An acknowledgement to the publisher says that the server has the message, not that it
+        has come to the shard of each subscriber; this waits until surely it has."""
+        if self.broker.shards > 1:
+            time.sleep(self.quiet_ms / 1000)
+
     def quiet(self, *clients):
         """Nothing comes to any of them for a while; PING shows that they still live."""
         for number, client in enumerate(clients):

@@ -93,6 +93,8 @@ class Client:
             self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         self.sock.connect((host, port))
+        self.poll = select.poll()
+        self.poll.register(self.sock, select.POLLIN)
 
     # ------------------------------------------------------------------------------------- sending
 
@@ -129,7 +131,7 @@ class Client:
     def fill(self, deadline):
         """Reads what there is. Raises Closed at the end of the stream, TimedOut at the deadline."""
         left = deadline - time.monotonic()
-        if not select.select([self.sock], [], [], max(left, 0))[0]:
+        if not self.poll.poll(max(left, 0) * 1000):
             raise TimedOut("nothing came" + self.partial())
         try:
             data = self.sock.recv(262144)
@@ -395,9 +397,16 @@ class Client:
         return taken
 
     def disconnect(self, reason=None, props=None):
-        """DISCONNECT, then closes at once."""
+        """DISCONNECT, then waits for the end of the stream: when this returns, the server has
+        seen it, and a connection opened next cannot overtake it."""
         self.send(disconnect(reason, props))
-        self.close()
+        deadline = time.monotonic() + self.timeout
+        try:
+            while True:
+                self.fill(deadline)
+                self.buffer.clear()
+        except (Closed, TimedOut):
+            self.close()
 
     def close(self):
         """Closes the socket, as a network failure would: no DISCONNECT."""

@@ -81,7 +81,7 @@ class Runner:
         """The bystander of this thread; connected anew when the last test ruined it."""
         client = getattr(self.local, "bystander", None)
         if client is None or self.local.broker is not broker:
-            client = Client(broker.host, broker.port, 4, timeout=self.arguments.timeout)
+            client = Client(broker.host, broker.port, 5, timeout=self.arguments.timeout)
             name = f"bystander{threading.get_ident() % 100000}x{random.randrange(1 << 30)}"
             client.connect(name, keepalive=0)
             self.local.topic = f"bystander/{name}"

@@ -64,8 +64,8 @@ def test_queues_of_sessions_on_every_shard(t):
     for number in range(COUNT):
         t.connect(f"p{number}").publish(t.topic("x"), f"{number}", qos=1)
     for name in range(COUNT):
-        got = t.persistent(f"s{name}").take_all(COUNT)
-        t.equal([int(p.payload) for p in got], list(range(COUNT)))
+        got = t.persistent(f"s{name}").take_all(COUNT)  # of different publishers: in any order
+        t.equal(sorted(int(p.payload) for p in got), list(range(COUNT)))
 
 
 @versions(4, 5)
@@ -221,7 +221,7 @@ def test_properties_across_shards(t):
         for got in subscriber.take_all(COUNT):
             t.equal(got.all("user"), [("k", "1"), ("k", "2")])
             t.equal(got.prop("content_type"), "a")
-            t.true(98 <= got.prop("message_expiry") <= 100, "message expiry")
+            t.true(98 <= got.prop("message_expiry", 0) <= 100, f"message expiry in {got}")
 
 
 @versions(5)

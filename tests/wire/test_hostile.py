@@ -7,7 +7,7 @@ import time
 
 from harness import Skip, cases, only, options, private, slow, versions
 from mqtt_wire import (CONNACK, PUBACK, PUBLISH, Closed, Failure, TimedOut, ack, connect, pingreq,
-                       publish, subscribe)
+                       publish, subscribe, varint)
 
 
 def round_trips(t, client, topic, count=20):
@@ -143,7 +143,7 @@ def test_memory_grows_with_bytes_received_not_with_bytes_announced(t):
     before = t.broker.memory_kb()
     clients = [t.connect(f"c{n}") for n in range(40)]
     for client in clients:
-        client.send(b"\x30\xff\xff\xff\x7f\x00\x01x" + b"\0" * 2000)
+        client.send(b"\x30" + varint(268000000) + b"\0\1x" + b"\0" * 2000)
     watcher = t.connect("w")
     watcher.ping()
     time.sleep(0.1)

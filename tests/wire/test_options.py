@@ -168,6 +168,7 @@ def test_MQTT5_3_1_2_21_server_keep_alive_is_announced(t):
 
 @slow
 @options(server_keepalive="2s")
+@private(bystander=False)
 @covers("MQTT5-3.2.2-21", "MQTT5-3.1.2-21")
 def test_MQTT5_3_2_2_21_server_keep_alive_holds(t):
     client = t.connect("a", keepalive=0)

@@ -37,6 +37,7 @@ def test_MQTT5_3_1_2_4_clean_start_discards_the_session(t):
     client.disconnect()
     publisher = t.connect("pub")
     publisher.publish(t.topic("x"), "queued", qos=1)
+    t.settle()
     client = t.connect("a", clean=True)
     t.equal(client.connack.session_present, False)
     publisher.publish(t.topic("x"), "new", qos=1)
@@ -116,6 +117,7 @@ def test_a_full_queue_drops_the_oldest(t):
     publisher = t.connect("pub")
     for number in range(25):
         publisher.publish(t.topic("x"), f"{number}", qos=1)
+    t.settle()
     client = t.persistent("a")
     got = client.take_all(10)
     t.equal([int(p.payload) for p in got], list(range(15, 25)))
@@ -145,6 +147,7 @@ def test_queue_priorities(t):
     publisher = t.connect("pub")
     for topic in (t.topic("x"), "prio/low", "prio/high") * 3:
         publisher.publish(topic, "m", qos=1)
+    t.settle()
     client = t.persistent("a", props={"receive_maximum": 1})
     got = [p.topic for p in client.take_all(9)]
     t.equal(got, ["prio/high"] * 3 + ["prio/low"] * 3 + [t.topic("x")] * 3)
