@@ -15,9 +15,9 @@
     X(published, "messages sent")                                                                  \
     X(acknowledged, "messages whose QoS 1 or 2 handshake the broker completed")                    \
     X(rejected, "messages that the broker refused with a reason code")                             \
-    X(fresh, "deliveries that were new")                                                           \
-    X(out_of_order, "of these, behind a later message of the same publisher")                      \
-    X(late, "deliveries of what had been given up as lost")                                        \
+    X(fresh, "deliveries that were new and not late")                                              \
+    X(out_of_order, "deliveries behind a later message of the same publisher")                     \
+    X(late, "deliveries that were new, but had been given up")                                     \
     X(duplicate, "deliveries of what had arrived before")                                          \
     X(misrouted, "deliveries nobody expected there, or damaged")                                   \
     X(given_up, "deliveries missing at a stall or at the end")                                     \

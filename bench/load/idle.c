@@ -8,7 +8,7 @@
 #include "fleet.h"
 #include "heap.h"
 #include "interrupt.h"
-#include "process_memory.h"
+#include "process_usage.h"
 #include "progress.h"
 #include "stopwatch.h"
 #include "text.h"
@@ -87,7 +87,7 @@ static void idle_sample(struct idle *idle, uint64_t num)
     }
     stopwatch_sleep_ns(IDLE_SETTLE_NS);
     struct idle_sample sample = {.num_clients = num};
-    if (process_memory_resident(idle->options->pid, &sample.resident) != RC_OK) {
+    if (process_usage_resident(idle->options->pid, &sample.resident) != RC_OK) {
         control_fail(&idle->control, "cannot read the memory of process %llu",
                      (unsigned long long)idle->options->pid);
         return;

@@ -40,6 +40,7 @@ struct options {
     const char *sources; /* comma-separated source addresses; NULL: chosen (endpoint.h) */
     const char *topic_prefix;
     uint64_t keep_alive_s;
+    uint64_t pid; /* the broker's process, to be watched; 0: none */
 
     uint64_t qos;
     uint64_t publishers;  /* 0: the scenario's default */
@@ -55,7 +56,6 @@ struct options {
     uint64_t clients;  /* idle */
     bool subscribe;    /* idle: a subscription each */
     uint64_t hold_ns;  /* idle; 0: until interrupted */
-    uint64_t pid;      /* idle: process to sample; 0: none */
     uint64_t slope[2]; /* idle: the two counts; {0, 0}: first and last sample */
 
     uint64_t workers;

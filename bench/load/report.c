@@ -66,10 +66,23 @@ static void report_rates(FILE *file, const struct run_result *result)
     const struct counters *measured = &result->measured;
     fprintf(file, "\nrates (into and out of the broker)\n");
     report_rate(file, "in", measured->published, measured->bytes_out, result->measured_ns);
-    report_rate(file, "out", measured->fresh, measured->bytes_in, result->measured_ns);
+    report_rate(file, "out", run_delivered(measured), measured->bytes_in, result->measured_ns);
     if (result->receives > 0)
         fprintf(file, "  %.1f deliveries per receive of the generator\n",
-                (double)result->whole.fresh / (double)result->receives);
+                (double)run_delivered(&result->whole) / (double)result->receives);
+}
+
+/* What the broker paid: a rate per core does not depend on who else had the core. */
+static void report_broker(FILE *file, const struct run_result *result)
+{
+    struct text_number rate, resident;
+    if (result->broker_cpu_ns == 0)
+        return;
+    double cpu_s = report_seconds(result->broker_cpu_ns);
+    fprintf(file, "  broker: %.2f cores, %s deliveries per core and second, %s bytes resident\n",
+            cpu_s / report_seconds(result->measured_ns),
+            text_grouped(&rate, (uint64_t)((double)run_delivered(&result->measured) / cpu_s)),
+            text_grouped(&resident, result->broker_resident));
 }
 
 static void report_count(FILE *file, const char *what, uint64_t num, bool is_always)
@@ -87,7 +100,7 @@ static void report_accounting(FILE *file, const struct run_result *result)
     report_count(file, "published", whole->published, true);
     report_count(file, "acknowledged", whole->acknowledged, has_acks);
     report_count(file, "expected", result->expected, true);
-    report_count(file, "delivered", whole->fresh + whole->late, true);
+    report_count(file, "delivered", run_delivered(whole), true);
     report_count(file, "lost", run_lost(result), true);
     report_count(file, "duplicated", whole->duplicate, true);
     report_count(file, "out of order", whole->out_of_order, true);
@@ -182,6 +195,7 @@ void report_text(FILE *file, const struct run_result *result)
     report_parameters(file, result);
     if (result->measured_ns > 0) {
         report_rates(file, result);
+        report_broker(file, result);
         report_accounting(file, result);
         report_quantiles(file, &result->latency);
         report_drawing(file, &result->latency);

@@ -44,9 +44,13 @@ static void report_json_rates(FILE *file, const struct run_result *result)
     fprintf(file, "  \"measured_s\": %.6f,\n", (double)result->measured_ns / 1e9);
     fprintf(file, "  \"connect_s\": %.6f,\n", (double)result->connect_ns / 1e9);
     fprintf(file, "  \"in_msg_per_s\": %.1f,\n", (double)result->measured.published / seconds);
-    fprintf(file, "  \"out_msg_per_s\": %.1f,\n", (double)result->measured.fresh / seconds);
+    fprintf(file, "  \"out_msg_per_s\": %.1f,\n",
+            (double)run_delivered(&result->measured) / seconds);
     fprintf(file, "  \"in_bytes_per_s\": %.1f,\n", (double)result->measured.bytes_out / seconds);
     fprintf(file, "  \"out_bytes_per_s\": %.1f,\n", (double)result->measured.bytes_in / seconds);
+    fprintf(file, "  \"broker_cpu_s\": %.3f,\n", (double)result->broker_cpu_ns / 1e9);
+    fprintf(file, "  \"broker_resident_bytes\": %llu,\n",
+            (unsigned long long)result->broker_resident);
     report_json_shares(file, "cores_used", result->busy, result->options->workers);
     report_json_shares(file, "cores_wanted_in_vain", result->delayed, result->options->workers);
 }

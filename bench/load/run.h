@@ -33,6 +33,8 @@ struct run_result {
     uint64_t receives;
     double busy[OPTIONS_WORKERS_MAX];    /* share of a core each worker used while measured */
     double delayed[OPTIONS_WORKERS_MAX]; /* share of the time that others had the core it wanted */
+    uint64_t broker_cpu_ns;              /* of the process --pid, while measured; 0: not known */
+    uint64_t broker_resident;            /* its memory at the end of that, bytes; 0: not known */
     struct histogram latency;            /* publish to delivery, measured time, all workers */
     char failure[256];                   /* of the broker or the machine; empty: none */
 };
@@ -40,6 +42,9 @@ struct run_result {
 /* Fills *out. Whatever happens there is a result; out->failure says what went wrong. */
 void run_load(const struct options *options, const struct endpoint *endpoint,
               const struct scenario *scenario, struct run_result *out);
+
+/* Deliveries without repetitions. */
+uint64_t run_delivered(const struct counters *counters);
 
 /* Deliveries that never came. */
 uint64_t run_lost(const struct run_result *result);

@@ -12,13 +12,17 @@
 
 #define SUBSCRIBER_IDS 65536
 
-/* Members of a group see a part of the numbers, which must ascend. */
-static bool subscriber_group_order(struct subscriber *subscriber, uint32_t at, uint64_t number)
+/* Members of a group see a part of the numbers, which must ascend for each of them. */
+static enum tally_outcome subscriber_group_order(struct subscriber *subscriber, uint32_t at,
+                                                 uint64_t number, enum tally_outcome outcome)
 {
-    bool is_behind = number < subscriber->order[at];
-    if (!is_behind)
-        subscriber->order[at] = number + 1;
-    return is_behind;
+    bool is_late = outcome == TALLY_LATE || outcome == TALLY_LATE_BEHIND;
+    if (!is_late && outcome != TALLY_FRESH && outcome != TALLY_OUT_OF_ORDER)
+        return outcome;
+    if (number < subscriber->order[at])
+        return is_late ? TALLY_LATE_BEHIND : TALLY_OUT_OF_ORDER;
+    subscriber->order[at] = number + 1;
+    return is_late ? TALLY_LATE : TALLY_FRESH;
 }
 
 static enum tally_outcome subscriber_tally(struct client *client, const struct codec_stamp *stamp)
@@ -41,9 +45,8 @@ static enum tally_outcome subscriber_tally(struct client *client, const struct c
         tally_group_unlock(lane);
     if (has_moved)
         worker_credit(client->worker, lane->publisher);
-    if (subscriber->order != NULL && outcome <= TALLY_OUT_OF_ORDER)
-        outcome = subscriber_group_order(subscriber, at, stamp->number) ? TALLY_OUT_OF_ORDER
-                                                                        : TALLY_FRESH;
+    if (subscriber->order != NULL)
+        outcome = subscriber_group_order(subscriber, at, stamp->number, outcome);
     return outcome;
 }
 
@@ -60,6 +63,10 @@ static void subscriber_count(struct client *client, enum tally_outcome outcome)
         return;
     case TALLY_DUPLICATE:
         counters_add(&counters->duplicate, 1);
+        return;
+    case TALLY_LATE_BEHIND:
+        counters_add(&counters->out_of_order, 1);
+        counters_add(&counters->late, 1);
         return;
     case TALLY_LATE:
         counters_add(&counters->late, 1);
@@ -114,7 +121,8 @@ void subscriber_delivered(struct client *client, const struct codec_publish *pub
     struct codec_stamp stamp = codec_stamp_get(publish->payload.ptr);
     enum tally_outcome outcome = subscriber_tally(client, &stamp);
     subscriber_count(client, outcome);
-    if (worker->is_recording && outcome <= TALLY_OUT_OF_ORDER)
+    /* The late ones, too: without them the worst waits would be missing. */
+    if (worker->is_recording && outcome != TALLY_DUPLICATE && outcome != TALLY_ALIEN)
         histogram_record(worker->latency, now_ns - stamp.sent_ns);
 }
 

@@ -141,14 +141,19 @@ static bool tally_lost_take(struct tally *tally, uint64_t number)
 
 enum tally_outcome tally_receive_slow(struct tally *tally, uint64_t number)
 {
-    if (number < tally->base)
-        return tally_lost_take(tally, number) ? TALLY_LATE : TALLY_DUPLICATE;
+    bool is_behind = number < tally->high;
+    if (number < tally->base) {
+        if (!tally_lost_take(tally, number))
+            return TALLY_DUPLICATE;
+        if (!is_behind)
+            tally->high = number + 1;
+        return is_behind ? TALLY_LATE_BEHIND : TALLY_LATE;
+    }
     if (number - tally->base >= tally->capacity)
         return TALLY_ALIEN;
     if (tally_has(tally, number))
         return TALLY_DUPLICATE;
-    enum tally_outcome outcome = number < tally->high ? TALLY_OUT_OF_ORDER : TALLY_FRESH;
-    if (number >= tally->high)
+    if (!is_behind)
         tally->high = number + 1;
     tally->receipts++;
     tally_set(tally, number);
@@ -156,7 +161,7 @@ enum tally_outcome tally_receive_slow(struct tally *tally, uint64_t number)
         tally_clear(tally, tally->base);
         tally->base++;
     }
-    return outcome;
+    return is_behind ? TALLY_OUT_OF_ORDER : TALLY_FRESH;
 }
 
 uint64_t tally_give_up(struct tally *tally, uint64_t until, bool *out_moved)

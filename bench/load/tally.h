@@ -68,7 +68,8 @@ enum tally_outcome {
     TALLY_FRESH,        /* arrived for the first time, in order */
     TALLY_OUT_OF_ORDER, /* for the first time, but after a later number */
     TALLY_DUPLICATE,    /* had arrived before */
-    TALLY_LATE,         /* had been given up */
+    TALLY_LATE,         /* had been given up; in order */
+    TALLY_LATE_BEHIND,  /* had been given up, and a later number was faster */
     TALLY_ALIEN,        /* a number that cannot have been sent */
 };
 

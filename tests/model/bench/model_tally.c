@@ -48,12 +48,11 @@ static enum tally_outcome twin_receive(unsigned at, uint64_t number)
     *fact = FACT_ARRIVED;
     if (before == FACT_ARRIVED)
         return TALLY_DUPLICATE;
-    if (before == FACT_GIVEN_UP)
-        return TALLY_LATE;
+    bool is_late = before == FACT_GIVEN_UP;
     if (number < high[at])
-        return TALLY_OUT_OF_ORDER;
+        return is_late ? TALLY_LATE_BEHIND : TALLY_OUT_OF_ORDER;
     high[at] = number + 1;
-    return TALLY_FRESH;
+    return is_late ? TALLY_LATE : TALLY_FRESH;
 }
 
 static void step_send(void)
