@@ -88,9 +88,11 @@ static void match_cache_free_retired(struct match_cache *cache)
         struct match_result *result = cache->retired;
         CHECK_OBJ(result, MATCH_RESULT_MAGIC);
         cache->retired = result->next_retired;
+        cache->figures.bytes_retired -= result->bytes;
         result->magic = 0;
         mem_free(result);
     }
+    CHECK(cache->figures.bytes_retired == 0);
 }
 
 static void match_cache_retire(struct match_cache *cache, struct match_result *result)
@@ -98,6 +100,7 @@ static void match_cache_retire(struct match_cache *cache, struct match_result *r
     CHECK_OBJ(result, MATCH_RESULT_MAGIC);
     result->next_retired = cache->retired;
     cache->retired = result;
+    cache->figures.bytes_retired += result->bytes;
 }
 
 static void match_entry_drop(struct match_cache *cache, struct match_entry *entry)

@@ -95,7 +95,8 @@ struct match_figures {
     uint64_t misses; /* not there, or pushed out */
     uint64_t stale;  /* there, but a generation had moved */
     uint64_t pushed_out;
-    uint64_t bytes;
+    uint64_t bytes;         /* of the results kept */
+    uint64_t bytes_retired; /* of those that wait for the end of the section */
     uint32_t entries;
 };
 

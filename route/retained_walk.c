@@ -137,8 +137,9 @@ static bool retained_step_enter(const struct retained *store, const struct retai
         return false;
     case RETAINED_ONE_CHILD:
         step->node = retained_tree_child_rcu(store, parent, retained_cursor_level(cursor, depth));
-        if (step->node == NULL || step->node->sequence < sequence)
+        if (step->node == NULL)
             return false;
+        CHECK(step->node->sequence >= sequence); /* numbers under one parent rise */
         step->sequence = step->node->sequence;
         return true;
     case RETAINED_ALL_CHILDREN:
@@ -232,11 +233,11 @@ static bool retained_walk_visit(struct retained *store, struct epoch_record *rec
 {
     uint32_t depth = cursor->steps_len;
     CHECK(depth > 0);
-    bool is_match = depth == cursor->levels_len || (depth > cursor->levels_len && cursor->has_hash);
+    CHECK(depth <= cursor->levels_len || cursor->has_hash);
     struct retained_node *node = (struct retained_node *)cursor->steps[depth - 1].node;
     CHECK_OBJ(node, RETAINED_NODE_MAGIC);
     struct retained_value *held = atomic_load_explicit(&node->value, memory_order_acquire);
-    if (!is_match || held == NULL)
+    if (depth < cursor->levels_len || held == NULL)
         return true;
     switch (visit(context, held->value, held->version)) {
     case RETAINED_TAKEN:

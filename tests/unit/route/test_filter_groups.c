@@ -119,6 +119,25 @@ static void bytes_return_to_where_they_were(void **state)
     filter_index_remove(filters, record, id, 0);
 }
 
+static void a_reader_keeps_the_groups_it_has(void **state)
+{
+    (void)state;
+    struct epoch_record *reader = epoch_register(domain);
+    struct share_member *a = fixture_join("t", "g", 1, 0, true);
+    struct share_member *b = fixture_join("t", "h", 2, 0, true);
+    epoch_begin(reader);
+    const struct filter *filter = filter_index_find_rcu(filters, bytes_of_text("t"));
+    const struct share_group_list *list = atomic_load(&filter->groups);
+    filter_index_group_leave(filters, record, a);
+    filter_index_group_leave(filters, record, b);
+    for (int i = 0; i < 8; i++)
+        (void)epoch_poll(record);
+    assert_int_equal(list->len, 2);
+    assert_int_equal(list->group[0]->magic, SHARE_GROUP_MAGIC);
+    assert_int_equal(share_group_members_count(list->group[1]), 0);
+    epoch_end(reader);
+}
+
 static void the_strategy_is_that_of_the_latest_join(void **state)
 {
     (void)state;
@@ -173,6 +192,7 @@ int main(void)
         TEST(only_groups_not_members_move_the_generation),
         TEST(a_new_group_of_the_same_name_has_another_number),
         TEST(bytes_return_to_where_they_were),
+        TEST(a_reader_keeps_the_groups_it_has),
         TEST(the_strategy_is_that_of_the_latest_join),
         TEST(every_failed_allocation_leaves_all_as_it_was),
     };

@@ -193,6 +193,40 @@ static void the_deepest_filter_is_walked(void **state)
     free(text);
 }
 
+/* A '+' beside the literal at each level: the walk's stack is filled to its last frame. */
+static void the_stack_of_a_walk_suffices(void **state)
+{
+    (void)state;
+    struct filter_id ids[64];
+    char topic[160] = "";
+    for (unsigned level = 0; level < 64; level++) {
+        char text[200];
+        snprintf(text, sizeof text, "%s+/#", topic);
+        ids[level] = fixture_add(text, 0);
+        size_t len = strlen(topic);
+        snprintf(topic + len, sizeof topic - len, level < 63 ? "a/" : "a");
+    }
+    /* The last one, "a/.../+/#", matches with its parent. */
+    assert_true(walk(topic, ids, 64) == UINT64_MAX);
+}
+
+static void a_reader_may_stand_on_a_node_that_goes(void **state)
+{
+    (void)state;
+    struct epoch_record *reader = epoch_register(domain);
+    struct filter_id id = fixture_add("+/a", 0);
+    epoch_begin(reader);
+    const struct filter_node *plus = atomic_load(&filters->trie.root->plus);
+    const struct filter *filter = filter_index_by_id_rcu(filters, id);
+    filter_index_remove(filters, record, id, 0);
+    for (int i = 0; i < 8; i++)
+        (void)epoch_poll(record);
+    assert_int_equal(plus->magic, FILTER_NODE_MAGIC);
+    assert_int_equal(filter->magic, FILTER_MAGIC);
+    assert_null(atomic_load(&filters->trie.root->plus));
+    epoch_end(reader);
+}
+
 /* {a,+}^n with another end for each: without a bound the walk would double with each level. */
 static void work_of_a_walk_is_bounded_by_shapes(void **state)
 {
@@ -314,6 +348,8 @@ int main(void)
         TEST(each_kind_of_filter_moves_its_own_generation),
         TEST(removing_all_leaves_only_the_root),
         TEST(the_deepest_filter_is_walked),
+        TEST(the_stack_of_a_walk_suffices),
+        TEST(a_reader_may_stand_on_a_node_that_goes),
         TEST(work_of_a_walk_is_bounded_by_shapes),
         TEST(the_number_of_filters_is_bounded),
         TEST(bytes_are_counted_and_bounded),

@@ -179,6 +179,11 @@ static void results_live_to_the_end_of_the_section(void **state)
         assert_true(shard_set_has(&results[i]->any, 7));
     }
     assert_true(figures().pushed_out > 0);
+    assert_true(figures().bytes_retired > 0);
+    epoch_end(record);
+    epoch_begin(record);
+    (void)match("topic/0");
+    assert_true(figures().bytes_retired < 1000);
 }
 
 static void the_table_grows_when_topics_push_each_other_out(void **state)
@@ -196,6 +201,27 @@ static void the_table_grows_when_topics_push_each_other_out(void **state)
     }
     assert_true(figures().entries >= 16384);
     assert_true(figures().hits > 20000);
+}
+
+static void growing_keeps_what_was_there(void **state)
+{
+    (void)state;
+    uint32_t last = 0;
+    char text[32];
+    while (figures().entries == MATCH_ENTRIES_FIRST) {
+        snprintf(text, sizeof text, "topic/%u", ++last);
+        epoch_begin(record);
+        (void)match(text);
+        epoch_end(record);
+    }
+    uint64_t hits = figures().hits;
+    for (uint32_t i = last - 999; i <= last; i++) {
+        snprintf(text, sizeof text, "topic/%u", i);
+        epoch_begin(record);
+        (void)match(text);
+        epoch_end(record);
+    }
+    assert_in_range(figures().hits - hits, 700, 1000);
 }
 
 static void bytes_kept_are_bounded(void **state)
@@ -290,6 +316,7 @@ int main(void)
         TEST(other_changes_do_not_empty_the_cache),
         TEST(results_live_to_the_end_of_the_section),
         TEST(the_table_grows_when_topics_push_each_other_out),
+        TEST(growing_keeps_what_was_there),
         TEST(bytes_kept_are_bounded),
         TEST(a_huge_result_is_not_kept),
         TEST(groups_are_found_and_notice_their_end),

@@ -109,6 +109,20 @@ static void objects_with_one_hash_stay_apart(void **state)
     check_all();
 }
 
+/* The word of a removed place has the tag 0, which an object may have as well. */
+static void a_removed_place_is_never_taken_for_an_object(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        items[i].hash = UINT64_C(0x1234); /* segment 0, tag 0 */
+        put(&items[i]);
+    }
+    take(&items[0]);
+    check_all();
+    take(&items[1]);
+    check_all();
+}
+
 static void memory_follows_the_number_of_objects(void **state)
 {
     (void)state;
@@ -198,9 +212,13 @@ static void without_memory_nothing_happens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_put_in_is_found_until_taken_out), TEST(objects_with_one_hash_stay_apart),
-        TEST(memory_follows_the_number_of_objects),    TEST(removed_places_are_used_again),
-        TEST(a_reader_keeps_the_array_it_has),         TEST(each_visits_everything_once),
+        TEST(what_is_put_in_is_found_until_taken_out),
+        TEST(objects_with_one_hash_stay_apart),
+        TEST(a_removed_place_is_never_taken_for_an_object),
+        TEST(memory_follows_the_number_of_objects),
+        TEST(removed_places_are_used_again),
+        TEST(a_reader_keeps_the_array_it_has),
+        TEST(each_visits_everything_once),
         TEST(without_memory_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "retained_fixture.h"
+#include "retained_tree.h"
 
 static enum rc drop(const char *topic, uint64_t *out_version)
 {
@@ -145,6 +146,23 @@ static void bytes_return_to_where_they_were(void **state)
     assert_true(retained_bytes(store) < 150 * 1024);
 }
 
+/* A parent that had many children must not keep room for them. */
+static void lists_of_children_shrink(void **state)
+{
+    (void)state;
+    char topic[32];
+    for (uint32_t i = 0; i < 3000; i++) {
+        snprintf(topic, sizeof topic, "a/%u", i);
+        (void)fixture_set(topic, i);
+    }
+    for (uint32_t i = 0; i < 2990; i++) {
+        snprintf(topic, sizeof topic, "a/%u", i);
+        assert_int_equal(drop(topic, NULL), RC_OK);
+    }
+    assert_true(store->tree_bytes < 5000);
+    assert_int_equal(fixture_get("a/2999"), 2999);
+}
+
 static void a_value_lives_while_somebody_reads_it(void **state)
 {
     (void)state;
@@ -179,12 +197,14 @@ static void every_failed_allocation_leaves_all_as_it_was(void **state)
         for (uint64_t good = 0; version == 0; good++) {
             uint64_t bytes = retained_bytes(store);
             uint64_t count = retained_count(store);
+            uint64_t nodes = store->edges.live;
             int64_t before = fixture_get(topics[t]);
             (void)mem_fail_after(good);
             version = fixture_set(topics[t], 5);
             (void)mem_fail_after(UINT64_MAX);
             if (version == 0) {
                 assert_int_equal(retained_count(store), count);
+                assert_int_equal(store->edges.live, nodes);
                 assert_true(retained_bytes(store) <= bytes + 4 * 64);
                 assert_int_equal(fixture_get(topics[t]), before);
             }
@@ -204,6 +224,7 @@ int main(void)
         TEST(at_the_limit_of_values_only_new_topics_are_refused),
         TEST(at_the_limit_of_bytes_only_new_topics_are_refused),
         TEST(bytes_return_to_where_they_were),
+        TEST(lists_of_children_shrink),
         TEST(a_value_lives_while_somebody_reads_it),
         TEST(every_failed_allocation_leaves_all_as_it_was),
     };

@@ -119,6 +119,24 @@ static void a_budget_bounds_each_slice(void **state)
     retained_cursor_fini(&cursor);
 }
 
+/* Without '#' nothing below the filter's last level is looked at. */
+static void a_walk_does_not_go_deeper_than_its_filter(void **state)
+{
+    (void)state;
+    char topic[32];
+    (void)fixture_set("a/b", 5000 % NUMBERS);
+    for (uint32_t i = 0; i < 500; i++) {
+        snprintf(topic, sizeof topic, "a/b/%u", i);
+        (void)fixture_set(topic, i);
+    }
+    struct tour tour = {.refuse_after = UINT32_MAX};
+    struct retained_cursor cursor;
+    assert_int_equal(retained_cursor_init(&cursor, bytes_of_text("a/+")), RC_OK);
+    assert_int_equal(retained_walk(store, record, &cursor, 3, tour_visit, &tour), RC_OK);
+    assert_int_equal(tour.total, 1);
+    retained_cursor_fini(&cursor);
+}
+
 static void what_is_not_taken_comes_again_first(void **state)
 {
     (void)state;
@@ -159,6 +177,39 @@ static void a_visitor_may_have_values_deleted(void **state)
     tour = tour_all("#", 50);
     for (uint32_t i = 0; i < 200; i++)
         assert_int_equal(tour.visits[i], i % 2 == 0);
+}
+
+static enum retained_verdict destroyer_visit(void *context, void *value, uint64_t version)
+{
+    struct epoch_record *other = context;
+    (void)value;
+    (void)version;
+    char topic[32];
+    for (uint32_t i = 0; i < 20; i++) {
+        snprintf(topic, sizeof topic, "a/%u", i);
+        (void)retained_delete(store, other, bytes_of_text(topic), NULL);
+    }
+    for (int i = 0; i < 8; i++)
+        (void)epoch_poll(other);
+    return RETAINED_TAKEN;
+}
+
+/* Another thread, here only another record, deletes everything while a slice stands in it. */
+static void a_slice_keeps_what_it_stands_on(void **state)
+{
+    (void)state;
+    struct epoch_record *other = epoch_register(domain);
+    char topic[32];
+    for (uint32_t i = 0; i < 20; i++) {
+        snprintf(topic, sizeof topic, "a/%u", i);
+        (void)fixture_set(topic, i);
+    }
+    struct retained_cursor cursor;
+    assert_int_equal(retained_cursor_init(&cursor, bytes_of_text("#")), RC_OK);
+    enum rc rc = retained_walk(store, record, &cursor, 100, destroyer_visit, other);
+    assert_int_equal(rc, RC_OK);
+    assert_int_equal(retained_count(store), 0);
+    retained_cursor_fini(&cursor);
 }
 
 /* Between slices the node visited last, its parents and its neighbours vanish. */
@@ -265,8 +316,10 @@ int main(void)
         TEST(mqtt_4_7_1_a_walk_finds_what_the_standard_says),
         TEST(mqtt_4_7_2_1_leading_wildcard_does_not_match_dollar),
         TEST(a_budget_bounds_each_slice),
+        TEST(a_walk_does_not_go_deeper_than_its_filter),
         TEST(what_is_not_taken_comes_again_first),
         TEST(a_visitor_may_have_values_deleted),
+        TEST(a_slice_keeps_what_it_stands_on),
         TEST(the_place_is_found_again_after_deletions),
         TEST(a_topic_set_again_may_be_seen_again_but_others_once),
         TEST(the_deepest_topic_is_walked),

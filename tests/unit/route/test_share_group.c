@@ -122,6 +122,27 @@ static void places_keep_their_order_through_changes(void **state)
     assert_true(atomic_load(&group->places)->capacity <= 8);
 }
 
+static void a_reader_keeps_the_places_it_has(void **state)
+{
+    (void)state;
+    struct epoch_record *reader = epoch_register(domain);
+    members[0] = fixture_join("t", "g", 0, 0, true);
+    const struct share_group *group = members[0]->group;
+    epoch_begin(reader);
+    const struct share_places *places = atomic_load(&group->places);
+    uint32_t capacity = places->capacity;
+    for (uint32_t i = 1; i < MEMBERS; i++)
+        members[i] = fixture_join("t", "g", i, 0, true);
+    filter_index_group_leave(filters, record, members[0]);
+    for (int i = 0; i < 8; i++)
+        (void)epoch_poll(record);
+    assert_ptr_not_equal(atomic_load(&group->places), places);
+    assert_int_equal(places->capacity, capacity);
+    assert_int_equal(members[0]->magic, SHARE_MEMBER_MAGIC);
+    epoch_end(reader);
+    members[0] = members[1];
+}
+
 static void round_robin_goes_round_for_each_publisher(void **state)
 {
     (void)state;
@@ -170,6 +191,19 @@ static void random_reaches_all_evenly(void **state)
         seen[pick_for(7, NULL)->session.slot]++;
     for (uint32_t i = 0; i < MEMBERS; i++)
         assert_in_range(seen[i], 850, 1150);
+}
+
+static void random_is_even_beside_members_not_connected(void **state)
+{
+    (void)state;
+    join_all(SHARE_RANDOM);
+    for (uint32_t i = 0; i < MEMBERS / 2; i++)
+        filter_index_member_set_connected(filters, members[i], false);
+    unsigned seen[MEMBERS] = {0};
+    for (unsigned i = 0; i < 500 * MEMBERS; i++)
+        seen[pick_for(7, NULL)->session.slot]++;
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        assert_in_range(seen[i], i < MEMBERS / 2 ? 0 : 850, i < MEMBERS / 2 ? 0 : 1150);
 }
 
 static void sticky_stays_until_the_member_is_gone(void **state)
@@ -289,10 +323,12 @@ int main(void)
         TEST(strategies_have_names),
         TEST(terms_are_kept_whole),
         TEST(places_keep_their_order_through_changes),
+        TEST(a_reader_keeps_the_places_it_has),
         TEST(round_robin_goes_round_for_each_publisher),
         TEST(round_robin_begins_at_random_members),
         TEST(round_robin_per_group_has_one_counter),
         TEST(random_reaches_all_evenly),
+        TEST(random_is_even_beside_members_not_connected),
         TEST(sticky_stays_until_the_member_is_gone),
         TEST(local_prefers_the_publishing_shard),
         TEST(hashes_decide_alone),
