@@ -233,10 +233,10 @@ void ring_sendmsg(struct ring *ring, uint64_t token, int fd, const struct msghdr
     io_uring_sqe_set_data64(sqe, token);
 }
 
-void ring_cancel(struct ring *ring, uint64_t token, int fd)
+void ring_cancel(struct ring *ring, uint64_t token, uint64_t target)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
-    io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+    io_uring_prep_cancel64(sqe, target, 0);
     io_uring_sqe_set_data64(sqe, token);
 }
 

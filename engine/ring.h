@@ -65,8 +65,11 @@ void ring_send(struct ring *ring, uint64_t token, int fd, struct bytes data);
 /* Sends a gathered message; `message` and all it points to must stay until the completion. */
 void ring_sendmsg(struct ring *ring, uint64_t token, int fd, const struct msghdr *message);
 
-/* Cancels every request on `fd`; the cancelled ones complete on their own, then `token` does. */
-void ring_cancel(struct ring *ring, uint64_t token, int fd);
+/*
+ * Cancels the request that carries the token `target`, and no other of its descriptor: a send under
+ * way must not be torn. That request completes on its own, and the cancellation with `token`.
+ */
+void ring_cancel(struct ring *ring, uint64_t token, uint64_t target);
 
 /* Becomes readable again and again (multishot poll). */
 void ring_poll(struct ring *ring, uint64_t token, int fd);

@@ -62,6 +62,7 @@ static void shard_on_completion(struct shard *shard, const struct completion *co
     CHECK(kind < OP_COUNT);
     switch (kind) {
     case OP_NONE:
+    case OP_CANCEL:
         return;
     case OP_WAKE:
         shard_on_wake(shard, completion);

@@ -175,7 +175,8 @@ void input_pause(struct conn *conn)
     net_count(net, STAT_PAUSES, 1);
     list_push_back(&net->paused, &conn->waiting);
     if (conn->recv_armed)
-        ring_cancel(net->shard->ring, op_token(OP_CANCEL, 0, 0), conn->fd);
+        ring_cancel(net->shard->ring, op_token(OP_CANCEL, 0, 0),
+                    op_token(OP_RECV, conn->handle.slot, conn->handle.generation));
 }
 
 static void input_resume(struct net *net, struct conn *conn)

@@ -27,3 +27,25 @@ def test_publishers_of_a_pressed_shard_are_paused_and_go_on(t):
     for publisher in publishers:
         for number in range(20):
             publisher.expect(PUBACK, packet_id=number + 1)
+
+
+@private(bystander=False)
+@options(limits={"mail_overflow_bytes": "64KB"})
+def test_a_publisher_that_is_paused_keeps_what_is_being_sent_to_it(t):
+    """Pausing a publisher stops the receive and leaves the send alone that waits for the client
+    to read."""
+    subscribers = [t.subscriber(t.topic("x"), suffix=f"s{n}", qos=1) for n in range(COUNT)]
+    publishers = [t.subscriber(t.topic("y"), suffix=f"p{n}") for n in range(COUNT)]
+    filler = t.connect("filler")
+    for number in range(8):
+        filler.publish(t.topic("y"), bytes([number]) * 900000, qos=1)
+    for publisher in publishers:
+        publisher.send(b"".join(publish(t.topic("x"), b"%05d" % n * 2000, qos=1, packet_id=n + 1)
+                                for n in range(20)))
+    for subscriber in subscribers:
+        subscriber.take_all(20 * COUNT)
+    for publisher in publishers:
+        for number in range(8):
+            publisher.wait(PUBLISH, topic=t.topic("y"), payload=bytes([number]) * 900000)
+        for number in range(20):
+            publisher.wait(PUBACK, packet_id=number + 1)
