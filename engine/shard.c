@@ -160,7 +160,10 @@ void shard_turn(struct shard *shard, bool may_sleep)
     for (unsigned i = 0; i < ARRAY_LEN(shard->runtime->tables.turn_end); i++)
         if (shard->runtime->tables.turn_end[i] != NULL)
             busy |= shard->runtime->tables.turn_end[i](shard);
+    bool pressed = mail_pressed_any(shard->port);
     mail_flush(shard->port, shard_wake, shard);
+    /* Who waited for the pressure to end is served by the hooks of the next turn. */
+    busy |= pressed && !mail_pressed_any(shard->port);
     epoch_end(shard->epoch);
     epoch_poll(shard->epoch);
 

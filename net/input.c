@@ -195,7 +195,7 @@ static void input_resume(struct net *net, struct conn *conn)
         conn_receive(conn);
 }
 
-void input_resume_all(struct net *net)
+bool input_resume_all(struct net *net)
 {
     struct list_node waiting;
     struct list_node *node;
@@ -206,12 +206,13 @@ void input_resume_all(struct net *net)
             conn_receive(CONTAINER_OF(node, struct conn, waiting));
     }
     if (list_is_empty(&net->paused) || mail_pressed_any(net->shard->port))
-        return;
+        return false;
     list_init(&waiting);
     list_splice_back(&waiting, &net->paused);
     /* A connection that pauses again goes to net->paused, not to the list walked here. */
     while ((node = list_first(&waiting)) != NULL)
         input_resume(net, CONTAINER_OF(node, struct conn, waiting));
+    return true;
 }
 
 /* The receive ended without data. */

@@ -30,8 +30,11 @@ void input_feed(struct conn *conn, struct bytes data);
 /* Stops reading from the connection until input_resume_all. */
 void input_pause(struct conn *conn);
 
-/* Takes up the paused connections, once no shard is pressed, and the starved ones. */
-void input_resume_all(struct net *net);
+/*
+ * Takes up the paused connections, once no shard is pressed, and the starved ones. True if paused
+ * ones were taken up: they may have left work for the hooks of the next turn.
+ */
+bool input_resume_all(struct net *net);
 
 /*
  * Handles one packet (dispatch.c). False: stop here, the connection was closed, handed over or

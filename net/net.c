@@ -55,9 +55,9 @@ static bool net_turn_end(struct shard *shard)
     net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
     bool more = false;
     if (!list_is_empty(&net->starved) || !list_is_empty(&net->paused))
-        input_resume_all(net);
+        more = input_resume_all(net);
     if (net->draining && !net->drained)
-        more = net_drain_slice(net);
+        more |= net_drain_slice(net);
     send_flush(net);
     if (net->draining && !net->drained)
         net_drain_report(net);

@@ -7,7 +7,7 @@ shards, there are eight of each: the home of a client is a keyed hash of its ide
 import time
 
 from harness import options, private
-from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, ack, publish
+from mqtt_wire import PUBACK, PUBLISH, disconnect, publish
 
 COUNT = 8
 
@@ -49,3 +49,19 @@ def test_a_publisher_that_is_paused_keeps_what_is_being_sent_to_it(t):
             publisher.wait(PUBLISH, topic=t.topic("y"), payload=bytes([number]) * 900000)
         for number in range(20):
             publisher.wait(PUBACK, packet_id=number + 1)
+
+
+@private()
+@options(limits={"mail_overflow_bytes": "64KB"})
+def test_the_will_of_a_paused_publisher_comes_at_once(t):
+    """DISCONNECT 0x04 behind the pause causes work for the end of a turn: it must not wait until
+    something else wakes the shard."""
+    watcher = t.subscriber(t.topic("will"), suffix="watcher")
+    for number in range(COUNT):
+        t.subscriber(t.topic("x"), suffix=f"s{number}")
+    for number in range(COUNT):
+        will = {"topic": t.topic("will"), "payload": b"%d" % number}
+        publisher = t.connect(f"p{number}", will=will)
+        publisher.send(b"".join(publish(t.topic("x"), bytes(10000)) for _ in range(60)) +
+                       disconnect(4))
+        watcher.take(t.topic("will"), b"%d" % number, timeout=0.5)
