@@ -15,7 +15,7 @@
 #include "share_dispatch.h"
 
 /* Filters of one match that go to one shard at once; more go by an allocated array. */
-#define PUBLISH_IDS_LOCAL 256
+#define PUBLISH_IDS_LOCAL 64
 
 /* A retained message is a message of its own: its expiry may differ and RETAIN is set. */
 static void publish_retain_set(struct router *router, const struct pub *pub)
@@ -93,9 +93,11 @@ static bool publish_mail(struct router *router, struct pub *pub, const struct ma
     return true;
 }
 
-static bool publish_local(struct router *router, struct pub *pub, const struct match_result *result)
+/* Several filters matched: those with a subscriber here, gathered. */
+static bool publish_local_many(struct router *router, struct pub *pub,
+                               const struct match_result *result)
 {
-    struct filter_id few[PUBLISH_IDS_LOCAL];
+    struct filter_id few[PUBLISH_IDS_LOCAL] = {{0}};
     struct filter_id *ids = few;
     if (result->filters_len > PUBLISH_IDS_LOCAL) {
         ids = mem_alloc(result->filters_len * sizeof(*ids));
@@ -106,6 +108,14 @@ static bool publish_local(struct router *router, struct pub *pub, const struct m
     deliver_filters(router, pub, ids, count);
     if (ids != few)
         mem_free(ids);
+    return true;
+}
+
+static bool publish_local(struct router *router, struct pub *pub, const struct match_result *result)
+{
+    if (UNLIKELY(result->filters_len > 1))
+        return publish_local_many(router, pub, result);
+    deliver_filters(router, pub, &result->filters[0].id, 1);
     return true;
 }
 
