@@ -150,7 +150,7 @@ int main(int argc, char **argv)
     char uri[128];
     if (argc != 5)
         fail("usage: paho_async HOST PORT VERSION PREFIX", argc);
-    version = atoi(argv[3]);
+    version = (int)strtol(argv[3], NULL, 10);
     snprintf(uri, sizeof uri, "tcp://%s:%s", argv[1], argv[2]);
     snprintf(topic, sizeof topic, "%s/topic", argv[4]);
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;

@@ -110,7 +110,7 @@ int main(int argc, char **argv)
     char uri[128], text[64];
     if (argc != 5)
         fail("usage: paho_sync HOST PORT VERSION PREFIX", argc);
-    version = atoi(argv[3]);
+    version = (int)strtol(argv[3], NULL, 10);
     snprintf(uri, sizeof uri, "tcp://%s:%s", argv[1], argv[2]);
     snprintf(topic, sizeof topic, "%s/topic", argv[4]);
     MQTTClient_createOptions create = MQTTClient_createOptions_initializer;
