@@ -184,13 +184,25 @@ void outbound_deliver_kept(struct router *router, struct session *session, struc
     outbound_queue(router, session, msg, aux, qos, 0);
 }
 
+/*
+ * The first entry behind `entry` that this connection has not seen yet, 0 if there is none. One in
+ * between may have been acknowledged before its turn came.
+ */
+static uint16_t outbound_resend_after(const struct session *session,
+                                      const struct inflight_entry *entry)
+{
+    do
+        entry = inflight_next(&session->inflight, entry);
+    while (entry != NULL && (entry->flags & OUTBOUND_RESEND) == 0);
+    return entry == NULL ? 0 : entry->packet_id;
+}
+
 /* Sends the next entry that this connection has not seen yet; false if the output has no room. */
 static bool outbound_resend_next(struct router *router, struct session *session)
 {
     struct inflight_entry *entry = inflight_find(&session->inflight, session->resend_id);
     CHECK(entry != NULL && (entry->flags & OUTBOUND_RESEND) != 0);
-    struct inflight_entry *next = inflight_next(&session->inflight, entry);
-    uint16_t next_id = next == NULL ? 0 : next->packet_id;
+    uint16_t next_id = outbound_resend_after(session, entry);
     if (entry->state == INFLIGHT_WAIT_PUBCOMP) {
         if (!router->sink->has_room(session->conn))
             return false;
@@ -211,7 +223,7 @@ static bool outbound_resend_next(struct router *router, struct session *session)
     }
     session->resend_count--;
     session->resend_id = next_id;
-    CHECK(session->resend_count == 0 || next_id != 0);
+    CHECK((session->resend_count == 0) == (next_id == 0));
     return true;
 }
 
@@ -282,10 +294,8 @@ static void outbound_resend_skip(struct session *session, const struct inflight_
         return;
     CHECK(session->resend_count > 0);
     session->resend_count--;
-    if (session->resend_id == entry->packet_id) {
-        const struct inflight_entry *next = inflight_next(&session->inflight, entry);
-        session->resend_id = next == NULL ? 0 : next->packet_id;
-    }
+    if (session->resend_id == entry->packet_id)
+        session->resend_id = outbound_resend_after(session, entry);
 }
 
 static void outbound_complete(struct router *router, struct session *session,
@@ -425,7 +435,8 @@ uint32_t outbound_appetite(struct router *router, const struct session *session)
     if (session->conn == NULL || session->resend_count > 0 ||
         !router->sink->has_room(session->conn))
         return 0;
-    uint32_t queued = mqueue_count(&session->queue);
-    uint32_t window = session->inflight.window_max - session->inflight.count;
-    return queued >= window ? 0 : window - queued;
+    /* A resumed session may hold more than its new connection allows. */
+    uint64_t waiting = mqueue_count(&session->queue) + (uint64_t)session->inflight.count;
+    uint16_t window_max = session->inflight.window_max;
+    return waiting >= window_max ? 0 : (uint32_t)(window_max - waiting);
 }

@@ -4,10 +4,8 @@ The name of a test says what must hold. Where publisher and subscriber have to l
 shards, there are eight of each: the home of a client is a keyed hash of its identifier.
 """
 
-import time
-
-from harness import options, private
-from mqtt_wire import PUBACK, PUBLISH, disconnect, publish
+from harness import cases, options, private
+from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, ack, disconnect, publish
 
 COUNT = 8
 
@@ -65,3 +63,56 @@ def test_the_will_of_a_paused_publisher_comes_at_once(t):
         publisher.send(b"".join(publish(t.topic("x"), bytes(10000)) for _ in range(60)) +
                        disconnect(4))
         watcher.take(t.topic("will"), b"%d" % number, timeout=0.5)
+
+
+def kept_window(t, count):
+    """A QoS 2 session with `count` messages sent and not acknowledged, its connection lost."""
+    client = t.persistent("sub")
+    client.subscribe(t.topic("x"), qos=2)
+    publisher = t.connect("pub")
+    for number in range(count):
+        publisher.publish(t.topic("x"), b"%d" % number, qos=2)
+    ids = [client.expect(PUBLISH, qos=2).packet_id for _ in range(count)]
+    client.close()
+    return ids
+
+
+@cases([("from_the_back", [2, 0]), ("next_in_line", [2, 1]), ("all_but_the_first", [3, 2, 1])])
+def test_PUBREC_before_the_message_is_sent_again(t, order):
+    """A session resumed with Receive Maximum 1 has most of its window still to be sent again. The
+    client acknowledges from its memory what this connection has not sent yet."""
+    ids = kept_window(t, 5)
+    client = t.persistent("sub", props={"receive_maximum": 1})
+    first = client.expect(PUBLISH, packet_id=ids[0], dup=True)
+    for place in order:
+        client.send(ack(PUBREC, ids[place]))
+        client.expect(PUBREL, packet_id=ids[place])
+    if 0 not in order:
+        client.send(ack(PUBREC, first.packet_id))
+        client.expect(PUBREL, packet_id=ids[0])
+    for place in {0, *order}:
+        client.send(ack(PUBCOMP, ids[place]))
+    for place in set(range(5)) - {0, *order}:
+        client.take(packet_id=ids[place], dup=True)
+    t.quiet(client)
+
+
+@options(max_mqueue_len=10)
+def test_retained_messages_wait_for_a_window_that_is_more_than_full(t):
+    """A resumed session may hold more than its new Receive Maximum allows. That leaves no room
+    for retained messages, which then have to wait outside of the queue."""
+    retainer = t.connect("retainer")
+    for number in range(30):
+        retainer.publish(t.topic(f"kept/{number}"), b"kept", qos=1, retain=True)
+    ids = kept_window(t, 5)
+    client = t.persistent("sub", props={"receive_maximum": 1})
+    client.expect(PUBLISH, packet_id=ids[0], dup=True)
+    for packet_id in reversed(ids):
+        client.send(ack(PUBREC, packet_id))
+        client.expect(PUBREL, packet_id=packet_id)
+    client.subscribe(t.topic("kept/#"), qos=1)
+    client.ping()
+    for packet_id in ids:
+        client.send(ack(PUBCOMP, packet_id))
+    got = client.take_all(30)
+    t.equal(len({packet.topic for packet in got}), 30)
