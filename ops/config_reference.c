@@ -72,8 +72,10 @@ static const char config_reference_introduction[] =
     "- `infinity` means no limit where a key allows it, `disabled` that it is off.\n"
     "- Booleans: `true` and `false`.\n"
     "\n"
-    "Every value may stand in quotes. Keys marked *reload* can take a new value while the broker "
-    "runs; a new value of the others needs a restart.\n";
+    "Every value may stand in quotes. Keys marked *reload* are made to take a new value while the "
+    "broker runs. This version does not reload yet (SIGHUP is kept for it): every new value needs "
+    "a "
+    "restart.\n";
 
 static void config_reference_row(const struct config_key *key, FILE *out)
 {

@@ -162,7 +162,7 @@
 #define CONFIG_LOG_TABLE(X) \
     X(level, LOG_LEVEL, 0, 0, "info", NUMBER, RELOAD, \
       "Least important messages that are logged.") \
-    X(format, LOG_FORMAT, 0, 0, "auto", NUMBER, RELOAD, \
+    X(format, LOG_FORMAT, 0, 0, "text", NUMBER, RELOAD, \
       "`auto` is text on a terminal and JSON elsewhere.")
 
 #define CONFIG_SHUTDOWN_TABLE(X) \

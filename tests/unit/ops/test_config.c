@@ -55,7 +55,7 @@ static void defaults(void **state)
     assert_int_equal(try_config.shards.count, 0);
     assert_int_equal(try_config.shards.cpus.num, 0);
     assert_int_equal(try_config.log.level, LOG_INFO);
-    assert_int_equal(try_config.log.format, CONFIG_LOG_AUTO);
+    assert_int_equal(try_config.log.format, CONFIG_LOG_TEXT);
     assert_int_equal(try_config.shutdown.drain_timeout_ms, 5000);
     assert_string_equal(try_config.data_dir, "");
     assert_true(config_has_data_dir(&try_config));
