@@ -99,7 +99,8 @@ static enum retained_verdict feed_visit(void *context, void *value, uint64_t ver
         router_count(router, STAT_RETAINED_EXPIRED, 1);
         return RETAINED_DELETE;
     }
-    if (feed->left == 0)
+    /* A few large messages fill the output before the slice is used up. */
+    if (feed->left == 0 || !router->sink->has_room(feed->session->conn))
         return RETAINED_NOT_NOW;
     feed->left--;
     struct pub pub = msg->pub;

@@ -116,3 +116,16 @@ def test_retained_messages_wait_for_a_window_that_is_more_than_full(t):
         client.send(ack(PUBCOMP, packet_id))
     got = client.take_all(30)
     t.equal(len({packet.topic for packet in got}), 30)
+
+
+@cases([("0", 0), ("1", 1)])
+@options(limits={"connection_output_bytes": "64KB"}, max_mqueue_len=10)
+def test_large_retained_messages_wait_for_room_in_the_output(t, qos):
+    """A walk over retained messages goes at the pace of its reader, also where a few of them fill
+    the output of the connection."""
+    retainer = t.connect("retainer")
+    for number in range(30):
+        retainer.publish(t.topic(f"kept/{number}"), bytes(20000), qos=1, retain=True)
+    client = t.subscriber(t.topic("kept/#"), qos=qos)
+    got = client.take_all(30)
+    t.equal(len({packet.topic for packet in got}), 30)
