@@ -81,6 +81,19 @@ void feed_continue(struct router *router, struct session *session)
             list_push_back(&router->feeds, &feed->node);
 }
 
+void feed_end(struct router *router, struct session *session, struct bytes filter)
+{
+    (void)router;
+    struct feed *next;
+    for (struct feed *feed = session->feeds; feed != NULL; feed = next) {
+        CHECK_OBJ(feed, FEED_MAGIC);
+        next = feed->next;
+        struct bytes own = {.ptr = feed->cursor.filter, .len = feed->cursor.filter_len};
+        if (bytes_equal(own, filter))
+            feed_free(feed);
+    }
+}
+
 void feed_end_all(struct router *router, struct session *session)
 {
     (void)router;

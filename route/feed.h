@@ -29,6 +29,9 @@ MUST_USE enum rc feed_start(struct router *router, struct session *session, stru
 /* The session has room again. */
 void feed_continue(struct router *router, struct session *session);
 
+/* UNSUBSCRIBE: ends the feeds of this filter, whose messages would be new ones [MQTT-3.10.4-2]. */
+void feed_end(struct router *router, struct session *session, struct bytes filter);
+
 /* Ends all feeds of a session that ends. */
 void feed_end_all(struct router *router, struct session *session);
 

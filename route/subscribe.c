@@ -183,6 +183,8 @@ enum reason subscribe_remove(struct router *router, struct session *session,
     struct session_sub *sub = subscribe_find(router, session, parts);
     if (sub == NULL)
         return REASON_NO_SUBSCRIPTION_EXISTED;
+    if (sub->member == NULL)
+        feed_end(router, session, parts->filter);
     subscribe_drop(router, session, sub);
     router_count(router, STAT_UNSUBSCRIBED, 1);
     return REASON_SUCCESS;

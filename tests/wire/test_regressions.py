@@ -129,3 +129,21 @@ def test_large_retained_messages_wait_for_room_in_the_output(t, qos):
     client = t.subscriber(t.topic("kept/#"), qos=qos)
     got = client.take_all(30)
     t.equal(len({packet.topic for packet in got}), 30)
+
+
+def test_UNSUBSCRIBE_ends_what_is_left_of_the_retained_messages(t):
+    """Retained messages that were not yet on their way to the client are new messages, which
+    [MQTT-3.10.4-2] forbids after UNSUBACK."""
+    retainer = t.connect("retainer")
+    for number in range(10):
+        retainer.publish(t.topic(f"kept/{number}"), b"kept", qos=1, retain=True)
+        retainer.publish(t.topic(f"also/{number}"), b"also", qos=1, retain=True)
+    client = t.connect("sub", props={"receive_maximum": 1})
+    client.subscribe(t.topic("kept/#"), qos=1)
+    first = client.expect(PUBLISH)
+    client.subscribe(t.topic("also/#"), qos=1)
+    client.unsubscribe(t.topic("kept/#"))
+    client.send(ack(PUBACK, first.packet_id))
+    for _ in range(10):
+        client.take(payload="also")
+    t.quiet(client)
