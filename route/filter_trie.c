@@ -67,6 +67,7 @@ enum rc filter_trie_init(struct filter_trie *trie, const struct hash_key *key,
     if (rc != RC_OK)
         goto undo_edges;
     trie->magic = FILTER_TRIE_MAGIC;
+    trie->plus_hash = hash_fast(key, bytes_of_text("+"));
     trie->nodes = 1;
     trie->bytes = filter_node_size(0);
     return RC_OK;
@@ -154,7 +155,8 @@ static enum rc filter_trie_reach(struct filter_trie *trie, struct epoch_record *
                                  struct filter_node **out_node)
 {
     bool is_plus = level.len == 1 && level.ptr[0] == '+';
-    uint64_t hash = hash_mix(parent->hash, hash_fast(&trie->key, level));
+    uint64_t level_hash = is_plus ? trie->plus_hash : hash_fast(&trie->key, level);
+    uint64_t hash = hash_mix(parent->hash, level_hash);
     struct filter_node *node = is_plus ? atomic_load_explicit(&parent->plus, memory_order_relaxed)
                                        : filter_trie_child(trie, parent, level, hash);
     if (node != NULL) {

@@ -55,6 +55,7 @@ struct filter_trie {
     struct filter_node *root;    /* [I] */
     struct rcu_table edges;      /* [R] */
     struct filter_shapes shapes; /* [W] */
+    uint64_t plus_hash;          /* [I] of the level '+' */
     uint64_t nodes;              /* [W] */
     uint64_t bytes;              /* [W] of the nodes */
 };
@@ -89,6 +90,7 @@ struct filter_walk_level {
 /* A value: a node still to be visited, and how deep it stands. */
 struct filter_walk_frame {
     const struct filter_node *node;
+    uint64_t child_hash; /* of the literal child that the topic asks for; valid below the end */
     uint32_t depth;
 };
 

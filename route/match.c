@@ -182,10 +182,11 @@ static enum rc match_collect(struct match_cache *cache, struct bytes topic, uint
     const struct filter_index *index = cache->config.index;
     cache->filters_len = 0;
     cache->groups_len = 0;
+    rcu_table_prefetch(&index->table, hash);
+    enum rc rc = filter_walk_run_rcu(&cache->walk, &index->trie, topic);
     const struct filter *exact = filter_index_lookup(index, topic, hash);
-    enum rc rc = exact != NULL ? match_gather(cache, exact) : RC_OK;
-    if (rc == RC_OK)
-        rc = filter_walk_run_rcu(&cache->walk, &index->trie, topic);
+    if (rc == RC_OK && exact != NULL)
+        rc = match_gather(cache, exact);
     for (uint32_t i = 0; rc == RC_OK && i < cache->walk.found_len; i++)
         rc = match_gather(cache, cache->walk.found[i]);
     return rc;

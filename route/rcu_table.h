@@ -109,6 +109,14 @@ static inline struct rcu_table_probe rcu_table_probe_rcu(const struct rcu_table 
     return probe;
 }
 
+/* Asks for the first place of a hash, for a look-up that comes a little later. */
+static inline void rcu_table_prefetch(const struct rcu_table *table, uint64_t hash)
+{
+    struct rcu_table_probe probe = rcu_table_probe_rcu(table, hash);
+    if (probe.array != NULL)
+        __builtin_prefetch(&probe.array->word[probe.at & probe.mask]);
+}
+
 /* The next object whose hash may be the one asked for, or NULL. */
 static inline void *rcu_table_next(struct rcu_table_probe *probe)
 {
