@@ -2,8 +2,9 @@
  * topic.c -- checks of names and filters, the cut of share prefixes, the plain comparison.
  *
  * The check of a name looks for '+' and '#' and counts '/' in steps of 16 bytes where the machine
- * has SSE2 (every x86-64 does); a topic shorter than a step is copied to the stack and padded with
- * zero bytes, which are none of the three. Filters are rarer and are checked level by level.
+ * has SSE2 (every x86-64 does). The last step overlaps the one before, and its bytes seen already
+ * are shifted out of the count; a topic shorter than a step is filled up with zero bytes, which are
+ * none of the three. Filters are rarer and are checked level by level.
  *
  * Threads: pure functions, any.
  */
@@ -32,25 +33,57 @@ struct topic_scan {
 };
 
 #ifdef __SSE2__
-static inline void topic_scan_block(struct topic_scan *scan, __m128i block)
+/* Looks at the bytes of a block from number `from` on. */
+static inline void topic_scan_block(struct topic_scan *scan, __m128i block, uint32_t from)
 {
     __m128i plus = _mm_cmpeq_epi8(block, _mm_set1_epi8('+'));
     __m128i hash = _mm_cmpeq_epi8(block, _mm_set1_epi8('#'));
     __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('/'));
     scan->wildcards |= (uint32_t)_mm_movemask_epi8(_mm_or_si128(plus, hash));
-    scan->separators += (uint32_t)__builtin_popcount((unsigned)_mm_movemask_epi8(slash));
+    uint32_t slashes = (uint32_t)_mm_movemask_epi8(slash) >> from;
+    scan->separators += (uint32_t)__builtin_popcount(slashes);
+}
+
+static inline uint64_t topic_load(const uint8_t *ptr, uint32_t len)
+{
+    uint64_t word = 0;
+    memcpy(&word, ptr, len);
+    return word;
+}
+
+/* Fewer than 16 bytes, the rest zeroes: two loads that overlap where they must. */
+static inline __m128i topic_load_short(struct bytes text)
+{
+    uint64_t low = 0;
+    uint64_t high = 0;
+    if (text.len >= 8) {
+        low = topic_load(text.ptr, 8);
+        if (text.len > 8)
+            high = topic_load(text.ptr + text.len - 8, 8) >> (8 * (16 - text.len));
+    } else if (text.len >= 4) {
+        low = topic_load(text.ptr, 4);
+        low |= topic_load(text.ptr + text.len - 4, 4) >> (8 * (8 - text.len)) << 32;
+    } else {
+        for (uint32_t i = 0; i < text.len; i++)
+            low |= (uint64_t)text.ptr[i] << (8 * i);
+    }
+    return _mm_set_epi64x((long long)high, (long long)low);
 }
 
 static struct topic_scan topic_scan(struct bytes text)
 {
     struct topic_scan scan = {0, 0};
+    if (text.len < 16) {
+        topic_scan_block(&scan, topic_load_short(text), 0);
+        return scan;
+    }
     uint32_t at = 0;
     for (; at + 16 <= text.len; at += 16)
-        topic_scan_block(&scan, _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + at)));
+        topic_scan_block(&scan, _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + at)), 0);
     if (at < text.len) {
-        uint8_t rest[16] = {0};
-        memcpy(rest, text.ptr + at, text.len - at);
-        topic_scan_block(&scan, _mm_loadu_si128((const __m128i *)(const void *)rest));
+        const uint8_t *last = text.ptr + text.len - 16;
+        topic_scan_block(&scan, _mm_loadu_si128((const __m128i *)(const void *)last),
+                         at + 16 - text.len);
     }
     return scan;
 }
