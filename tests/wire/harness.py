@@ -217,5 +217,5 @@ class Context:
 
     def close(self):
         for client in self.clients:
-            client.close()
+            client.abandon()
         self.clients.clear()

@@ -118,7 +118,7 @@ class Client:
         if kind not in (PUBACK, PUBREC, PUBCOMP) or len(data) < 4:
             return
         packet_id = int.from_bytes(data[2:4], "big")
-        refused = kind == PUBREC and data[1] > 2 and data[4] >= 0x80
+        refused = kind == PUBREC and len(data) > 4 and data[1] > 2 and data[4] >= 0x80
         if kind in (PUBACK, PUBCOMP) or refused:
             self.unacked.pop(packet_id, None)
 
@@ -253,6 +253,7 @@ class Client:
                 if quietly:
                     raise Failure(f"expected the connection to close, got {got}")
         except Closed:
+            self.abandon()
             return self
         except TimedOut as error:
             raise Failure(f"expected the connection to close, got: {error}") from None
@@ -400,16 +401,29 @@ class Client:
         """DISCONNECT, then waits for the end of the stream: when this returns, the server has
         seen it, and a connection opened next cannot overtake it."""
         self.send(disconnect(reason, props))
-        deadline = time.monotonic() + self.timeout
+        self.await_end(self.timeout)
+
+    def await_end(self, timeout):
+        """Reads until the server has closed, or for so many seconds, and closes."""
+        deadline = time.monotonic() + timeout
         try:
             while True:
                 self.fill(deadline)
                 self.buffer.clear()
-        except (Closed, TimedOut):
-            self.close()
+        except (Closed, TimedOut, OSError, ValueError):
+            self.abandon()
 
     def close(self):
-        """Closes the socket, as a network failure would: no DISCONNECT."""
+        """Ends the stream without DISCONNECT and waits until the server has closed as well, so
+        that what comes next finds the connection gone."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        self.await_end(1.0)
+
+    def abandon(self):
+        """Closes the socket at once."""
         try:
             self.sock.close()
         except OSError:
@@ -418,4 +432,4 @@ class Client:
     def reset(self):
         """Ends the connection with a TCP reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.close()
+        self.abandon()

@@ -29,6 +29,8 @@ from broker import Broker, Unsupported  # noqa: E402
 from harness import Context, Skip, tests_of  # noqa: E402
 from mqtt_wire import Client, Failure  # noqa: E402
 
+GROUPS_AT_A_TIME = 4  # brokers with options of their own that run side by side
+
 
 def modules():
     names = sorted(name[:-3] for name in os.listdir(HERE)
@@ -65,7 +67,7 @@ class Runner:
         self.command = [arguments.mosquitto or arguments.sluiced]
         self.seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
         self.passed, self.failed, self.skipped = 0, [], {}
-        self.lock, self.local, self.bystanders = threading.Lock(), threading.local(), []
+        self.lock, self.local, self.bystanders = threading.Lock(), threading.local(), {}
 
     def report(self, name, shards, error=None, seconds=0.0):
         with self.lock:
@@ -87,7 +89,8 @@ class Runner:
             self.local.topic = f"bystander/{name}"
             client.subscribe(self.local.topic)
             self.local.bystander, self.local.broker, self.local.count = client, broker, 0
-            self.bystanders.append(client)
+            with self.lock:
+                self.bystanders.setdefault(broker, []).append(client)
         return client
 
     def check_bystander(self, broker):
@@ -98,7 +101,7 @@ class Runner:
             client.publish(self.local.topic, text)
             client.expect(3, topic=self.local.topic, payload=text)
         except (Failure, OSError) as error:
-            client.close()
+            client.abandon()
             self.local.bystander = None
             raise Failure(f"a bystander was disturbed: {error}") from None
 
@@ -126,26 +129,35 @@ class Runner:
             context.close()
         self.report(test.name, broker.shards, None, time.monotonic() - started)
 
-    def run_shared(self, tests, chosen, shards):
-        """Tests with equal options, module by module, against one process."""
-        broker = self.start(tests, chosen, shards)
-        if broker is None:
-            return
+    def batches(self, tests):
+        """(name, tests, how many at a time): first the slow ones of all modules, which mostly
+        wait, then module by module."""
+        slow = [test for test in tests if test.slow]
+        if slow:
+            yield "slow tests", slow, self.arguments.jobs * 3
         by_module = {}
         for test in tests:
-            by_module.setdefault(test.module.__name__, []).append(test)
-        with concurrent.futures.ThreadPoolExecutor(self.arguments.jobs) as pool:
-            for module, members in by_module.items():
+            if not test.slow:
+                by_module.setdefault(test.module.__name__, []).append(test)
+        for name, members in by_module.items():
+            yield name, members, self.arguments.jobs
+
+    def run_shared(self, tests, shards):
+        """Tests with equal options against one process; it is looked after between batches."""
+        broker = self.start(tests, tests[0].options, shards)
+        for name, members, jobs in self.batches(tests) if broker else ():
+            with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
                 list(pool.map(lambda test: self.run_test(test, broker), members))
-                wrong = broker.trouble()
-                if wrong:
-                    self.report(f"{module} (broker)", shards, wrong)
-                if not broker.alive():
-                    broker.stop()
-                    broker = self.start(tests, chosen, shards)
-                    if broker is None:
-                        return
-        self.finish(broker, chosen)
+            wrong = broker.trouble()
+            if wrong:
+                self.report(f"{name} (broker)", shards, wrong)
+            if not broker.alive():
+                broker.stop()
+                broker = self.start(tests, tests[0].options, shards)
+                if broker is None:
+                    return
+        if broker:
+            self.finish(broker, tests[0].options)
 
     def start(self, tests, chosen, shards, prlimit=None):
         try:
@@ -159,9 +171,10 @@ class Runner:
         return None
 
     def finish(self, broker, chosen):
-        for client in self.bystanders:
-            client.close()
-        self.bystanders.clear()
+        with self.lock:
+            mine = self.bystanders.pop(broker, [])
+        for client in mine:
+            client.abandon()
         wrong = broker.stop()
         if wrong:
             self.report(f"broker with options {chosen or '(none)'}", broker.shards, wrong)
@@ -185,8 +198,10 @@ class Runner:
             for test in tests:
                 if test.private is None:
                     groups.setdefault(repr(sorted(test.options.items(), key=str)), []).append(test)
-            for members in groups.values():
-                self.run_shared(members, members[0].options, shards)
+            if "[]" in groups:
+                self.run_shared(groups.pop("[]"), shards)
+            with concurrent.futures.ThreadPoolExecutor(GROUPS_AT_A_TIME) as pool:
+                list(pool.map(lambda members: self.run_shared(members, shards), groups.values()))
             for test in tests:
                 if test.private is not None:
                     self.run_private(test, shards)

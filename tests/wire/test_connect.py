@@ -536,9 +536,7 @@ def test_MQTT5_3_1_2_22_any_packet_keeps_alive(t):
                  lambda: client.subscribe(t.topic("y"))):
         client.expect_silence(1700)
         send()
-    client.expect_silence(1700)
     client.ping()
-    client.expect_error(0x8D, timeout=6)
 
 
 @slow
