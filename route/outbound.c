@@ -173,15 +173,16 @@ void outbound_deliver(struct router *router, struct session *session,
 }
 
 void outbound_deliver_kept(struct router *router, struct session *session, struct msg *msg,
-                           void *aux, uint8_t qos)
+                           void *aux, uint8_t qos, bool retain)
 {
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(qos == 1 || qos == 2);
+    uint16_t flags = retain ? OUTBOUND_RETAIN : 0;
     session->shared_seen = true;
     if (outbound_window_open(session) && mqueue_count(&session->queue) == 0 &&
-        outbound_window_send(router, session, msg, aux, qos, 0) != RC_FULL)
+        outbound_window_send(router, session, msg, aux, qos, flags) != RC_FULL)
         return;
-    outbound_queue(router, session, msg, aux, qos, 0);
+    outbound_queue(router, session, msg, aux, qos, flags);
 }
 
 /*

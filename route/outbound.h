@@ -45,7 +45,7 @@ void outbound_deliver(struct router *router, struct session *session,
  * `msg` and the aux.
  */
 void outbound_deliver_kept(struct router *router, struct session *session, struct msg *msg,
-                           void *aux, uint8_t qos);
+                           void *aux, uint8_t qos, bool retain);
 
 /* Client packets. `reason` of v5, REASON_SUCCESS otherwise. Unknown ids are ignored or answered. */
 void outbound_puback(struct router *router, struct session *session, uint16_t packet_id,

@@ -9,8 +9,9 @@
  *
  *   MAIL_PUBLISH   data. ptr: struct msg, one shared reference. count: filter ids; up to six stand
  *                  in words[], more in an allocated array whose address is words[0].
- *   MAIL_SHARED    data. ptr: struct msg, one shared reference. words: struct share_parcel's
- *                  address: one delivery for one member of a shared group.
+ *   MAIL_SHARED    data. ptr: struct msg, one shared reference: one delivery for one member of a
+ *                  shared group. words[0]: handle of its session, words[1]: address of the
+ *                  delivery_extra, words[2]: SUB_* of its subscription.
  *   MAIL_SHARE_UP  control. A member of a group connected: parked deliveries may move on.
  *                  words[0..1]: filter id, group number.
  *

@@ -36,17 +36,24 @@ static struct share_pick share_pick_of(const struct router *router, const struct
                                .exclude = exclude};
 }
 
-/* Delivers to a session of this shard. Takes over message reference and extra. */
+/*
+ * Delivers to a session of this shard with the options of its subscription. Takes over message
+ * reference and extra.
+ */
 static void share_deliver_here(struct router *router, struct session *session, struct msg *msg,
-                               struct delivery_extra *extra, uint8_t granted)
+                               struct delivery_extra *extra, uint8_t options)
 {
-    uint8_t qos = deliver_qos(router, msg->pub.qos, granted);
+    uint8_t qos = deliver_qos(router, msg->pub.qos, options & SUB_QOS_MASK);
+    bool retain = msg->pub.retain && (options & SUB_RETAIN_AS_IS) != 0;
     if (qos > 0) {
-        outbound_deliver_kept(router, session, msg, extra, qos);
+        outbound_deliver_kept(router, session, msg, extra, qos, retain);
         return;
     }
     struct pub pub = msg->pub;
-    struct outbound_copy copy = {.pub = &pub, .sub_ids = extra->ids, .sub_ids_count = extra->count};
+    struct outbound_copy copy = {.pub = &pub,
+                                 .sub_ids = extra->ids,
+                                 .sub_ids_count = extra->count,
+                                 .retain = retain};
     outbound_deliver(router, session, &copy);
     sub_ids_free(extra);
     msg_unref(msg, router->shard->id);
@@ -61,13 +68,13 @@ static void share_send(struct router *router, const struct share_member *member,
         struct session *session = slot_table_get(&router->sessions, member->session);
         /* A member leaves its groups before its session ends, and both happen on this shard. */
         CHECK(session != NULL);
-        share_deliver_here(router, session, msg, extra, terms.qos);
+        share_deliver_here(router, session, msg, extra, terms.options);
         return;
     }
     struct mail mail = {.kind = MAIL_SHARED, .ptr = msg, .weight = msg->size};
     memcpy(&mail.words[0], &member->session, sizeof(member->session));
     mail.words[1] = (uint64_t)(uintptr_t)extra;
-    mail.words[2] = terms.qos;
+    mail.words[2] = terms.options;
     msg_ref_shared(msg);
     shard_mail(router->shard, member->session.shard, MAIL_DATA, &mail);
     router_count(router, STAT_FORWARDED, 1);

@@ -147,3 +147,16 @@ def test_UNSUBSCRIBE_ends_what_is_left_of_the_retained_messages(t):
     for _ in range(10):
         client.take(payload="also")
     t.quiet(client)
+
+
+@cases([("0", 0), ("1", 1), ("2", 2)])
+def test_shared_subscription_keeps_RETAIN_where_it_asked_for_that(t, qos):
+    """Retain As Published holds for shared subscriptions too, wherever the member lives."""
+    for number in range(COUNT):
+        member = t.connect(f"s{number}")
+        member.subscribe((f"$share/g/{t.topic(f'kept{number}')}", qos | 0x08))
+        plain = t.connect(f"n{number}")
+        plain.subscribe((f"$share/h/{t.topic(f'kept{number}')}", qos))
+        t.connect(f"p{number}").publish(t.topic(f"kept{number}"), b"x", qos=qos, retain=True)
+        member.take(qos=qos, retain=True)
+        plain.take(qos=qos, retain=False)
