@@ -19,7 +19,7 @@
  * topic that begins with '$' [MQTT-4.7.2-1]. A node is visited at most once and a filter found at
  * most once. The number of nodes visited is bounded by shapes (filter_shape.h).
  *
- * Memory: 96 bytes and the level for a node, 14 in the table.
+ * Memory: 80 bytes and the level for a node, 14 in the table.
  *
  * Threads: filter_walk_*: any thread inside an epoch section, each with a walk of its own. The
  * rest: under the filter index's mutex.
