@@ -94,6 +94,7 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     memset(net, 0, sizeof(*net));
     net->magic = NET_MAGIC;
     net->shard = shard;
+    net->stats = shard->stats;
     net->router = router_of(shard);
     net->shared = shared;
     net->settings = shared->settings;

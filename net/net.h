@@ -83,6 +83,7 @@ struct fan_out_cache {
 struct net {
     uint32_t magic;
     struct shard *shard;
+    struct stats *stats; /* the shard's */
     struct router *router;
     struct net_shared *shared;
     const struct net_settings *settings; /* as of this turn */
@@ -114,7 +115,7 @@ static inline struct net *net_of(struct shard *shard)
 
 static inline void net_count(struct net *net, unsigned index, uint64_t amount)
 {
-    stat_add(net->shard->stats, index, amount);
+    stat_add(net->stats, index, amount);
 }
 
 /* Fills net's rows in the tables of the runtime. Main thread, before start. */

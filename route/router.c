@@ -53,6 +53,7 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
     memset(router, 0, sizeof(*router));
     router->magic = ROUTER_MAGIC;
     router->shard = shard;
+    router->stats = shard->stats;
     router->shared = shared;
     router->settings = shared->settings;
     router->sink = shared->sink;

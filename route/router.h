@@ -81,6 +81,7 @@ struct route_shared {
 struct router {
     uint32_t magic;                        /* [I] */
     struct shard *shard;                   /* [I] */
+    struct stats *stats;                   /* [I] the shard's */
     struct route_shared *shared;           /* [I] */
     const struct route_settings *settings; /* [O] as of this turn */
     const struct sink *sink;               /* [I] */
@@ -113,7 +114,7 @@ static inline struct router *router_of(struct shard *shard)
 
 static inline void router_count(struct router *router, unsigned index, uint64_t amount)
 {
-    stat_add(router->shard->stats, index, amount);
+    stat_add(router->stats, index, amount);
 }
 
 /* Fills the rows of route in the tables of the runtime. Main thread, before start. */
