@@ -185,6 +185,22 @@ static struct ck_ring *mail_ring(const struct mesh *mesh, shard_id from, shard_i
     return (struct ck_ring *)(void *)area;
 }
 
+void mesh_empty(struct mesh *mesh, mail_fn fn, void *context)
+{
+    CHECK_OBJ(mesh, MESH_MAGIC);
+    for (size_t pair = 0; pair < (size_t)mesh->endpoints * mesh->endpoints; pair++) {
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++) {
+            struct mail *records;
+            struct ck_ring *ring = mail_ring(mesh, (shard_id)(pair / mesh->endpoints),
+                                             (shard_id)(pair % mesh->endpoints),
+                                             (enum mail_class) class, &records);
+            struct mail mail;
+            while (ck_ring_dequeue_spsc_mail(ring, records, &mail))
+                fn(context, &mail);
+        }
+    }
+}
+
 struct mail_port *mail_port_create(struct mesh *mesh, shard_id self, struct stats *stats)
 {
     CHECK_OBJ(mesh, MESH_MAGIC);
@@ -197,6 +213,31 @@ struct mail_port *mail_port_create(struct mesh *mesh, shard_id self, struct stat
     port->mesh = mesh;
     port->stats = stats;
     return port;
+}
+
+static void mail_overflow_empty(struct mail_port *port, struct mail_overflow *overflow, mail_fn fn,
+                                void *context)
+{
+    while (overflow->first != NULL) {
+        struct mail_block *block = overflow->first;
+        for (; block->head < block->tail; block->head++) {
+            fn(context, &block->records[block->head]);
+            CHECK(overflow->records > 0 && port->overflow_count > 0);
+            overflow->records--;
+            port->overflow_count--;
+        }
+        overflow->first = block->next;
+        free(block);
+    }
+    overflow->last = NULL;
+}
+
+void mail_port_empty(struct mail_port *port, mail_fn fn, void *context)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    for (unsigned to = 0; to < port->mesh->endpoints; to++)
+        for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++)
+            mail_overflow_empty(port, &port->targets[to].overflow[class], fn, context);
 }
 
 void mail_port_destroy(struct mail_port *port)

@@ -63,7 +63,13 @@ typedef void (*mail_wake_fn)(void *context, shard_id target);
 /* NULL without memory. `endpoints` <= MAIL_ENDPOINTS_MAX. */
 struct mesh *mesh_create(unsigned endpoints);
 
-/* No port may exist any more. Records still in rings are dropped: drain them before. */
+/*
+ * Hands every record that is still in a ring to `fn`, so that what it owns is released: the end of
+ * a process leaves mail behind. No port may exist any more.
+ */
+void mesh_empty(struct mesh *mesh, mail_fn fn, void *context);
+
+/* No port may exist any more. Records still in rings are forgotten: mesh_empty comes before. */
 void mesh_destroy(struct mesh *mesh);
 
 unsigned mesh_endpoints(const struct mesh *mesh);
@@ -73,6 +79,11 @@ void mesh_set_limit(struct mesh *mesh, uint64_t limit_bytes);
 
 /* The port of endpoint `self`, for one thread. `stats` is borrowed. NULL without memory. */
 struct mail_port *mail_port_create(struct mesh *mesh, shard_id self, struct stats *stats);
+
+/* Hands every record in the overflow lists to `fn`, as mesh_empty does with those in the rings. */
+void mail_port_empty(struct mail_port *port, mail_fn fn, void *context);
+
+/* Records still in overflow lists are forgotten. */
 void mail_port_destroy(struct mail_port *port);
 
 /*

@@ -79,6 +79,14 @@ enum rc runtime_create(struct runtime **out, const struct runtime_options *optio
     return RC_OK;
 }
 
+static void runtime_drop_mail(void *context, const struct mail *mail)
+{
+    const struct runtime *runtime = context;
+    CHECK(mail->kind < SHARD_MAIL_KINDS_MAX);
+    if (runtime->tables.drops[mail->kind] != NULL)
+        runtime->tables.drops[mail->kind](mail);
+}
+
 void runtime_destroy(struct runtime *runtime)
 {
     if (runtime == NULL)
@@ -96,6 +104,8 @@ void runtime_destroy(struct runtime *runtime)
     free(runtime->shards);
     if (runtime->epoch != NULL)
         epoch_destroy(runtime->epoch);
+    if (runtime->mesh != NULL)
+        mesh_empty(runtime->mesh, runtime_drop_mail, runtime);
     mesh_destroy(runtime->mesh);
     runtime->magic = 0;
     free(runtime);
@@ -139,6 +149,8 @@ void shard_close(struct shard *shard)
     __atomic_store_n(&shard->ring_fd, -1, __ATOMIC_RELEASE);
     ring_destroy(shard->ring);
     shard->ring = NULL;
+    if (shard->port != NULL)
+        mail_port_empty(shard->port, runtime_drop_mail, shard->runtime);
     mail_port_destroy(shard->port);
     shard->port = NULL;
     timer_wheel_fini(&shard->timers);

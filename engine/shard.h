@@ -47,6 +47,9 @@ struct shard;
 typedef void (*shard_op_fn)(struct shard *shard, const struct completion *completion);
 typedef void (*shard_mail_fn)(struct shard *shard, const struct mail *mail);
 
+/* Releases what a record owns that nobody will receive any more. Any thread. */
+typedef void (*shard_drop_fn)(const struct mail *mail);
+
 /* Returns true if it has more to do at once, so that the shard must not sleep. */
 typedef bool (*shard_hook_fn)(struct shard *shard);
 
@@ -54,6 +57,7 @@ typedef bool (*shard_hook_fn)(struct shard *shard);
 struct shard_tables {
     shard_op_fn ops[OP_COUNT];
     shard_mail_fn mails[SHARD_MAIL_KINDS_MAX];
+    shard_drop_fn drops[SHARD_MAIL_KINDS_MAX]; /* NULL: records of this kind own nothing */
     bool (*start)(struct shard *shard); /* on the shard's thread; false: give up */
     void (*stop)(struct shard *shard);  /* on the shard's thread, after the last turn */
     shard_hook_fn turn_end[2];          /* in order: route, net */

@@ -81,6 +81,7 @@ void net_tables_fill(struct shard_tables *tables)
     tables->ops[OP_SEND] = send_on_completion;
     tables->mails[MAIL_HANDOVER] = handover_on_mail;
     tables->mails[MAIL_DRAIN] = net_on_drain;
+    tables->drops[MAIL_HANDOVER] = handover_drop;
     tables->turn_end[1] = net_turn_end;
 }
 

@@ -176,6 +176,13 @@ void publish_on_mail(struct shard *shard, const struct mail *mail)
     mem_free(array);
 }
 
+void publish_drop(const struct mail *mail)
+{
+    if (mail->count > ROUTE_MAIL_IDS_INLINE)
+        mem_free((void *)(uintptr_t)mail->words[0]);
+    msg_unref_shared(mail->ptr);
+}
+
 enum reason publish_inbound(struct router *router, struct session *session, struct pub *pub,
                             uint16_t packet_id)
 {

@@ -22,8 +22,9 @@
  */
 enum reason publish_route(struct router *router, struct pub *pub);
 
-/* A publication from another shard (MAIL_PUBLISH). */
+/* A publication from another shard (MAIL_PUBLISH), and one that nobody will receive any more. */
 void publish_on_mail(struct shard *shard, const struct mail *mail);
+void publish_drop(const struct mail *mail);
 
 /*
  * From a client, with packet id for QoS 1 and 2: what to answer in PUBACK or PUBREC. A QoS 2

@@ -40,6 +40,8 @@ void router_tables_fill(struct shard_tables *tables)
     tables->mails[MAIL_PUBLISH] = publish_on_mail;
     tables->mails[MAIL_SHARED] = share_on_mail;
     tables->mails[MAIL_SHARE_UP] = share_on_up;
+    tables->drops[MAIL_PUBLISH] = publish_drop;
+    tables->drops[MAIL_SHARED] = share_drop;
     tables->turn_end[0] = router_turn_end;
 }
 

@@ -50,10 +50,8 @@ static void share_deliver_here(struct router *router, struct session *session, s
         return;
     }
     struct pub pub = msg->pub;
-    struct outbound_copy copy = {.pub = &pub,
-                                 .sub_ids = extra->ids,
-                                 .sub_ids_count = extra->count,
-                                 .retain = retain};
+    struct outbound_copy copy = {
+        .pub = &pub, .sub_ids = extra->ids, .sub_ids_count = extra->count, .retain = retain};
     outbound_deliver(router, session, &copy);
     sub_ids_free(extra);
     msg_unref(msg, router->shard->id);
@@ -203,6 +201,12 @@ void share_on_mail(struct shard *shard, const struct mail *mail)
     router_count(router, STAT_DROP_SESSION_GONE, 1);
     sub_ids_free(extra);
     msg_unref(msg, shard->id);
+}
+
+void share_drop(const struct mail *mail)
+{
+    sub_ids_free((void *)(uintptr_t)mail->words[1]);
+    msg_unref_shared(mail->ptr);
 }
 
 void share_announce(struct router *router, const struct share_group *group, struct filter_id id)

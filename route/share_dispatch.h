@@ -43,7 +43,10 @@ void share_member_connected(struct router *router, struct share_member *member, 
 /* A member joined; as above. */
 void share_announce(struct router *router, const struct share_group *group, struct filter_id id);
 
+/* A delivery from another shard (MAIL_SHARED), and one that nobody will receive any more. */
 void share_on_mail(struct shard *shard, const struct mail *mail);
+void share_drop(const struct mail *mail);
+
 void share_on_up(struct shard *shard, const struct mail *mail);
 
 /* Drops what is parked, when the process stops. */

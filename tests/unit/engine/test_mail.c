@@ -385,6 +385,30 @@ static void *event_thread(void *argument)
     return event_play(1) ? ports[1] : NULL;
 }
 
+static void what_nobody_received_can_be_taken_back(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3 * RING_CONTROL; i++)
+        send(0, 1 + i % 2, MAIL_CONTROL, i, 0);
+    send(2, 2, MAIL_DATA, 3 * RING_CONTROL, 0);
+    mail_port_empty(ports[0], on_mail, NULL);
+    assert_int_equal(received_count, RING_CONTROL + 2);
+    assert_false(mail_has_overflow(ports[0]));
+    mail_port_empty(ports[0], on_mail, NULL);
+    assert_int_equal(received_count, RING_CONTROL + 2);
+    for (unsigned i = 0; i < ENDPOINTS; i++)
+        mail_port_destroy(ports[i]);
+    memset(ports, 0, sizeof(ports));
+    mesh_empty(mesh, on_mail, NULL);
+    assert_int_equal(received_count, 3 * RING_CONTROL + 1);
+    bool seen[3 * RING_CONTROL + 1] = {false};
+    for (unsigned i = 0; i < received_count; i++) {
+        assert_int_equal(received[i].words[0], ~received[i].words[1]);
+        assert_false(seen[received[i].words[0]]);
+        seen[received[i].words[0]] = true;
+    }
+}
+
 static void two_threads_never_miss_a_wake(void **state)
 {
     (void)state;
@@ -419,6 +443,7 @@ int main(void)
         TEST(a_sleeper_is_woken_once),
         TEST(whoever_is_awake_is_not_woken),
         TEST(nobody_sleeps_on_mail),
+        TEST(what_nobody_received_can_be_taken_back),
         TEST(two_threads_never_miss_a_wake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
