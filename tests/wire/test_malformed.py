@@ -437,12 +437,14 @@ def test_random_bytes_end_only_their_own_connection(t):
 
 @versions(4, 5)
 def test_bits_flipped_in_good_packets(t):
-    """Each packet with one bit flipped: whatever follows, the broker and others go on."""
-    base = [publish(t.topic("x"), b"m", qos=1, packet_id=3, version=t.version),
-            subscribe(4, [(t.topic("y"), 1)], version=t.version),
-            unsubscribe(5, [t.topic("y")], version=t.version), ack(PUBREL, 6), ack(PUBACK, 7)]
+    """Each packet with one bit flipped: whatever follows, the broker and others go on. The names
+    are such that a flipped bit cannot make them those of another test."""
+    topic = f"flipped/{t.prefix}"
+    base = [publish(topic, b"m", qos=1, packet_id=3, version=t.version),
+            subscribe(4, [(topic, 1)], version=t.version),
+            unsubscribe(5, [topic], version=t.version), ack(PUBREL, 6), ack(PUBACK, 7)]
     if t.version == 5:
-        base.append(publish(t.topic("x"), b"m", qos=2, packet_id=8, props=[
+        base.append(publish(topic, b"m", qos=2, packet_id=8, props=[
             ("message_expiry", 5), ("user", ("a", "b")), ("topic_alias", 1)]))
     for data in base:
         for _ in range(12):
@@ -455,8 +457,9 @@ def test_bits_flipped_in_good_packets(t):
 
 @versions(4, 5)
 def test_connect_with_bits_flipped(t):
-    data = connect(t.id("a"), version=t.version, will={"topic": t.topic("w"), "payload": b"x"},
-                   username="u", password="p")
+    name = f"flipped/{t.prefix}"
+    data = connect(name, version=t.version, will={"topic": name, "payload": b"x"}, username="u",
+                   password="p")
     for at in range(len(data)):
         client = t.socket()
         client.sock.send(data[:at] + bytes([data[at] ^ 1 << t.random.randrange(8)]) + data[at + 1:])
