@@ -3,7 +3,7 @@
  *
  *     CONNECT  open clients, up to the number allowed so far
  *     RUN      publish
- *     DRAIN    publish no more, receive and acknowledge what is under way
+ *     DRAIN    publish no more (but what an open loop has due), receive and acknowledge what is under way
  *     STOP     say goodbye and end
  *
  * The first failure of any worker is kept as a sentence; later ones are usually its echo.
@@ -14,6 +14,7 @@
 #define BENCH_CONTROL_H
 
 #include "check.h"
+#include "schedule.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,6 +24,9 @@ enum control_phase { CONTROL_CONNECT, CONTROL_RUN, CONTROL_DRAIN, CONTROL_STOP }
 struct control {
     _Atomic enum control_phase phase;
     _Atomic bool is_recording;        /* latencies go into the histograms */
+    _Atomic uint64_t measure_from_ns; /* with which slice 0 of the series begins */
+    uint64_t slice_ns;                /* of the series; set before any worker starts */
+    struct schedule schedule;         /* of an open loop; set before CONTROL_RUN */
     _Atomic uint64_t clients_allowed; /* clients whose number is below may connect */
     _Atomic bool has_failed;
     pthread_mutex_t mutex; /* for the sentence */

@@ -43,7 +43,7 @@ static void fleet_run_id(struct fleet *fleet)
     snprintf(fleet->run_id, sizeof(fleet->run_id), "%08x", number);
 }
 
-static struct client *fleet_publisher(const struct fleet *fleet, uint32_t number)
+struct client *fleet_publisher(const struct fleet *fleet, uint32_t number)
 {
     CHECK(number < fleet->num_publishers);
     return &fleet->clients[fleet->num_subscribers + number];
@@ -77,6 +77,12 @@ static void fleet_init_workers(struct fleet *fleet)
     }
 }
 
+/* Publishers are the last clients, on every worker, too. */
+static uint32_t fleet_num_before_publishers(const struct fleet *fleet)
+{
+    return fleet->num_clients - fleet->num_publishers;
+}
+
 /* Gives every worker the list of its clients, in the order of their numbers. */
 static void fleet_deal_clients(struct fleet *fleet)
 {
@@ -90,6 +96,8 @@ static void fleet_deal_clients(struct fleet *fleet)
     for (uint32_t i = 0; i < fleet->num_clients; i++) {
         struct worker *worker = fleet->clients[i].worker;
         worker->clients[worker->num_clients++] = &fleet->clients[i];
+        if (i < fleet_num_before_publishers(fleet))
+            worker->first_publisher = worker->num_clients;
     }
 }
 
@@ -259,7 +267,8 @@ void fleet_fini(struct fleet *fleet)
     for (uint32_t i = 0; i < fleet->num_workers; i++) {
         free(fleet->workers[i].clients);
         free(fleet->workers[i].lanes);
-        free(fleet->workers[i].latency);
+        free(fleet->workers[i].lateness);
+        series_part_fini(&fleet->workers[i].latency);
     }
     free(fleet->tallies);
     free(fleet->lanes);

@@ -55,6 +55,9 @@ void fleet_fini(struct fleet *fleet);
 bool fleet_size(const struct options *options, const struct scenario *scenario,
                 uint32_t *out_publishers, uint32_t *out_subscribers) MUST_USE;
 
+/* The client that is publisher `number`. */
+struct client *fleet_publisher(const struct fleet *fleet, uint32_t number);
+
 enum rc fleet_start(struct fleet *fleet) MUST_USE;
 
 /* Stops and joins the workers that were started. */

@@ -9,6 +9,7 @@
 #include "endpoint.h"
 #include "idle.h"
 #include "interrupt.h"
+#include "library.h"
 #include "options.h"
 #include "progress.h"
 #include "report.h"
@@ -78,7 +79,7 @@ static int load_scenario(const struct options *options, const struct endpoint *e
     int code = 0;
     if (options->json != NULL)
         code = load_write_json(result);
-    if (result->failure[0] != '\0' || !run_is_correct(result))
+    if (!run_is_ok(result))
         code = LOAD_EXIT_FAILED;
     free(result);
     return code;
@@ -89,6 +90,10 @@ int main(int argc, char *argv[])
     struct options options;
     struct endpoint endpoint;
     char error[512];
+    if (argc > 1 && (strcmp(argv[1], "list") == 0 || strcmp(argv[1], "--list") == 0)) {
+        library_list(stdout);
+        return 0;
+    }
     enum options_outcome outcome = options_parse(argc, argv, &options, error, sizeof(error));
     if (outcome == OPTIONS_HELP) {
         load_help(stdout);
@@ -106,6 +111,8 @@ int main(int argc, char *argv[])
         if (!fleet_size(&options, scenario, &num_publishers, &num_subscribers))
             return load_usage("these numbers of publishers and subscribers do not go together");
         num_clients = (uint64_t)num_publishers + num_subscribers;
+        if (options.window == 0)
+            options.window = schedule_window(options.rate, num_publishers);
     }
     if (!load_fits(&options, num_clients, error, sizeof(error)) ||
         endpoint_resolve(&endpoint, options.host, options.port, options.sources, num_clients, error,

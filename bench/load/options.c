@@ -9,6 +9,7 @@
  */
 #include "options.h"
 
+#include "library.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -26,14 +27,32 @@ enum options_kind {
     OPTIONS_CHOICE_IO,
 };
 
-enum options_where { OPTIONS_LOAD = 1, OPTIONS_IDLE = 2, OPTIONS_BOTH = 3 };
+/* The commands that know an option. */
+enum options_where {
+    OPTIONS_LOAD = 1,
+    OPTIONS_IDLE = 2,
+    OPTIONS_CONNECT = 4,
+    OPTIONS_RETAINED = 8,
+    OPTIONS_CLIENTS = OPTIONS_IDLE | OPTIONS_CONNECT,
+    OPTIONS_MESSAGES = OPTIONS_LOAD | OPTIONS_RETAINED,
+    OPTIONS_RUNS = OPTIONS_LOAD | OPTIONS_CONNECT | OPTIONS_RETAINED,
+    OPTIONS_ALL = 15,
+};
+
+static const struct {
+    const char *command;
+    enum options_where where;
+} options_commands[] = {
+    {"idle", OPTIONS_IDLE}, {"connect", OPTIONS_CONNECT}, {"retained", OPTIONS_RETAINED}};
 
 #define OPTIONS_SECOND UINT64_C(1000000000)
+
+#define OPTIONS_WINDOW_CLOSED 200
 
 struct options_row {
     const char *name;
     enum options_kind kind;
-    enum options_where where;
+    unsigned where; /* of enum options_where */
     size_t offset;
     uint64_t min;
     uint64_t max;
@@ -43,54 +62,75 @@ struct options_row {
 #define AT(field) offsetof(struct options, field)
 
 static const struct options_row options_rows[] = {
-    {"host", OPTIONS_TEXT, OPTIONS_BOTH, AT(host), 0, 0, "NAME  the broker (127.0.0.1)"},
-    {"port", OPTIONS_NUMBER, OPTIONS_BOTH, AT(port), 1, 65535, "PORT  its port (1883)"},
-    {"version", OPTIONS_NUMBER, OPTIONS_BOTH, AT(version), 4, 5, "4|5  MQTT 3.1.1 or 5.0 (4)"},
-    {"username", OPTIONS_TEXT, OPTIONS_BOTH, AT(username), 0, 0, "TEXT  for CONNECT"},
-    {"password", OPTIONS_SECRET, OPTIONS_BOTH, AT(password), 0, 0, "TEXT  for CONNECT"},
-    {"source", OPTIONS_TEXT, OPTIONS_BOTH, AT(sources), 0, 0,
+    {"host", OPTIONS_TEXT, OPTIONS_ALL, AT(host), 0, 0, "NAME  the broker (127.0.0.1)"},
+    {"port", OPTIONS_NUMBER, OPTIONS_ALL, AT(port), 1, 65535, "PORT  its port (1883)"},
+    {"version", OPTIONS_NUMBER, OPTIONS_ALL, AT(version), 4, 5, "4|5  MQTT 3.1.1 or 5.0 (4)"},
+    {"username", OPTIONS_TEXT, OPTIONS_ALL, AT(username), 0, 0, "TEXT  for CONNECT"},
+    {"password", OPTIONS_SECRET, OPTIONS_ALL, AT(password), 0, 0, "TEXT  for CONNECT"},
+    {"source", OPTIONS_TEXT, OPTIONS_ALL, AT(sources), 0, 0,
      "LIST  source addresses (127.0.0.x against a loopback broker and many clients)"},
-    {"topic-prefix", OPTIONS_TEXT, OPTIONS_BOTH, AT(topic_prefix), 0, 0,
+    {"topic-prefix", OPTIONS_TEXT, OPTIONS_ALL, AT(topic_prefix), 0, 0,
      "TEXT  first levels of every topic (bench)"},
-    {"keep-alive", OPTIONS_NUMBER, OPTIONS_BOTH, AT(keep_alive_s), 0, 65535,
+    {"keep-alive", OPTIONS_NUMBER, OPTIONS_ALL, AT(keep_alive_s), 0, 65535,
      "SECONDS  asked for in CONNECT; no PINGREQ is ever sent (0: off)"},
-    {"qos", OPTIONS_NUMBER, OPTIONS_LOAD, AT(qos), 0, 2, "0|1|2  of messages and filters (0)"},
+    {"qos", OPTIONS_NUMBER, OPTIONS_MESSAGES, AT(qos), 0, 2, "0|1|2  of messages and filters (0)"},
     {"publishers", OPTIONS_NUMBER, OPTIONS_LOAD, AT(publishers), 1, 1000000,
      "N  (the scenario's own number)"},
-    {"subscribers", OPTIONS_NUMBER, OPTIONS_LOAD, AT(subscribers), 1, 1000000,
+    {"subscribers", OPTIONS_NUMBER, OPTIONS_MESSAGES, AT(subscribers), 1, 1000000,
      "N  (the scenario's own number)"},
     {"window", OPTIONS_NUMBER, OPTIONS_LOAD, AT(window), 1, 1000000,
-     "N  messages of a publisher on the way to their subscribers at once (200)"},
-    {"inflight", OPTIONS_NUMBER, OPTIONS_LOAD, AT(inflight), 1, 65535,
+     "N  messages of a publisher on the way to their subscribers at once (200; with --rate those "
+     "of two seconds)"},
+    {"rate", OPTIONS_NUMBER, OPTIONS_LOAD, AT(rate), 1, 100000000,
+     "N  messages a second of all publishers together, sent when they are due: an open loop, for "
+     "latency (a closed loop, for throughput)"},
+    {"spin", OPTIONS_FLAG, OPTIONS_LOAD, AT(spin), 0, 0,
+     "workers never sleep, so that their waking up is not measured; they need cores of their own"},
+    {"inflight", OPTIONS_NUMBER, OPTIONS_MESSAGES, AT(inflight), 1, 65535,
      "N  unacknowledged messages of a publisher at QoS 1 and 2; a lower Receive Maximum of the "
      "broker counts (65535)"},
-    {"payload", OPTIONS_NUMBER, OPTIONS_LOAD, AT(payload), OPTIONS_PAYLOAD_LEN_MIN, 16000000,
+    {"payload", OPTIONS_NUMBER, OPTIONS_MESSAGES, AT(payload), OPTIONS_PAYLOAD_LEN_MIN, 16000000,
      "BYTES  of every message (64)"},
     {"duration", OPTIONS_DURATION, OPTIONS_LOAD, AT(duration_ns), 1000000, 86400 * OPTIONS_SECOND,
      "TIME  measured (5s)"},
     {"warmup", OPTIONS_DURATION, OPTIONS_LOAD, AT(warmup_ns), 0, 86400 * OPTIONS_SECOND,
      "TIME  before (1s)"},
-    {"stall", OPTIONS_DURATION, OPTIONS_LOAD, AT(stall_ns), 100000000, 600 * OPTIONS_SECOND,
+    {"stall", OPTIONS_DURATION, OPTIONS_MESSAGES, AT(stall_ns), 100000000, 600 * OPTIONS_SECOND,
      "TIME  without progress, then what is missing counts as lost (1s)"},
     {"strict", OPTIONS_FLAG, OPTIONS_LOAD, AT(strict), 0, 0, "a loss at QoS 0 fails the run, too"},
-    {"clients", OPTIONS_NUMBER, OPTIONS_IDLE, AT(clients), 1, 10000000, "N  connections (1000)"},
-    {"subscribe", OPTIONS_FLAG, OPTIONS_IDLE, AT(subscribe), 0, 0,
+    {"slow", OPTIONS_NUMBER, OPTIONS_LOAD, AT(slow), 0, 1000,
+     "N  more subscribers, of everything, that never read (0)"},
+    {"filters", OPTIONS_NUMBER, OPTIONS_LOAD, AT(filters), 0, 100000000,
+     "N  wildcard filters that match no message, subscribed to before the traffic (0)"},
+    {"storm", OPTIONS_NUMBER, OPTIONS_LOAD, AT(storm), 0, 100000000,
+     "N  the same, subscribed to while the traffic is measured (0)"},
+    {"clients", OPTIONS_NUMBER, OPTIONS_CLIENTS, AT(clients), 1, 10000000, "N  connections (1000)"},
+    {"subscribe", OPTIONS_FLAG, OPTIONS_CLIENTS, AT(subscribe), 0, 0,
      "each with a subscription of its own"},
-    {"hold", OPTIONS_DURATION, OPTIONS_IDLE, AT(hold_ns), 0, 86400 * OPTIONS_SECOND,
+    {"connect-rate", OPTIONS_NUMBER, OPTIONS_CONNECT, AT(connect_rate), 1, 10000000,
+     "N  connections a second, opened when they are due (as fast as they come)"},
+    {"rounds", OPTIONS_NUMBER, OPTIONS_CONNECT, AT(rounds), 0, 1000,
+     "N  times that all are cut off and connect again (0)"},
+    {"topics", OPTIONS_NUMBER, OPTIONS_RETAINED, AT(topics), 1, 10000000,
+     "N  retained messages, each under a topic of its own (100000)"},
+    {"hold", OPTIONS_DURATION, OPTIONS_CLIENTS, AT(hold_ns), 0, 86400 * OPTIONS_SECOND,
      "TIME  to stay connected (until interrupted)"},
-    {"pid", OPTIONS_NUMBER, OPTIONS_BOTH, AT(pid), 1, 4194304,
+    {"pid", OPTIONS_NUMBER, OPTIONS_ALL, AT(pid), 1, 4194304,
      "PID  the broker's process, whose CPU time and memory are told"},
     {"slope", OPTIONS_PAIR, OPTIONS_IDLE, AT(slope), 0, 10000000,
      "A,B  bytes per client between these two counts (first and last sample)"},
-    {"workers", OPTIONS_NUMBER, OPTIONS_BOTH, AT(workers), 1, OPTIONS_WORKERS_MAX,
-     "N  threads (1)"},
-    {"cpus", OPTIONS_CPUS, OPTIONS_BOTH, AT(cpus), 0, 0,
+    {"workers", OPTIONS_NUMBER, OPTIONS_ALL, AT(workers), 1, OPTIONS_WORKERS_MAX, "N  threads (1)"},
+    {"cpus", OPTIONS_CPUS, OPTIONS_ALL, AT(cpus), 0, 0,
      "LIST  cores to pin them to, such as 1,4-7 (not pinned)"},
-    {"connect-batch", OPTIONS_NUMBER, OPTIONS_BOTH, AT(connect_batch), 1, 65535,
+    {"connect-batch", OPTIONS_NUMBER, OPTIONS_ALL, AT(connect_batch), 1, 65535,
      "N  handshakes under way at once, per worker (64)"},
-    {"io", OPTIONS_CHOICE_IO, OPTIONS_BOTH, AT(io), 0, 0, "auto|uring|epoll  (auto)"},
-    {"json", OPTIONS_TEXT, OPTIONS_BOTH, AT(json), 0, 0, "FILE  to write the report to"},
-    {"quiet", OPTIONS_FLAG, OPTIONS_BOTH, AT(quiet), 0, 0, "no progress lines"},
+    {"io", OPTIONS_CHOICE_IO, OPTIONS_ALL, AT(io), 0, 0, "auto|uring|epoll  (auto)"},
+    {"json", OPTIONS_TEXT, OPTIONS_ALL, AT(json), 0, 0, "FILE  to write everything to, as JSON"},
+    {"html", OPTIONS_TEXT, OPTIONS_RUNS, AT(html), 0, 0,
+     "FILE  to write a report with plots to, one page for a browser"},
+    {"hdr", OPTIONS_TEXT, OPTIONS_RUNS, AT(hdr), 0, 0,
+     "FILE  to write the percentiles to, as HdrHistogram prints them (.hgrm), in ms"},
+    {"quiet", OPTIONS_FLAG, OPTIONS_ALL, AT(quiet), 0, 0, "no progress lines"},
 };
 
 #undef AT
@@ -224,9 +264,35 @@ static const struct options_row *options_find(const char *name, size_t name_len)
     return NULL;
 }
 
-static enum options_where options_where_of(const char *command)
+static unsigned options_where_of(const char *command)
 {
-    return strcmp(command, "idle") == 0 ? OPTIONS_IDLE : OPTIONS_LOAD;
+    for (unsigned i = 0; i < ARRAY_LEN(options_commands); i++)
+        if (strcmp(command, options_commands[i].command) == 0)
+            return options_commands[i].where;
+    return OPTIONS_LOAD;
+}
+
+/* The option of that name, if the command knows it; else writes `error` and returns NULL. */
+static const struct options_row *options_known(const struct options *options, const char *name,
+                                               size_t name_len, char *error, size_t error_len)
+{
+    const struct options_row *row = options_find(name, name_len);
+    if (row == NULL)
+        snprintf(error, error_len, "unknown option %.*s", (int)name_len, name);
+    else if (!(row->where & options_where_of(options->command)))
+        snprintf(error, error_len, "--%s does not belong to %s", row->name, options->command);
+    else
+        return row;
+    return NULL;
+}
+
+static bool options_store_or_say(const struct options_row *row, const char *text,
+                                 struct options *out, char *error, size_t error_len)
+{
+    if (options_store(row, text, out))
+        return true;
+    snprintf(error, error_len, "--%s cannot be '%s'; it is %s", row->name, text, row->help);
+    return false;
 }
 
 /* Reads the option at argv[at]; returns how many arguments it took, 0 after writing `error`. */
@@ -236,17 +302,13 @@ static int options_take(int argc, char *const argv[], int at, struct options *ou
     const char *arg = argv[at];
     const char *equals = strchr(arg, '=');
     size_t name_len = equals != NULL ? (size_t)(equals - arg) : strlen(arg);
-    const struct options_row *row = name_len > 2 && strncmp(arg, "--", 2) == 0
-                                        ? options_find(arg + 2, name_len - 2)
-                                        : NULL;
-    if (row == NULL) {
+    if (name_len <= 2 || strncmp(arg, "--", 2) != 0) {
         snprintf(error, error_len, "unknown option %s", arg);
         return 0;
     }
-    if (!(row->where & options_where_of(out->command))) {
-        snprintf(error, error_len, "--%s does not belong to %s", row->name, out->command);
+    const struct options_row *row = options_known(out, arg + 2, name_len - 2, error, error_len);
+    if (row == NULL)
         return 0;
-    }
     if (row->kind == OPTIONS_FLAG) {
         *(bool *)((char *)out + row->offset) = true;
         if (equals == NULL)
@@ -259,11 +321,77 @@ static int options_take(int argc, char *const argv[], int at, struct options *ou
         return 0;
     }
     const char *text = equals != NULL ? equals + 1 : argv[at + 1];
-    if (!options_store(row, text, out)) {
-        snprintf(error, error_len, "--%s cannot be '%s'; it is %s", row->name, text, row->help);
+    if (!options_store_or_say(row, text, out, error, error_len))
         return 0;
-    }
     return equals != NULL ? 1 : 2;
+}
+
+/* One line of a file, without its comment and the spaces around. */
+static bool options_read_line(char *name, char *value, struct options *out, char *error,
+                              size_t error_len)
+{
+    if (strcmp(name, "scenario") == 0) {
+        out->command = value;
+        return true;
+    }
+    if (out->command == NULL) {
+        snprintf(error, error_len, "the first line has to say scenario = NAME");
+        return false;
+    }
+    if (strcmp(name, "text") == 0) {
+        out->text = value;
+        return true;
+    }
+    const struct options_row *row = options_known(out, name, strlen(name), error, error_len);
+    if (row == NULL)
+        return false;
+    if (row->kind != OPTIONS_FLAG)
+        return options_store_or_say(row, value, out, error, error_len);
+    bool is_on = strcmp(value, "on") == 0;
+    *(bool *)((char *)out + row->offset) = is_on;
+    if (!is_on && strcmp(value, "off") != 0)
+        snprintf(error, error_len, "%s is on or off", name);
+    return is_on || strcmp(value, "off") == 0;
+}
+
+/* Cuts the spaces off both ends, in place. */
+static char *options_trimmed(char *text)
+{
+    text += strspn(text, " \t\r");
+    size_t len = strlen(text);
+    while (len > 0 && strchr(" \t\r", text[len - 1]) != NULL)
+        len--;
+    text[len] = '\0';
+    return text;
+}
+
+enum options_outcome options_read(char *text, const char *title, struct options *out, char *error,
+                                  size_t error_len)
+{
+    unsigned number = 0;
+    char what[256];
+    out->file = text;
+    out->title = title;
+    out->command = NULL;
+    for (char *line; (line = strsep(&text, "\n")) != NULL;) {
+        number++;
+        char *rest = line;
+        line = options_trimmed(strsep(&rest, "#"));
+        if (line[0] == '\0')
+            continue;
+        char *value = line;
+        char *name = options_trimmed(strsep(&value, "="));
+        if (value == NULL)
+            snprintf(what, sizeof(what), "a line is option = value");
+        else if (options_read_line(name, options_trimmed(value), out, what, sizeof(what)))
+            continue;
+        snprintf(error, error_len, "%s:%u: %s", title, number, what);
+        return OPTIONS_BAD;
+    }
+    if (out->command != NULL)
+        return OPTIONS_OK;
+    snprintf(error, error_len, "%s: there is no scenario in it", title);
+    return OPTIONS_BAD;
 }
 
 /* What the rows cannot see because it concerns two options. */
@@ -295,13 +423,13 @@ enum options_outcome options_parse(int argc, char *const argv[], struct options 
         .port = 1883,
         .version = 4,
         .topic_prefix = "bench",
-        .window = 200,
         .inflight = 65535,
         .payload = 64,
         .duration_ns = 5 * OPTIONS_SECOND,
         .warmup_ns = OPTIONS_SECOND,
         .stall_ns = OPTIONS_SECOND,
         .clients = 1000,
+        .topics = 100000,
         .workers = 1,
         .connect_batch = 64,
     };
@@ -313,17 +441,43 @@ enum options_outcome options_parse(int argc, char *const argv[], struct options 
         snprintf(error, error_len, "the first argument names a scenario");
         return OPTIONS_BAD;
     }
+    int at = 2;
     out->command = argv[1];
+    out->title = argv[1];
     if (strcmp(out->command, "help") == 0)
         return OPTIONS_HELP;
-    for (int at = 2; at < argc;) {
+    if (strcmp(out->command, "run") == 0) {
+        const char *name = argc > at ? argv[at++] : "";
+        char *text = library_load(name, error, error_len);
+        if (text == NULL || options_read(text, name, out, error, error_len) != OPTIONS_OK)
+            return OPTIONS_BAD;
+    }
+    while (at < argc) {
         int took = options_take(argc, argv, at, out, error, error_len);
         if (took == 0)
             return OPTIONS_BAD;
         at += took;
     }
+    if (out->window == 0 && out->rate == 0)
+        out->window = OPTIONS_WINDOW_CLOSED;
     return options_agree(out, error, error_len) ? OPTIONS_OK : OPTIONS_BAD;
 }
+
+void options_fini(struct options *options)
+{
+    free(options->file);
+    options->file = NULL;
+}
+
+static const struct {
+    unsigned where;
+    const char *text;
+} options_help_where[] = {
+    {OPTIONS_IDLE, "idle: "},
+    {OPTIONS_CONNECT, "connect: "},
+    {OPTIONS_RETAINED, "retained: "},
+    {OPTIONS_CLIENTS, "idle, connect: "},
+};
 
 void options_help(void *file)
 {
@@ -336,7 +490,10 @@ void options_help(void *file)
         else
             snprintf(left, sizeof(left), "--%s %.*s", row->name, (int)(gap - row->help), row->help);
         const char *text = row->kind == OPTIONS_FLAG || gap == NULL ? row->help : gap + 2;
-        const char *where = row->where == OPTIONS_IDLE ? "idle: " : "";
+        const char *where = "";
+        for (unsigned at = 0; at < ARRAY_LEN(options_help_where); at++)
+            if (row->where == options_help_where[at].where)
+                where = options_help_where[at].text;
         fprintf(file, "  %-22s %s%s\n", left, where, text);
     }
 }

@@ -123,8 +123,15 @@ static void poller_epoll_event(struct poller *poller, const struct epoll_event *
 static void poller_epoll_wait(struct poller *poller, uint64_t timeout_ns)
 {
     struct poller_epoll *epoll = poller->state;
-    int timeout_ms = (int)((timeout_ns + 999999) / 1000000);
-    int num = epoll_wait(epoll->fd, epoll->events, POLLER_EPOLL_EVENTS, timeout_ms);
+    struct timespec timeout = {
+        .tv_sec = (time_t)(timeout_ns / 1000000000),
+        .tv_nsec = (long)(timeout_ns % 1000000000),
+    };
+    int num = epoll_pwait2(epoll->fd, epoll->events, POLLER_EPOLL_EVENTS, &timeout, NULL);
+    /* Kernels before 5.11 know milliseconds only. */
+    if (num < 0 && errno == ENOSYS)
+        num = epoll_wait(epoll->fd, epoll->events, POLLER_EPOLL_EVENTS,
+                         (int)((timeout_ns + 999999) / 1000000));
     for (int i = 0; i < num; i++)
         poller_epoll_event(poller, &epoll->events[i]);
 }

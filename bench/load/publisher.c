@@ -72,11 +72,25 @@ static void publisher_id_give(struct publisher *publisher, uint16_t id)
     publisher->num_inflight--;
 }
 
-/* Encodes `num` messages, which fit, at `to`. */
-static void publisher_encode(struct publisher *publisher, uint8_t *to, uint64_t next, uint64_t num)
+/* An open loop's message carries the time it was due; how late it is written is recorded. */
+static uint64_t publisher_stamp_ns(struct worker *worker, uint32_t number, uint64_t at,
+                                   uint64_t now_ns)
 {
+    const struct schedule *schedule = &worker->control->schedule;
+    uint64_t due_ns = schedule_time_ns(schedule, number, at);
+    if (schedule_is_measured(schedule, due_ns))
+        histogram_record(worker->lateness, now_ns - due_ns);
+    return due_ns;
+}
+
+/* Encodes `num` messages, which fit, at `to`. */
+static void publisher_encode(struct client *client, uint8_t *to, uint64_t next, uint64_t num)
+{
+    struct publisher *publisher = &client->publisher;
     const struct codec_template *template = &publisher->template;
+    const bool is_open = client->worker->options->rate > 0;
     const uint64_t now_ns = stopwatch_now_ns();
+    uint64_t stamp_ns = now_ns;
     for (uint64_t i = 0; i < num; i++, to += template->len) {
         memcpy(to, template->data, template->len);
         if (template->packet_id_at > 0) {
@@ -85,8 +99,28 @@ static void publisher_encode(struct publisher *publisher, uint8_t *to, uint64_t 
                                                                 : PUBLISHER_ID_AWAITS_PUBREC);
             codec_u16_put(to + template->packet_id_at, id);
         }
-        codec_stamp_put(to + template->stamp_at, publisher->number, next + i, now_ns);
+        if (is_open)
+            stamp_ns = publisher_stamp_ns(client->worker, publisher->number, next + i, now_ns);
+        codec_stamp_put(to + template->stamp_at, publisher->number, next + i, stamp_ns);
     }
+}
+
+/* How many messages may go out now. */
+static uint64_t publisher_wanted(const struct worker *worker, const struct publisher *publisher,
+                                 uint64_t next)
+{
+    uint64_t wanted = publisher_window_room(publisher, next);
+    if (worker->options->qos > 0 && publisher->ids_max - publisher->num_inflight < wanted)
+        wanted = publisher->ids_max - publisher->num_inflight;
+    if (worker->options->rate > 0) {
+        uint64_t due = schedule_due(&worker->control->schedule, publisher->number,
+                                    stopwatch_now_ns());
+        /* After a cut, more may have been sent than is due. */
+        uint64_t num_due = due > next ? due - next : 0;
+        if (num_due < wanted)
+            wanted = num_due;
+    }
+    return wanted;
 }
 
 void publisher_fill(struct client *client)
@@ -98,14 +132,12 @@ void publisher_fill(struct client *client)
     if (!worker->is_publishing || client->state != CLIENT_READY)
         return;
     uint64_t next = atomic_load_explicit(&publisher->next, memory_order_relaxed);
-    uint64_t wanted = publisher_window_room(publisher, next);
-    if (worker->options->qos > 0 && publisher->ids_max - publisher->num_inflight < wanted)
-        wanted = publisher->ids_max - publisher->num_inflight;
+    uint64_t wanted = publisher_wanted(worker, publisher, next);
     while (wanted > 0 && client->stream.num_chunks < STREAM_CHUNKS_AHEAD) {
         uint32_t room;
         uint8_t *to = stream_reserve(&client->stream, &worker->pool, len, &room);
         uint64_t num = room / len < wanted ? room / len : wanted;
-        publisher_encode(publisher, to, next, num);
+        publisher_encode(client, to, next, num);
         stream_commit(&client->stream, (uint32_t)num * len);
         next += num;
         wanted -= num;

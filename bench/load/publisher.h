@@ -1,5 +1,9 @@
 /*
- * publisher.h -- the publishing role of a client, in a closed loop.
+ * publisher.h -- the publishing role of a client.
+ *
+ * In a closed loop it sends whenever it may; in an open loop it sends what is due (schedule.h) as
+ * soon as it may, and how late that was is a histogram of its own: the generator's share in the
+ * latencies, and the broker's where it does not read.
  *
  * A publisher numbers its messages and keeps two bounds: its window (numbers not yet delivered to
  * all who are to get them, seen through the heads of its lanes) and, at QoS 1 and 2, the messages

@@ -31,8 +31,15 @@ static void report_parameters(FILE *file, const struct run_result *result)
 {
     const struct options *options = result->options;
     struct text_number window;
-    fprintf(file, "sluice-bench %s: %s; closed loop\n", result->scenario->name,
-            result->scenario->text);
+    fprintf(file, "sluice-bench %s: %s\n", options->title,
+            options->text != NULL ? options->text : result->scenario->text);
+    if (options->rate > 0)
+        fprintf(file,
+                "  open loop    %s messages a second when they are due; latency from then on\n",
+                text_grouped(&window, options->rate));
+    else
+        fprintf(file, "  closed loop  a message when another has arrived; latency is mostly window "
+                      "by rate\n");
     fprintf(file, "  broker       %s:%u, MQTT %s, QoS %u\n", options->host, (unsigned)options->port,
             options->version == 5 ? "5.0" : "3.1.1", (unsigned)options->qos);
     fprintf(file, "  clients      %u publishers -> %u subscribers, connected in %.2f s\n",
@@ -104,6 +111,7 @@ static void report_accounting(FILE *file, const struct run_result *result)
     report_count(file, "lost", run_lost(result), true);
     report_count(file, "duplicated", whole->duplicate, true);
     report_count(file, "out of order", whole->out_of_order, true);
+    report_count(file, "due, not sent", result->unsent, false);
     report_count(file, "given up, late", whole->late, false);
     report_count(file, "stalls", whole->stalls, false);
     report_count(file, "rejected", whole->rejected, false);
@@ -168,12 +176,26 @@ static void report_drawing(FILE *file, const struct histogram *latency)
     }
 }
 
+/* An open loop's latencies have in them how late the generator itself was. */
+static void report_lateness(FILE *file, const struct run_result *result)
+{
+    struct text_number p50, p99, most;
+    if (result->options->rate == 0)
+        return;
+    fprintf(file, "\nof this, from due to written: p50 %s, p99 %s, max %s\n",
+            text_duration(&p50, histogram_quantile_ns(&result->lateness, 0.5)),
+            text_duration(&p99, histogram_quantile_ns(&result->lateness, 0.99)),
+            text_duration(&most, histogram_quantile_ns(&result->lateness, 1.0)));
+}
+
 static void report_verdict(FILE *file, const struct run_result *result)
 {
+    struct text_number unsent;
     bool is_limit = false;
     bool is_disturbed = false;
     for (uint32_t i = 0; i < result->options->workers; i++) {
-        is_limit |= result->busy[i] + result->delayed[i] > REPORT_BUSY_LIMIT;
+        is_limit |= !result->options->spin &&
+                    result->busy[i] + result->delayed[i] > REPORT_BUSY_LIMIT;
         is_disturbed |= result->delayed[i] > REPORT_DELAYED_LIMIT;
     }
     if (is_limit)
@@ -183,6 +205,9 @@ static void report_verdict(FILE *file, const struct run_result *result)
         fprintf(file, "\nnote: others used the generator's cores; latencies contain their time\n");
     if (result->failure[0] != '\0')
         fprintf(file, "\nFAILED: %s\n", result->failure);
+    else if (!run_kept_up(result))
+        fprintf(file, "\nFAILED: the rate was not kept, %s messages could not be sent\n",
+                text_grouped(&unsent, result->unsent));
     else if (!run_is_correct(result))
         fprintf(file, "\nFAILED: the accounting shows what MQTT does not allow at QoS %u\n",
                 (unsigned)result->options->qos);
@@ -199,6 +224,7 @@ void report_text(FILE *file, const struct run_result *result)
         report_accounting(file, result);
         report_quantiles(file, &result->latency);
         report_drawing(file, &result->latency);
+        report_lateness(file, result);
     }
     report_verdict(file, result);
 }

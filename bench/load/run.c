@@ -50,23 +50,30 @@ static bool run_connect(struct fleet *fleet)
     }
 }
 
-/* Sleeps for the given time, with a line of progress each second. */
-static void run_for(struct fleet *fleet, const char *what, uint64_t duration_ns)
+/*
+ * Sleeps until start_ns + duration_ns, with a line of progress each second; notes the counters at
+ * the borders of slices if there is a series.
+ */
+static void run_for(struct fleet *fleet, const char *what, uint64_t start_ns, uint64_t duration_ns,
+                    struct series *series)
 {
-    const uint64_t start_ns = stopwatch_now_ns();
     uint64_t shown_ns = start_ns;
     struct counters shown = fleet_counters(fleet);
     for (;;) {
         uint64_t now_ns = stopwatch_now_ns();
-        if (now_ns - start_ns >= duration_ns || run_must_end(fleet))
+        uint64_t elapsed_ns = now_ns > start_ns ? now_ns - start_ns : 0;
+        if (elapsed_ns >= duration_ns || run_must_end(fleet))
             return;
+        if (series != NULL && elapsed_ns >= series->num_marks * series->slice_ns) {
+            struct counters now = fleet_counters(fleet);
+            series_add(series, elapsed_ns, now.published, run_delivered(&now));
+        }
         if (now_ns - shown_ns >= STOPWATCH_SECOND_NS) {
             struct counters now = fleet_counters(fleet);
             double seconds = (double)(now_ns - shown_ns) / 1e9;
             struct text_number in, out;
             progress_show(
-                "%s: %.0f s, in %s/s, out %s/s, given up %llu", what,
-                (double)(now_ns - start_ns) / 1e9,
+                "%s: %.0f s, in %s/s, out %s/s, given up %llu", what, (double)elapsed_ns / 1e9,
                 text_grouped(&in, (uint64_t)((double)(now.published - shown.published) / seconds)),
                 text_grouped(
                     &out,
@@ -75,7 +82,9 @@ static void run_for(struct fleet *fleet, const char *what, uint64_t duration_ns)
             shown = now;
             shown_ns = now_ns;
         }
-        uint64_t left_ns = duration_ns - (now_ns - start_ns);
+        uint64_t left_ns = duration_ns - elapsed_ns;
+        if (series != NULL && series->num_marks * series->slice_ns - elapsed_ns < left_ns)
+            left_ns = series->num_marks * series->slice_ns - elapsed_ns;
         stopwatch_sleep_ns(left_ns < 20 * RUN_POLL_NS ? left_ns : 20 * RUN_POLL_NS);
     }
 }
@@ -89,16 +98,24 @@ static uint64_t run_broker_cpu_ns(const struct options *options)
     return cpu_ns;
 }
 
+/* An open loop begins before: what is measured is said by the times in the messages. */
+static void run_record_from(struct fleet *fleet, uint64_t measure_from_ns)
+{
+    atomic_store(&fleet->control->measure_from_ns, measure_from_ns);
+    atomic_store(&fleet->control->is_recording, true);
+}
+
 static void run_measure(struct fleet *fleet, struct run_result *out)
 {
     struct worker_usage usage[OPTIONS_WORKERS_MAX];
-    atomic_store(&fleet->control->is_recording, true);
     for (uint32_t i = 0; i < fleet->num_workers; i++)
         usage[i] = worker_usage(&fleet->workers[i]);
     struct counters before = fleet_counters(fleet);
     uint64_t start_ns = stopwatch_now_ns();
+    if (fleet->options->rate == 0)
+        run_record_from(fleet, start_ns);
     uint64_t broker_cpu_ns = run_broker_cpu_ns(fleet->options);
-    run_for(fleet, "measuring", fleet->options->duration_ns);
+    run_for(fleet, "measuring", start_ns, fleet->options->duration_ns, &out->series);
     out->broker_cpu_ns = run_broker_cpu_ns(fleet->options) - broker_cpu_ns;
     out->measured = fleet_counters(fleet);
     out->measured_ns = stopwatch_now_ns() - start_ns;
@@ -108,7 +125,11 @@ static void run_measure(struct fleet *fleet, struct run_result *out)
         out->busy[i] = (double)(now.cpu_ns - usage[i].cpu_ns) / measured_ns;
         out->delayed[i] = (double)(now.delayed_ns - usage[i].delayed_ns) / measured_ns;
     }
-    atomic_store(&fleet->control->is_recording, false);
+    series_add(&out->series, out->measured_ns, out->measured.published,
+               run_delivered(&out->measured));
+    /* An open loop measures what was due until now, though it may arrive later. */
+    if (fleet->options->rate == 0)
+        atomic_store(&fleet->control->is_recording, false);
     counters_subtract(&out->measured, &before);
     if (fleet->options->pid != 0 &&
         process_usage_resident(fleet->options->pid, &out->broker_resident) != RC_OK)
@@ -149,6 +170,25 @@ static void run_drain(struct fleet *fleet)
     }
 }
 
+/* The messages of an open loop that were due and never sent, each with its wait so far. */
+static void run_collect_unsent(struct fleet *fleet, struct run_result *out)
+{
+    const struct schedule *schedule = &fleet->control->schedule;
+    uint64_t now_ns = stopwatch_now_ns();
+    if (schedule->start_ns == UINT64_MAX)
+        return;
+    for (uint32_t i = 0; i < fleet->num_publishers; i++) {
+        uint64_t next = atomic_load(&fleet_publisher(fleet, i)->publisher.next);
+        uint64_t due = schedule_due(schedule, i, now_ns);
+        for (; next < due; next++) {
+            uint64_t due_ns = schedule_time_ns(schedule, i, next);
+            out->unsent++;
+            if (schedule_is_measured(schedule, due_ns))
+                histogram_record(&out->latency, now_ns - due_ns);
+        }
+    }
+}
+
 /* What can be read only when the workers have ended. */
 static void run_collect(struct fleet *fleet, struct run_result *out)
 {
@@ -157,13 +197,19 @@ static void run_collect(struct fleet *fleet, struct run_result *out)
     out->unfinished = fleet_num_unfinished(fleet);
     for (uint32_t i = 0; i < fleet->num_workers; i++) {
         const struct worker *worker = &fleet->workers[i];
-        histogram_merge(&out->latency, worker->latency);
+        series_part_merge(&out->latency, &worker->latency);
+        histogram_merge(&out->lateness, worker->lateness);
         if (!worker->is_open)
             continue;
         out->sends += worker->poller.num_sends;
         out->receives += worker->poller.num_receives;
         out->io = worker->poller.table->name;
     }
+    for (uint32_t at = 0; at < SERIES_SLICES; at++)
+        series_sum(&out->series, at, &fleet->workers->latency, sizeof(struct worker),
+                   fleet->num_workers);
+    if (fleet->options->rate > 0)
+        run_collect_unsent(fleet, out);
     if (control_has_failed(fleet->control))
         memcpy(out->failure, fleet->control->failure, sizeof(out->failure));
 }
@@ -174,9 +220,18 @@ static void run_phases(struct fleet *fleet, struct run_result *out)
     bool is_connected = run_connect(fleet);
     out->connect_ns = stopwatch_now_ns() - start_ns;
     if (is_connected) {
+        const struct options *options = fleet->options;
+        struct schedule *schedule = &fleet->control->schedule;
+        start_ns = stopwatch_now_ns();
+        if (options->rate > 0) {
+            schedule_start(schedule, start_ns, options->warmup_ns, options->duration_ns);
+            run_record_from(fleet, schedule->measure_from_ns);
+        }
         fleet_enter(fleet, CONTROL_RUN);
-        run_for(fleet, "warming up", fleet->options->warmup_ns);
+        run_for(fleet, "warming up", start_ns, options->warmup_ns, NULL);
         run_measure(fleet, out);
+        if (options->rate > 0)
+            schedule_cut(schedule, stopwatch_now_ns());
         fleet_enter(fleet, CONTROL_DRAIN);
         run_drain(fleet);
     }
@@ -190,8 +245,13 @@ void run_load(const struct options *options, const struct endpoint *endpoint,
     struct fleet fleet;
     *out = (struct run_result){.options = options, .scenario = scenario, .io = "none"};
     histogram_init(&out->latency);
+    histogram_init(&out->lateness);
+    series_init(&out->series, options->duration_ns);
     control_init(&control);
+    control.slice_ns = out->series.slice_ns;
     fleet_init(&fleet, options, endpoint, &control, scenario);
+    if (options->rate > 0)
+        schedule_init(&control.schedule, options->rate, fleet.num_publishers);
     memcpy(out->run_id, fleet.run_id, sizeof(out->run_id));
     out->num_publishers = fleet.num_publishers;
     out->num_subscribers = fleet.num_subscribers;
@@ -217,6 +277,11 @@ uint64_t run_lost(const struct run_result *result)
     return result->whole.given_up - result->whole.late;
 }
 
+bool run_kept_up(const struct run_result *result)
+{
+    return result->unsent == 0;
+}
+
 bool run_is_correct(const struct run_result *result)
 {
     const struct counters *whole = &result->whole;
@@ -226,4 +291,9 @@ bool run_is_correct(const struct run_result *result)
     return (run_lost(result) == 0 || may_lose) && (whole->duplicate == 0 || may_repeat) &&
            whole->out_of_order == 0 && whole->rejected == 0 && whole->misrouted == 0 &&
            whole->protocol_errors == 0 && result->unfinished == 0;
+}
+
+bool run_is_ok(const struct run_result *result)
+{
+    return result->failure[0] == '\0' && run_is_correct(result) && run_kept_up(result);
 }

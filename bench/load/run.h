@@ -6,6 +6,10 @@
  * message has arrived, been acknowledged, or has been given up. Rates and latencies are of the
  * measured time, the accounting of messages is of the whole run.
  *
+ * In an open loop the latencies are those of the messages that were due in the measured time,
+ * whenever they arrived. What was due and could not be sent up to one stall (--stall) after the end
+ * is counted as unsent, and in the latencies each with the wait it had had by then.
+ *
  * SIGINT ends whatever goes on early and still reports; a second one kills.
  *
  * Threads: the main thread.
@@ -14,6 +18,7 @@
 #define BENCH_RUN_H
 
 #include "fleet.h"
+#include "series.h"
 
 struct run_result {
     const struct options *options;   /* borrowed */
@@ -28,6 +33,7 @@ struct run_result {
     struct counters measured; /* difference over the measured time */
     struct counters whole;    /* the run */
     uint64_t expected;        /* deliveries: published times destinations */
+    uint64_t unsent;          /* open loop: messages due and not sent */
     uint64_t unfinished;      /* handshakes still open at the end */
     uint64_t sends;           /* system-level sends and receives, whole run */
     uint64_t receives;
@@ -36,6 +42,8 @@ struct run_result {
     uint64_t broker_cpu_ns;              /* of the process --pid, while measured; 0: not known */
     uint64_t broker_resident;            /* its memory at the end of that, bytes; 0: not known */
     struct histogram latency;            /* publish to delivery, measured time, all workers */
+    struct histogram lateness;           /* open loop: from due to written */
+    struct series series;                /* the measured time in slices */
     char failure[256];                   /* of the broker or the machine; empty: none */
 };
 
@@ -49,11 +57,17 @@ uint64_t run_delivered(const struct counters *counters);
 /* Deliveries that never came. */
 uint64_t run_lost(const struct run_result *result);
 
+/* Whether an open loop could send all that was due. */
+bool run_kept_up(const struct run_result *result);
+
 /*
  * Whether MQTT was kept: at QoS 0 nothing twice and nothing out of order (a loss is allowed unless
  * --strict), at QoS 1 nothing lost or out of order, at QoS 2 nothing lost, twice or out of order;
  * no refusal, no open handshake, no protocol error, nothing damaged.
  */
 bool run_is_correct(const struct run_result *result);
+
+/* No failure, MQTT kept, rate kept. */
+bool run_is_ok(const struct run_result *result);
 
 #endif

@@ -99,6 +99,13 @@ static bool subscriber_answer(struct client *client, const struct codec_publish 
     return is_new;
 }
 
+/* A closed loop measures what arrives in the measured time, an open loop what was due in it. */
+static bool subscriber_is_measured(const struct worker *worker, uint64_t sent_ns)
+{
+    return worker->is_recording && (worker->options->rate == 0 ||
+                                    schedule_is_measured(&worker->control->schedule, sent_ns));
+}
+
 void subscriber_delivered(struct client *client, const struct codec_publish *publish,
                           uint32_t packet_len, uint64_t now_ns)
 {
@@ -122,8 +129,9 @@ void subscriber_delivered(struct client *client, const struct codec_publish *pub
     enum tally_outcome outcome = subscriber_tally(client, &stamp);
     subscriber_count(client, outcome);
     /* The late ones, too: without them the worst waits would be missing. */
-    if (worker->is_recording && outcome != TALLY_DUPLICATE && outcome != TALLY_ALIEN)
-        histogram_record(worker->latency, now_ns - stamp.sent_ns);
+    if (outcome != TALLY_DUPLICATE && outcome != TALLY_ALIEN &&
+        subscriber_is_measured(worker, stamp.sent_ns))
+        histogram_record(worker->latency.current, now_ns - stamp.sent_ns);
 }
 
 void subscriber_released(struct client *client, uint16_t packet_id)

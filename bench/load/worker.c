@@ -12,7 +12,11 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
+
+/* Shorter sleeps are over before they have begun. */
+#define WORKER_SLEEP_NS_MIN 5000
 
 static void worker_sink_input(struct stream *stream, const uint8_t *data, size_t len)
 {
@@ -42,9 +46,44 @@ static const struct poller_sink worker_sink = {
 
 static void worker_mark_publishers(struct worker *worker)
 {
-    for (uint32_t i = 0; i < worker->num_opened; i++)
-        if (worker->clients[i]->role == CLIENT_PUBLISHER)
-            worker_mark(worker, worker->clients[i]);
+    for (uint32_t i = worker->first_publisher; i < worker->num_opened; i++)
+        worker_mark(worker, worker->clients[i]);
+}
+
+static uint64_t worker_due_ns(const struct worker *worker)
+{
+    const struct client *client = worker->clients[worker->due_client];
+    return schedule_time_ns(&worker->control->schedule, client->publisher.number,
+                            worker->due_number);
+}
+
+/*
+ * Marks the publishers that have something due; returns how long until the next has, in ns. After a
+ * whole round all are marked, and the cursor goes to the present.
+ */
+static uint64_t worker_mark_due(struct worker *worker)
+{
+    const struct schedule *schedule = &worker->control->schedule;
+    uint64_t now_ns = stopwatch_now_ns();
+    uint32_t num_publishers = worker->num_clients - worker->first_publisher;
+    if (num_publishers == 0 || now_ns >= schedule_end_ns(schedule))
+        return UINT64_MAX;
+    for (uint32_t i = 0; i < num_publishers; i++) {
+        uint64_t due_ns = worker_due_ns(worker);
+        if (due_ns > now_ns)
+            return due_ns - now_ns;
+        worker_mark(worker, worker->clients[worker->due_client]);
+        if (++worker->due_client < worker->num_clients)
+            continue;
+        worker->due_client = worker->first_publisher;
+        worker->due_number++;
+    }
+    uint64_t due = schedule_due(schedule, worker->clients[worker->due_client]->publisher.number,
+                                now_ns);
+    if (due > worker->due_number)
+        worker->due_number = due;
+    uint64_t due_ns = worker_due_ns(worker);
+    return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
 /* Opens further clients while they are allowed and not too many handshakes are under way. */
@@ -149,29 +188,58 @@ static void worker_poke_others(struct worker *worker, uint32_t num_workers)
 }
 
 /* Says that it sleeps before it looks for a last time whether it may. */
-static void worker_wait(struct worker *worker)
+static void worker_wait(struct worker *worker, uint64_t wait_ns)
 {
     atomic_store(&worker->is_asleep, true);
-    bool has_work = worker->num_dirty > 0 || atomic_load(&worker->is_poked);
-    poller_wait(&worker->poller, has_work ? 0 : WORKER_TICK_NS);
+    bool has_work = worker->num_dirty > 0 || atomic_load(&worker->is_poked) ||
+                    worker->options->spin || wait_ns < WORKER_SLEEP_NS_MIN;
+    if (wait_ns > WORKER_TICK_NS)
+        wait_ns = WORKER_TICK_NS;
+    poller_wait(&worker->poller, has_work ? 0 : wait_ns);
     atomic_store(&worker->is_asleep, false);
     if (atomic_exchange(&worker->is_poked, false))
         worker_mark_publishers(worker);
 }
 
+/* Latencies go to the slice of the series that the present is in. */
+static void worker_turn_recording(struct worker *worker)
+{
+    worker->is_recording = atomic_load_explicit(&worker->control->is_recording,
+                                                memory_order_acquire);
+    if (!worker->is_recording)
+        return;
+    uint64_t from_ns = atomic_load_explicit(&worker->control->measure_from_ns,
+                                            memory_order_relaxed);
+    uint64_t now_ns = stopwatch_now_ns();
+    series_part_turn(&worker->latency, worker->control->slice_ns,
+                     now_ns > from_ns ? now_ns - from_ns : 0);
+}
+
+/* For one stall after its end, what was due before the end of a schedule is still sent. */
+static bool worker_is_catching_up(const struct worker *worker, enum control_phase phase)
+{
+    return phase == CONTROL_DRAIN &&
+           stopwatch_now_ns() <
+               schedule_end_ns(&worker->control->schedule) + worker->options->stall_ns;
+}
+
 static void worker_turn(struct worker *worker, enum control_phase phase)
 {
+    const bool is_open = worker->options->rate > 0;
     bool was_publishing = worker->is_publishing;
-    worker->is_publishing = phase == CONTROL_RUN;
-    worker->is_recording = atomic_load_explicit(&worker->control->is_recording,
-                                                memory_order_relaxed);
+    uint64_t wait_ns = UINT64_MAX;
+    worker->is_publishing = phase == CONTROL_RUN ||
+                            (is_open && worker_is_catching_up(worker, phase));
+    worker_turn_recording(worker);
     if (worker->is_publishing && !was_publishing)
         worker_mark_publishers(worker);
     if (phase == CONTROL_CONNECT)
         worker_connect(worker);
+    if (is_open && phase == CONTROL_RUN)
+        wait_ns = worker_mark_due(worker);
     worker_flush(worker);
     worker_poke_others(worker, (uint32_t)worker->options->workers);
-    worker_wait(worker);
+    worker_wait(worker, wait_ns);
     worker_tick(worker);
     counters_add(&worker->counters.turns, 1);
 }
@@ -192,6 +260,8 @@ static void *worker_main(void *arg)
     struct worker *worker = arg;
     atomic_store(&worker->thread_id, (int)gettid());
     worker_pin(worker);
+    /* Wake up when a message is due, not up to 50 us later. */
+    (void)prctl(PR_SET_TIMERSLACK, 1);
     stream_pool_init(&worker->pool, (uint32_t)worker->options->payload + UINT16_MAX);
     if (poller_open(&worker->poller, (enum options_io)worker->options->io, &worker_sink,
                     &worker->pool) != RC_OK) {
@@ -211,8 +281,8 @@ static void *worker_main(void *arg)
 enum rc worker_start(struct worker *worker)
 {
     CHECK(worker->options != NULL && worker->control != NULL);
-    worker->latency = heap_zeroed(1, sizeof(*worker->latency));
-    histogram_init(worker->latency);
+    worker->lateness = heap_zeroed(1, sizeof(*worker->lateness));
+    histogram_init(worker->lateness);
     worker->dirty = heap_zeroed(worker->num_clients, sizeof(struct client *));
     worker->dirty_spare = heap_zeroed(worker->num_clients, sizeof(struct client *));
     worker->pokes = heap_zeroed(worker->options->workers, sizeof(bool));

@@ -2,7 +2,9 @@
  * worker.h -- a thread of the generator: its clients, its poller, its counts.
  *
  * A turn of the loop: wait for events, handle them (which makes clients dirty: they have something
- * to send, or may have), then fill and send for every dirty client. A publisher whose subscribers
+ * to send, or may have), then fill and send for every dirty client. In an open loop the wait ends
+ * when the next message is due: publishers of a schedule are due in the order of their numbers, so
+ * a cursor that goes round over them is all the timer there is. A publisher whose subscribers
  * sit on another worker is made dirty by a poke from there: a flag, and a wake-up only if the
  * worker has said that it sleeps.
  *
@@ -18,6 +20,7 @@
 #include "histogram.h"
 #include "options.h"
 #include "poller.h"
+#include "series.h"
 
 /* How often tallies are looked at and handshakes counted, and the longest wait. */
 #define WORKER_TICK_NS UINT64_C(100000000)
@@ -48,7 +51,11 @@ struct worker {
     uint64_t ticked_ns;          /* [O] */
     bool is_publishing;          /* [O] */
     bool is_recording;           /* [O] */
-    struct histogram *latency;   /* [O] owned; read by others once joined */
+    struct series_part latency;  /* [O] read by others once joined */
+    struct histogram *lateness;  /* [O] owned; open loop: from due to written */
+    uint32_t first_publisher;    /* [I] clients[first_publisher ..] are publishers */
+    uint32_t due_client;         /* [O] open loop: whose message is due next ... */
+    uint64_t due_number;         /* [O] ... and its number */
     struct counters counters;    /* [A] one writer */
 
     _Alignas(64) _Atomic bool is_asleep; /* [A] */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "library.h"
 #include "options.h"
 
 static struct options options;
@@ -40,6 +41,7 @@ static void defaults_are_those_of_the_help(void **state)
     assert_int_equal(options.version, 4);
     assert_int_equal(options.payload, 64);
     assert_int_equal(options.window, 200);
+    assert_int_equal(options.rate, 0);
     assert_int_equal(options.duration_ns, 5000000000);
     assert_int_equal(options.warmup_ns, 1000000000);
     assert_int_equal(options.workers, 1);
@@ -155,7 +157,12 @@ static void options_belong_to_commands(void **state)
     assert_int_equal(options.clients, 20000);
     assert_true(options.subscribe);
     assert_int_equal(options.hold_ns, 30000000000);
+    assert_int_equal(parse("connect --clients 5 --connect-rate 100 --rounds 2"), OPTIONS_OK);
+    assert_int_equal(parse("retained --topics 5 --qos 1"), OPTIONS_OK);
     assert_int_equal(parse("pairs --clients 5"), OPTIONS_BAD);
+    assert_int_equal(parse("pairs --topics 5"), OPTIONS_BAD);
+    assert_int_equal(parse("connect --topics 5"), OPTIONS_BAD);
+    assert_int_equal(parse("idle --rounds 5"), OPTIONS_BAD);
     assert_int_equal(parse("idle --payload 64"), OPTIONS_BAD);
 }
 
@@ -177,6 +184,91 @@ static void a_password_alone_is_not_mqtt_3_1_1(void **state)
     assert_int_equal(parse("pairs --password x"), OPTIONS_BAD);
     assert_int_equal(parse("pairs --version 5 --password x"), OPTIONS_OK);
     assert_int_equal(parse("pairs --username u --password x"), OPTIONS_OK);
+}
+
+static void an_open_loop_chooses_its_window_later(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("pairs --rate 1M"), OPTIONS_OK);
+    assert_int_equal(options.rate, 1000000);
+    assert_int_equal(options.window, 0);
+    assert_int_equal(parse("pairs --rate 1M --window 7"), OPTIONS_OK);
+    assert_int_equal(options.window, 7);
+    assert_int_equal(parse("pairs --rate 0"), OPTIONS_BAD);
+}
+
+static enum options_outcome read_file(const char *text)
+{
+    static char copy[512];
+    snprintf(copy, sizeof(copy), "%s", text);
+    options = (struct options){.command = NULL};
+    return options_read(copy, "some.file", &options, error, sizeof(error));
+}
+
+static void a_file_says_the_same_in_lines(void **state)
+{
+    (void)state;
+    assert_int_equal(read_file("# comment\n\nscenario = fan-out # why\r\n"
+                               "  text =  one to many = all \nqos=2\nrate = 2k\nstrict = on\n"
+                               "spin = off\nduration = 2m"),
+                     OPTIONS_OK);
+    assert_string_equal(options.command, "fan-out");
+    assert_string_equal(options.title, "some.file");
+    assert_string_equal(options.text, "one to many = all");
+    assert_int_equal(options.qos, 2);
+    assert_int_equal(options.rate, 2000);
+    assert_true(options.strict);
+    assert_false(options.spin);
+    assert_int_equal(options.duration_ns, 120000000000);
+}
+
+static void a_bad_line_is_named(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "scenario = pairs\n\nqos = 3",          "scenario = pairs\n\nclients = 3",
+        "scenario = pairs\n\nnonsense = 3",     "scenario = pairs\n\nstrict = 1",
+        "scenario = pairs\n\njust words",       "scenario = pairs\n\nqos =",
+        "\n\nqos = 1\nscenario = pairs # late",
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(read_file(bad[i]), OPTIONS_BAD);
+        assert_ptr_equal(strstr(error, "some.file:3: "), error);
+    }
+    assert_int_equal(read_file("# nothing\n"), OPTIONS_BAD);
+}
+
+static void the_command_line_wins_over_the_file(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("run pairs --qos 2 --window 3"), OPTIONS_OK);
+    assert_string_equal(options.command, "pairs");
+    assert_int_equal(options.qos, 2);
+    assert_int_equal(options.window, 3);
+    options_fini(&options);
+    assert_int_equal(parse("run"), OPTIONS_BAD);
+    assert_int_equal(parse("run /nowhere/at-all"), OPTIONS_BAD);
+}
+
+/* Whatever is built in must be readable, and say what it is for. */
+static void every_built_in_scenario_can_be_read(void **state)
+{
+    (void)state;
+    char line[128];
+    unsigned num = 0;
+    for (const struct library_entry *entry = library_entries; entry->name != NULL; entry++) {
+        snprintf(line, sizeof(line), "run %s", entry->name);
+        enum options_outcome outcome = parse(line);
+        if (outcome != OPTIONS_OK)
+            fail_msg("%s", error);
+        assert_non_null(options.text);
+        assert_string_equal(options.title, entry->name);
+        assert_ptr_equal(library_find(entry->name), entry->text);
+        options_fini(&options);
+        num++;
+    }
+    assert_true(num > 0);
+    assert_null(library_find("nonsense"));
 }
 
 struct collected {
@@ -224,6 +316,11 @@ int main(void)
         cmocka_unit_test(options_belong_to_commands),
         cmocka_unit_test(slopes_need_a_process_and_two_counts_within),
         cmocka_unit_test(a_password_alone_is_not_mqtt_3_1_1),
+        cmocka_unit_test(an_open_loop_chooses_its_window_later),
+        cmocka_unit_test(a_file_says_the_same_in_lines),
+        cmocka_unit_test(a_bad_line_is_named),
+        cmocka_unit_test(the_command_line_wins_over_the_file),
+        cmocka_unit_test(every_built_in_scenario_can_be_read),
         cmocka_unit_test(the_report_names_every_parameter_but_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
