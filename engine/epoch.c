@@ -20,6 +20,7 @@
  */
 #include "epoch.h"
 #include "mem.h"
+#include "tsan.h"
 
 #include <ck_epoch.h>
 #include <pthread.h>
@@ -28,24 +29,6 @@
 #include <string.h>
 
 #define EPOCH_MAGIC 0x45504f43u /* "EPOC" */
-
-#if defined(__SANITIZE_THREAD__)
-#define EPOCH_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define EPOCH_UNDER_TSAN 1
-#endif
-#endif
-
-#ifdef EPOCH_UNDER_TSAN
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
-#define EPOCH_SEEN_ACQUIRE(domain) __tsan_acquire(domain)
-#define EPOCH_SEEN_RELEASE(domain) __tsan_release(domain)
-#else
-#define EPOCH_SEEN_ACQUIRE(domain) ((void)(domain))
-#define EPOCH_SEEN_RELEASE(domain) ((void)(domain))
-#endif
 
 /* ck wants its record on a cache line of its own; the visible part leads. */
 struct epoch_record_whole {
@@ -164,7 +147,7 @@ void epoch_end(struct epoch_record *record)
     CHECK(record->depth > 0);
     if (--record->depth > 0)
         return;
-    EPOCH_SEEN_RELEASE(whole->domain);
+    TSAN_RELEASE(whole->domain);
     (void)ck_epoch_end(&whole->ck, NULL);
 }
 
@@ -174,7 +157,7 @@ void epoch_call(struct epoch_record *record, struct epoch_entry *entry, epoch_ca
     CHECK(entry != NULL);
     CHECK(callback != NULL);
     atomic_thread_fence(memory_order_seq_cst);
-    EPOCH_SEEN_RELEASE(whole->domain);
+    TSAN_RELEASE(whole->domain);
     /* ck only stores the callback; epoch_poll turns it back into ours before calling. */
     ck_epoch_call(&whole->ck, (ck_epoch_entry_t *)(void *)entry,
                   (ck_epoch_cb_t *)(void (*)(void))callback);
@@ -189,7 +172,7 @@ bool epoch_poll(struct epoch_record *record)
     ck_stack_t due;
     ck_stack_init(&due);
     bool moved = ck_epoch_poll_deferred(&whole->ck, &due);
-    EPOCH_SEEN_ACQUIRE(whole->domain);
+    TSAN_ACQUIRE(whole->domain);
     ck_stack_entry_t *at = CK_STACK_FIRST(&due);
     while (at != NULL) {
         ck_epoch_entry_t *entry = CONTAINER_OF(at, ck_epoch_entry_t, stack_entry);

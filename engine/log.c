@@ -16,6 +16,7 @@
 
 #include "check.h"
 #include "clock.h"
+#include "tsan.h"
 
 #define LOG_RING_MAGIC 0x4c4f4752u
 
@@ -99,14 +100,24 @@ void log_write(enum log_level level, const char *format, ...)
     }
     CHECK_OBJ(ring, LOG_RING_MAGIC);
     record.source = ring->source;
-    if (!ck_ring_enqueue_spsc_log(&ring->ring, ring->records, &record))
+    TSAN_ACQUIRE(ring->records); /* places that the consumer has given back */
+    struct log_record *place = ck_ring_enqueue_reserve_spsc_log(&ring->ring, ring->records);
+    if (place == NULL) {
         __atomic_fetch_add(&ring->lost, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    *place = record;
+    TSAN_RELEASE(ring);
+    ck_ring_enqueue_commit_spsc(&ring->ring);
 }
 
 bool log_take(struct log_ring *ring, struct log_record *out)
 {
     CHECK_OBJ(ring, LOG_RING_MAGIC);
-    return ck_ring_dequeue_spsc_log(&ring->ring, ring->records, out);
+    TSAN_ACQUIRE(ring);
+    bool taken = ck_ring_dequeue_spsc_log(&ring->ring, ring->records, out);
+    TSAN_RELEASE(ring->records);
+    return taken;
 }
 
 uint64_t log_lost_take(struct log_ring *ring)

@@ -23,6 +23,7 @@
 
 #include "check.h"
 #include "engine_stats.h"
+#include "tsan.h"
 
 #define MESH_MAGIC 0x4d455348u
 #define PORT_MAGIC 0x504f5254u
@@ -274,8 +275,13 @@ static bool mail_enqueue(struct mail_port *port, shard_id to, enum mail_class cl
 {
     struct mail *records;
     struct ck_ring *ring = mail_ring(port->mesh, port->self, to, class, &records);
-    if (!ck_ring_enqueue_spsc_mail(ring, records, mail))
+    TSAN_ACQUIRE(records); /* places that the consumer has given back */
+    struct mail *place = ck_ring_enqueue_reserve_spsc_mail(ring, records);
+    if (place == NULL)
         return false;
+    *place = *mail;
+    TSAN_RELEASE(ring);
+    ck_ring_enqueue_commit_spsc(ring);
     mail_touch(port, to);
     return true;
 }
@@ -421,8 +427,10 @@ static bool mail_drain_ring(struct mail_port *port, shard_id from, enum mail_cla
     struct mail_flow *flow = mail_flow(port->mesh, from, port->self);
     struct mail mail;
     while (*budget > 0) {
+        TSAN_ACQUIRE(ring);
         if (!ck_ring_dequeue_spsc_mail(ring, records, &mail))
             return false;
+        TSAN_RELEASE(records);
         (*budget)--;
         if (class == MAIL_DATA)
             __atomic_store_n(&flow->taken, flow->taken + mail.weight, __ATOMIC_RELAXED);

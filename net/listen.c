@@ -159,7 +159,7 @@ static uint64_t listen_connections(const struct net *net, unsigned listener)
     uint64_t sum = 0;
     for (unsigned i = 0; i < net->shared->shards; i++) {
         const struct net *other = __atomic_load_n((struct net *const *)&runtime->shards[i].net,
-                                                  __ATOMIC_RELAXED);
+                                                  __ATOMIC_ACQUIRE);
         if (other != NULL)
             sum += __atomic_load_n(&other->conns_by_listener[listener], __ATOMIC_RELAXED);
     }

@@ -78,8 +78,7 @@ static struct bytes on_connect_assign(struct net *net, char *out)
 {
     struct bytes id = {.ptr = (const uint8_t *)out, .len = ASSIGNED_ID_LEN};
     do {
-        uint64_t word = hash_mix(net->shard->now_ns ^ net->shared->runtime->shards[0].now_ns,
-                                 ++net->assigned_next);
+        uint64_t word = hash_mix(net->shard->now_ns + net->shard->id, ++net->assigned_next);
         word = hash_keyed(&net->router->shared->home_key, bytes_of(&word, sizeof(word)));
         snprintf(out, ASSIGNED_ID_LEN + 1, "sluice-%016llx", (unsigned long long)word);
     } while (session_home(net->router, id) != net->shard->id ||

@@ -60,7 +60,10 @@ static enum rc sink_publish_copy(struct conn *conn, const struct delivery *deliv
 /* What is left of the Message Expiry Interval [MQTT-3.3.2-6], rounded up so that 0 means gone. */
 static uint32_t sink_expiry_s(const struct conn *conn, const struct pub *pub)
 {
+    /* Another shard may have received it in a turn that began later than this one. */
     uint64_t now_ms = conn->net->shard->now_ms;
+    if (now_ms < pub->received_ns / 1000000)
+        now_ms = pub->received_ns / 1000000;
     uint64_t left_ms = pub->expires_at_ms > now_ms ? pub->expires_at_ms - now_ms : 0;
     return (uint32_t)((left_ms + 999) / 1000);
 }

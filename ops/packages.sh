@@ -4,12 +4,14 @@
 PACKAGES_RUN="meson ninja-build gcc pkg-config liburing-dev libck-dev libjemalloc-dev libyaml-dev"
 PACKAGES_TEST="libcmocka-dev python3 mosquitto mosquitto-clients python3-paho-mqtt libpaho-mqtt-dev
                nodejs clang-format"
+PACKAGES_LONG="npm libclang-rt-14-dev clang"
 
 packages_missing() {
     for package in "$@"; do
         # A program that is there by other means (a newer node, say) is as good as the package.
         case $package in
         nodejs) command -v node >/dev/null 2>&1 && continue ;;
+        npm) command -v npm >/dev/null 2>&1 && continue ;;
         esac
         case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
         *"ok installed") ;;
