@@ -93,6 +93,37 @@ void mem_free(void *ptr)
     free(ptr);
 }
 
+/*
+ * jemalloc's door to its figures, if it is the allocator of this program: tests and builds with a
+ * sanitizer are linked without it.
+ */
+int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
+    __attribute__((weak));
+
+static uint64_t mem_figure(const char *name)
+{
+    size_t value = 0;
+    size_t len = sizeof(value);
+    return mallctl(name, &value, &len, NULL, 0) == 0 ? value : 0;
+}
+
+bool mem_figures_read(struct mem_figures *out)
+{
+    CHECK(out != NULL);
+    *out = (struct mem_figures){0};
+    if (mallctl == NULL)
+        return false;
+    /* Figures are of the latest epoch. */
+    uint64_t epoch = 1;
+    if (mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch)) != 0)
+        return false;
+    *out = (struct mem_figures){.allocated_bytes = mem_figure("stats.allocated"),
+                                .active_bytes = mem_figure("stats.active"),
+                                .resident_bytes = mem_figure("stats.resident"),
+                                .mapped_bytes = mem_figure("stats.mapped")};
+    return true;
+}
+
 /* ---- pools ---- */
 
 struct pool_slab {

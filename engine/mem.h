@@ -37,6 +37,20 @@ void mem_free(void *ptr);
  */
 bool mem_fail_after(uint64_t num_good);
 
+/* What the allocator says of itself, in bytes, a value. */
+struct mem_figures {
+    uint64_t allocated_bytes; /* by the program */
+    uint64_t active_bytes;    /* in pages with an allocation in them */
+    uint64_t resident_bytes;  /* in memory, the allocator's own included */
+    uint64_t mapped_bytes;    /* of address space */
+};
+
+/*
+ * False, and all zero, if the process runs on an allocator that does not tell (it is not jemalloc).
+ * Walks the allocator's arenas: for metrics.
+ */
+MUST_USE bool mem_figures_read(struct mem_figures *out);
+
 /* ---- budgets ---- */
 
 #define BUDGET_UNLIMITED UINT64_MAX

@@ -36,8 +36,9 @@ static enum rc runtime_shard_init(struct runtime *runtime, shard_id id)
     shard->ring_fd = -1;
     shard->spin_ns = 16000;
     shard->stats = shard_memory(1, sizeof(struct stats));
+    shard->latencies = shard_memory(SHARD_LATENCY_COUNT, sizeof(struct latency));
     shard->log = log_ring_create(id);
-    if (shard->stats == NULL || shard->log == NULL)
+    if (shard->stats == NULL || shard->latencies == NULL || shard->log == NULL)
         return RC_NO_MEMORY;
     shard->magic = SHARD_MAGIC;
     return RC_OK;
@@ -97,6 +98,7 @@ void runtime_destroy(struct runtime *runtime)
         CHECK(shard->ring == NULL);
         log_ring_destroy(shard->log);
         free(shard->stats);
+        free(shard->latencies);
     }
     for (unsigned i = 0; i < MAIL_ENDPOINTS_MAX; i++)
         if (runtime->event_fds[i] >= 0)

@@ -169,5 +169,9 @@ void shard_turn(struct shard *shard, bool may_sleep)
 
     shard->busy = busy;
     shard_count(shard, STAT_TURNS, 1);
-    shard_count(shard, STAT_TURN_NS, clock_mono_ns() - shard->now_ns);
+    uint64_t end_ns = clock_mono_ns();
+    shard_count(shard, STAT_TURN_NS, end_ns - shard->now_ns);
+    latency_record(&shard->latencies[SHARD_LATENCY_TURN], end_ns - shard->now_ns, 1);
+    if (shard->runtime->tables.turned != NULL)
+        shard->runtime->tables.turned(shard, end_ns);
 }

@@ -30,6 +30,7 @@
 
 #include "check.h"
 #include "epoch.h"
+#include "latency.h"
 #include "log.h"
 #include "mail.h"
 #include "op.h"
@@ -41,6 +42,9 @@
 #define SHARD_MAGIC 0x53484152u
 
 #define SHARD_MAIL_KINDS_MAX 32
+
+/* Histograms of a shard: its turns, and what the upper floors count as deliveries. */
+enum shard_latency { SHARD_LATENCY_TURN, SHARD_LATENCY_DELIVERY, SHARD_LATENCY_COUNT };
 
 struct shard;
 
@@ -58,9 +62,11 @@ struct shard_tables {
     shard_op_fn ops[OP_COUNT];
     shard_mail_fn mails[SHARD_MAIL_KINDS_MAX];
     shard_drop_fn drops[SHARD_MAIL_KINDS_MAX]; /* NULL: records of this kind own nothing */
-    bool (*start)(struct shard *shard); /* on the shard's thread; false: give up */
-    void (*stop)(struct shard *shard);  /* on the shard's thread, after the last turn */
-    shard_hook_fn turn_end[2];          /* in order: route, net */
+    bool (*start)(struct shard *shard);        /* on the shard's thread; false: give up */
+    void (*stop)(struct shard *shard);         /* on the shard's thread, after the last turn */
+    shard_hook_fn turn_end[2];                 /* in order: route, net */
+    /* After a turn, NULL for none: when it ended, by the clock. */
+    void (*turned)(struct shard *shard, uint64_t end_ns);
 };
 
 /* How many threads and buffers, a value. */
@@ -98,6 +104,7 @@ struct shard {
     struct epoch_record *epoch; /* [O] */
     struct log_ring *log;       /* [I] filled here, emptied by the ops thread */
     struct stats *stats;        /* [A] one writer */
+    struct latency *latencies;  /* [A] one writer; SHARD_LATENCY_COUNT of them */
     uint64_t now_ns;            /* [O] of this turn */
     uint64_t now_ms;            /* [O] of this turn */
     uint64_t work;              /* [O] input bytes handled in this turn */

@@ -41,8 +41,14 @@ struct stats {
 static inline void stat_add(struct stats *stats, unsigned index, uint64_t amount)
 {
     CHECK_SLOW(index < STAT_COUNT);
+#ifndef SLUICE_NO_COUNTERS
     uint64_t value = __atomic_load_n(&stats->values[index], __ATOMIC_RELAXED);
     __atomic_store_n(&stats->values[index], value + amount, __ATOMIC_RELAXED);
+#else
+    (void)stats;
+    (void)index;
+    (void)amount;
+#endif
 }
 
 static inline void stat_sub(struct stats *stats, unsigned index, uint64_t amount)
