@@ -26,6 +26,28 @@ static uint64_t filter_hash_of(const void *object)
     return filter->hash;
 }
 
+/* The figures are words that are copied one by one. */
+#define FILTER_INDEX_FIGURES (sizeof(struct filter_index_figures) / sizeof(uint64_t))
+
+/* Makes the figures readable for those who do not hold the mutex. */
+static void filter_index_figures_publish(struct filter_index *index)
+{
+    const struct filter_index_figures now = {
+        .filters = index->table.live,
+        .filters_wildcard = index->filters_wildcard,
+        .nodes = index->trie.nodes,
+        .groups = index->groups,
+        .members = index->members,
+        .bytes = filter_index_bytes(index),
+        .shapes = index->trie.shapes.len,
+        .refused = index->refused,
+    };
+    const uint64_t *from = (const uint64_t *)&now;
+    uint64_t *to = (uint64_t *)&index->figures;
+    for (size_t i = 0; i < FILTER_INDEX_FIGURES; i++)
+        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+}
+
 struct filter_index *filter_index_create(const struct filter_index_config *config)
 {
     CHECK(config->shard_count > 0 && config->shard_count <= SHARDS_MAX);
@@ -42,6 +64,7 @@ struct filter_index *filter_index_create(const struct filter_index_config *confi
         goto undo_slots;
     CHECK(pthread_mutex_init(&index->mutex, NULL) == 0);
     index->magic = FILTER_INDEX_MAGIC;
+    filter_index_figures_publish(index);
     return index;
 undo_slots:
     filter_slots_fini(&index->slots);
@@ -95,6 +118,7 @@ void filter_index_lock(struct filter_index *index)
 
 void filter_index_unlock(struct filter_index *index)
 {
+    filter_index_figures_publish(index);
     CHECK(pthread_mutex_unlock(&index->mutex) == 0);
 }
 
@@ -161,18 +185,11 @@ uint64_t filter_index_bytes(const struct filter_index *index)
 
 void filter_index_figures(struct filter_index *index, struct filter_index_figures *out)
 {
-    filter_index_lock(index);
-    *out = (struct filter_index_figures){
-        .filters = index->table.live,
-        .filters_wildcard = index->filters_wildcard,
-        .nodes = index->trie.nodes,
-        .groups = index->groups,
-        .members = index->members,
-        .bytes = filter_index_bytes(index),
-        .shapes = index->trie.shapes.len,
-        .refused = index->refused,
-    };
-    filter_index_unlock(index);
+    CHECK_OBJ(index, FILTER_INDEX_MAGIC);
+    const uint64_t *from = (const uint64_t *)&index->figures;
+    uint64_t *to = (uint64_t *)out;
+    for (size_t i = 0; i < FILTER_INDEX_FIGURES; i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
 /* --- writing --- */

@@ -151,7 +151,7 @@ struct filter_index_figures {
     uint64_t refused; /* for want of filters, bytes or shapes */
 };
 
-/* Takes the mutex: for metrics. */
+/* As of the latest writer's step, or the one before for some of them; takes no mutex. */
 void filter_index_figures(struct filter_index *index, struct filter_index_figures *out);
 
 /* --- writing: all take the mutex --- */

@@ -31,6 +31,8 @@ struct filter_index {
     uint64_t members;                      /* [W] */
     uint64_t group_number;                 /* [W] the last one given */
     uint64_t refused;                      /* [W] */
+    /* Figures as of the end of the latest writer's step, for readers without the mutex. */
+    struct filter_index_figures figures; /* [A] relaxed */
 };
 
 void filter_index_lock(struct filter_index *index);
