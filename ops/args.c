@@ -35,6 +35,8 @@ static const struct args_option args_options[] = {
      "number of shards; 0: one for each CPU"},
     {"--cpus", ARGS_KIND_OVERRIDE, ARGS_RUN, "shards.cpus", "LIST",
      "CPUs to pin shards to, such as 0-3,8"},
+    {"--admin", ARGS_KIND_OVERRIDE, ARGS_RUN, "admin.listen", "URI",
+     "metrics and health at URI; none: nowhere"},
     {"--log-level", ARGS_KIND_OVERRIDE, ARGS_RUN, "log.level", "LEVEL",
      "error, warning, info or debug"},
     {"--version", ARGS_KIND_MODE, ARGS_VERSION, NULL, NULL, "print the version and exit"},

@@ -2,7 +2,7 @@
  * args.h -- the command line of sluiced.
  *
  *   sluiced [--config FILE] [--check-config] [--listen URI]... [--data DIR] [--shards N]
- *           [--cpus LIST] [--log-level LEVEL] [--version] [--help]
+ *           [--cpus LIST] [--admin URI] [--log-level LEVEL] [--version] [--help]
  *
  * Stable: scripts depend on it. `--option value` and `--option=value` are the same. Only --listen
  * may be repeated. Values are not looked into here: they become overrides of configuration keys

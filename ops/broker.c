@@ -201,6 +201,7 @@ enum rc broker_start(struct broker *broker, char *out_reason, size_t reason_size
     broker_turn(broker);
     if (rc != RC_OK)
         snprintf(out_reason, reason_size, "the shards could not start");
+    broker->started = rc == RC_OK;
     return rc;
 }
 
@@ -212,6 +213,7 @@ static void broker_wake(void *context, shard_id target)
 
 void broker_drain(struct broker *broker)
 {
+    broker->draining = true;
     for (unsigned i = 0; i < broker->net.shards; i++) {
         struct mail mail = {.kind = MAIL_DRAIN};
         mail_send(broker->port, (shard_id)i, MAIL_CONTROL, &mail);

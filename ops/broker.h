@@ -12,8 +12,11 @@
 
 #include "config.h"
 #include "datadir.h"
+#include "mem.h"
 #include "net.h"
 #include "settings.h"
+
+struct admin;
 
 struct broker {
     struct config *config; /* borrowed */
@@ -27,7 +30,13 @@ struct broker {
     uint16_t cpus[SHARDS_MAX];
     unsigned drained; /* shards that have reported */
     bool json;
+    bool started;  /* all shards are up */
+    bool draining; /* broker_drain was called */
     uint64_t log_lost;
+    struct admin *admin; /* the endpoint for operators (telemetry.h), or NULL */
+    struct mem_figures allocator;
+    uint64_t allocator_next_ms; /* when to ask the allocator again */
+    bool allocator_tells;
 };
 
 /*

@@ -96,6 +96,13 @@ struct config_keepalive {
     uint32_t probes;
 };
 
+/* Where the endpoint for operators listens. */
+struct config_endpoint {
+    bool is_off;
+    bool is_default; /* no source has said anything */
+    struct listen_uri uri;
+};
+
 /* One field per row of a table: its C type, and its name with the unit behind it. */
 #define CONFIG_CTYPE_BOOL             bool
 #define CONFIG_CTYPE_COUNT            uint32_t
@@ -108,6 +115,7 @@ struct config_keepalive {
 #define CONFIG_CTYPE_PRIORITIES       struct config_priorities
 #define CONFIG_CTYPE_BIND             struct listen_uri
 #define CONFIG_CTYPE_KEEPALIVE        struct config_keepalive
+#define CONFIG_CTYPE_ENDPOINT         struct config_endpoint
 #define CONFIG_CTYPE_SHARE_STRATEGY   enum config_share_strategy
 #define CONFIG_CTYPE_DEFAULT_PRIORITY enum config_default_priority
 #define CONFIG_CTYPE_LOG_LEVEL        enum log_level
@@ -124,6 +132,7 @@ struct config_keepalive {
 #define CONFIG_NAME_PRIORITIES(name)       name
 #define CONFIG_NAME_BIND(name)             name
 #define CONFIG_NAME_KEEPALIVE(name)        name
+#define CONFIG_NAME_ENDPOINT(name)         name
 #define CONFIG_NAME_SHARE_STRATEGY(name)   name
 #define CONFIG_NAME_DEFAULT_PRIORITY(name) name
 #define CONFIG_NAME_LOG_LEVEL(name)        name
@@ -143,6 +152,9 @@ struct config_limits {
 };
 struct config_shards {
     CONFIG_SHARDS_TABLE(CONFIG_FIELD)
+};
+struct config_admin {
+    CONFIG_ADMIN_TABLE(CONFIG_FIELD)
 };
 struct config_log {
     CONFIG_LOG_TABLE(CONFIG_FIELD)

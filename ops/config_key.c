@@ -35,6 +35,7 @@ static const struct config_choice config_choices_log_format[] = {
 #define CONFIG_CHOICES_PRIORITIES       NULL
 #define CONFIG_CHOICES_BIND             NULL
 #define CONFIG_CHOICES_KEEPALIVE        NULL
+#define CONFIG_CHOICES_ENDPOINT         NULL
 #define CONFIG_CHOICES_SHARE_STRATEGY   config_choices_share_strategy
 #define CONFIG_CHOICES_DEFAULT_PRIORITY config_choices_default_priority
 #define CONFIG_CHOICES_LOG_LEVEL        config_choices_log_level
@@ -71,6 +72,9 @@ static const struct config_choice config_choices_log_format[] = {
     CONFIG_ROW("shards", "shards." #name, \
                offsetof(struct config, shards.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_ADMIN(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("admin", "admin." #name, offsetof(struct config, admin.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 #define CONFIG_ROW_LOG(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("log", "log." #name, offsetof(struct config, log.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
@@ -89,6 +93,7 @@ static const struct config_key config_key_rows[] = {
     CONFIG_RETAINED_TABLE(CONFIG_ROW_RETAINED)
     CONFIG_LIMITS_TABLE(CONFIG_ROW_LIMITS)
     CONFIG_SHARDS_TABLE(CONFIG_ROW_SHARDS)
+    CONFIG_ADMIN_TABLE(CONFIG_ROW_ADMIN)
     CONFIG_LOG_TABLE(CONFIG_ROW_LOG)
     CONFIG_SHUTDOWN_TABLE(CONFIG_ROW_SHUTDOWN)
 };

@@ -25,7 +25,7 @@ static const char config_reference_introduction[] =
     "1. the defaults below,\n"
     "2. the file that `--config FILE` names,\n"
     "3. the environment,\n"
-    "4. the command line: `--listen`, `--data`, `--shards`, `--cpus`, `--log-level`.\n"
+    "4. the command line: `--listen`, `--data`, `--shards`, `--cpus`, `--admin`, `--log-level`.\n"
     "\n"
     "`sluiced --config FILE --check-config` reads all of them and prints `configuration ok` and "
     "what differs from the defaults (exit status 0), or every error with file, line and column or "

@@ -9,8 +9,9 @@
  *
  *   name     the key inside its section. The field is the name, with _ms, _s or _permille behind
  *            it where the type has that unit.
- *   type     BOOL COUNT SIZE DURATION SECONDS FACTOR TEXT CPUS PRIORITIES BIND KEEPALIVE, or an
- *            enumeration of config.h (SHARE_STRATEGY, DEFAULT_PRIORITY, LOG_LEVEL, LOG_FORMAT)
+ *   type     BOOL COUNT SIZE DURATION SECONDS FACTOR TEXT CPUS PRIORITIES BIND KEEPALIVE ENDPOINT,
+ *            or an enumeration of config.h (SHARE_STRATEGY, DEFAULT_PRIORITY, LOG_LEVEL,
+ *            LOG_FORMAT)
  *   min max  in the field's unit; for TEXT its length in bytes; unused (0, 0) for the others
  *   default  as an operator would write it
  *   words    NUMBER, or INFINITE: `infinity` is allowed too, or ZERO_INFINITE: so is 0, with the
@@ -42,6 +43,7 @@
     X(retained, "Retained messages.") \
     X(limits, "Bounds of the whole process and of one connection.") \
     X(shards, "Threads and the CPUs they are pinned to.") \
+    X(admin, "The HTTP endpoint for operators: `/metrics` for Prometheus, `/livez`, `/readyz`.") \
     X(log, "What is logged, and how. The log goes to standard error.") \
     X(shutdown, "How the broker stops.")
 
@@ -158,6 +160,12 @@
     X(cpus, CPUS, 0, 0, "", NUMBER, RESTART, \
       "CPUs to pin shards to, such as `0-3,8`, in the order of the shards; beyond its end it " \
       "starts again. Empty: the CPUs of the process's affinity mask.")
+
+#define CONFIG_ADMIN_TABLE(X) \
+    X(listen, ENDPOINT, 0, 0, "tcp://127.0.0.1:18083", NUMBER, RESTART, \
+      "Address of the endpoint, or `none`. Whoever reaches it can read it: it knows no passwords. " \
+      "Without a port it is 18083. If the default is in use already, the broker starts without " \
+      "an endpoint and says so; an address that was configured has to be free.")
 
 #define CONFIG_LOG_TABLE(X) \
     X(level, LOG_LEVEL, 0, 0, "info", NUMBER, RELOAD, \

@@ -33,6 +33,7 @@ static const char *const config_nouns[CONFIG_TYPE_COUNT_OF] = {
     [CONFIG_TYPE_CPUS] = CONFIG_CPUS_NOUN,
     [CONFIG_TYPE_PRIORITIES] = CONFIG_PRIORITIES_NOUN,
     [CONFIG_TYPE_BIND] = "a listener address such as tcp://0.0.0.0:1883",
+    [CONFIG_TYPE_ENDPOINT] = "`none` or an address such as tcp://127.0.0.1:18083",
     [CONFIG_TYPE_KEEPALIVE] = "`none` or idle,interval,probes such as 300s,30s,3",
 };
 
@@ -256,6 +257,33 @@ static void config_bind_print(const struct listen_uri *uri, FILE *out)
         fputs(listen_uri_format(uri, text), out);
 }
 
+/* The port of the endpoint for operators where none is given. */
+#define CONFIG_ENDPOINT_PORT 18083
+
+static bool config_endpoint_set(struct config_endpoint *endpoint, const char *text,
+                                const struct config_report *report)
+{
+    struct config_endpoint value;
+    memset(&value, 0, sizeof(value));
+    value.is_off = strcmp(text, "none") == 0 || strcmp(text, "disabled") == 0;
+    const char *reason = NULL;
+    char quote[ERROR_QUOTE_LEN_MAX + 1];
+    if (!value.is_off &&
+        listen_uri_parse_port(text, CONFIG_ENDPOINT_PORT, &value.uri, &reason) != RC_OK)
+        return config_refuse(report, "\"%s\" is neither `none` nor an address: %s",
+                             error_list_quote(text, quote), reason);
+    *endpoint = value;
+    return true;
+}
+
+static void config_endpoint_print(const struct config_endpoint *endpoint, FILE *out)
+{
+    if (endpoint->is_off)
+        fputs("none", out);
+    else
+        config_bind_print(&endpoint->uri, out);
+}
+
 /* A number of seconds, or a duration of whole seconds, from 1 to the kernel's maximum. */
 static bool config_keepalive_part(const char *text, uint32_t *out_s)
 {
@@ -322,6 +350,8 @@ bool config_value_set(const struct config_key *key, void *base, const char *text
         return config_bind_set(base, field, text, report);
     case CONFIG_TYPE_KEEPALIVE:
         return config_keepalive_set(field, text, report);
+    case CONFIG_TYPE_ENDPOINT:
+        return config_endpoint_set(field, text, report);
     default:
         return config_number_set(key, field, text, report);
     }
@@ -336,7 +366,13 @@ bool config_value_reset(const struct config_key *key, void *base,
         *uri = (struct listen_uri){.scheme = LISTEN_SCHEME_COUNT, .port = 0, .host = ""};
         return true;
     }
-    return config_value_set(key, base, key->initial, report);
+    if (!config_value_set(key, base, key->initial, report))
+        return false;
+    if (key->type == CONFIG_TYPE_ENDPOINT) {
+        struct config_endpoint *endpoint = config_key_field(key, base);
+        endpoint->is_default = true;
+    }
+    return true;
 }
 
 void config_value_clear(const struct config_key *key, void *base)
@@ -380,6 +416,9 @@ void config_value_print(const struct config_key *key, const void *base, FILE *ou
     case CONFIG_TYPE_KEEPALIVE:
         config_keepalive_print(field, out);
         break;
+    case CONFIG_TYPE_ENDPOINT:
+        config_endpoint_print(field, out);
+        break;
     default:
         config_number_print(key, field, out);
         break;
@@ -405,6 +444,7 @@ void config_value_describe(const struct config_key *key, FILE *out)
     case CONFIG_TYPE_PRIORITIES:
     case CONFIG_TYPE_BIND:
     case CONFIG_TYPE_KEEPALIVE:
+    case CONFIG_TYPE_ENDPOINT:
         fputs(config_nouns[key->type], out);
         break;
     default:

@@ -144,6 +144,12 @@ static enum rc listen_uri_take_port(const char *text, struct listen_uri *uri,
 
 enum rc listen_uri_parse(const char *text, struct listen_uri *out, const char **out_reason)
 {
+    return listen_uri_parse_port(text, 0, out, out_reason);
+}
+
+enum rc listen_uri_parse_port(const char *text, uint16_t port, struct listen_uri *out,
+                              const char **out_reason)
+{
     CHECK(text != NULL && out != NULL && out_reason != NULL);
     if (*text == '\0') {
         *out_reason = "it is empty";
@@ -155,6 +161,8 @@ enum rc listen_uri_parse(const char *text, struct listen_uri *out, const char **
     enum rc rc = listen_uri_take_scheme(&text, &uri, out_reason);
     if (rc != RC_OK)
         return rc;
+    if (port != 0)
+        uri.port = port;
     if (*text == '\0') {
         *out_reason = "it has neither a host nor a port";
         return RC_INVALID;

@@ -51,6 +51,10 @@ struct listen_uri {
 MUST_USE enum rc listen_uri_parse(const char *text, struct listen_uri *out,
                                   const char **out_reason);
 
+/* The same, and without a port it is `port`; 0: the scheme's own. */
+MUST_USE enum rc listen_uri_parse_port(const char *text, uint16_t port, struct listen_uri *out,
+                                       const char **out_reason);
+
 /* The one spelling: scheme, host, port. `out` has LISTEN_URI_LEN_MAX + 1 bytes; returns `out`. */
 const char *listen_uri_format(const struct listen_uri *uri, char *out);
 

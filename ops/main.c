@@ -21,6 +21,7 @@
 #include "broker.h"
 #include "clock.h"
 #include "logger.h"
+#include "telemetry.h"
 #include "version.h"
 
 #define MAIN_EXIT_FAILURE 1
@@ -112,9 +113,11 @@ static void main_serve(struct broker *broker, int signal_fd)
         struct pollfd fds[] = {
             {.fd = signal_fd, .events = POLLIN},
             {.fd = broker->runtime->event_fds[broker->net.ops], .events = POLLIN},
+            {.fd = telemetry_fd(broker), .events = POLLIN},
         };
+        int wait_ms = telemetry_timeout_ms(broker, MAIN_LOG_MS);
         bool sleep = mail_sleep(broker->port);
-        int ready = poll(fds, ARRAY_LEN(fds), sleep ? MAIN_LOG_MS : 0);
+        int ready = poll(fds, ARRAY_LEN(fds), sleep ? wait_ms : 0);
         mail_awake(broker->port);
         if (ready > 0 && (fds[1].revents & POLLIN) != 0) {
             uint64_t value;
@@ -130,6 +133,7 @@ static void main_serve(struct broker *broker, int signal_fd)
                                  broker->config->shutdown.drain_timeout_ms;
         }
         drained = broker_turn(broker);
+        telemetry_run(broker, clock_mono_ns() / 1000000);
         main_log_drain(broker);
     }
     if (!drained)
@@ -154,7 +158,8 @@ static int main_run(const struct args *args, struct config *config)
     log_attach(main_log);
     main_raise_descriptors();
     int exit_code = MAIN_EXIT_FAILURE;
-    bool up = broker_create(&broker, config, reason, sizeof(reason)) == RC_OK;
+    bool up = broker_create(&broker, config, reason, sizeof(reason)) == RC_OK &&
+              telemetry_open(&broker, reason, sizeof(reason)) == RC_OK;
     main_log_drain(&broker);
     if (up && broker_start(&broker, reason, sizeof(reason)) == RC_OK) {
         main_say_defaults(&broker, args);
@@ -169,6 +174,7 @@ static int main_run(const struct args *args, struct config *config)
         fprintf(stderr, "sluiced: %s\n", reason);
     }
     main_log_drain(&broker);
+    telemetry_close(&broker);
     broker_destroy(&broker);
     log_attach(NULL);
     log_ring_destroy(main_log);

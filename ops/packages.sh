@@ -1,7 +1,8 @@
 # packages.sh -- what the project needs from Debian 12, and how it gets there. Sourced by ops/run and
 # ops/test: packages_install NAME... installs what is missing, with sudo when not root, asking nothing.
 
-PACKAGES_RUN="meson ninja-build gcc pkg-config liburing-dev libck-dev libjemalloc-dev libyaml-dev"
+PACKAGES_RUN="meson ninja-build gcc pkg-config liburing-dev libck-dev libjemalloc-dev libyaml-dev
+              libmicrohttpd-dev"
 PACKAGES_TEST="libcmocka-dev python3 mosquitto mosquitto-clients python3-paho-mqtt libpaho-mqtt-dev
                nodejs clang-format"
 PACKAGES_LONG="npm libclang-rt-14-dev clang"

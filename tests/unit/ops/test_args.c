@@ -63,7 +63,7 @@ static void every_option(void **state)
 {
     (void)state;
     ok("--config a.yaml --listen tcp://:1 --data none --shards 4 --cpus 0-3 --log-level debug "
-       "--listen=tcp://:2 --check-config");
+       "--listen=tcp://:2 --admin none --check-config");
     assert_int_equal(args.mode, ARGS_CHECK_CONFIG);
     assert_string_equal(args.config_file, "a.yaml");
     assert_int_equal(args.num_listen, 2);
@@ -71,7 +71,8 @@ static void every_option(void **state)
     static const struct config_override expected[] = {{"--data", "data_dir", "none"},
                                                       {"--shards", "shards.count", "4"},
                                                       {"--cpus", "shards.cpus", "0-3"},
-                                                      {"--log-level", "log.level", "debug"}};
+                                                      {"--log-level", "log.level", "debug"},
+                                                      {"--admin", "admin.listen", "none"}};
     assert_int_equal(args.num_overrides, ARRAY_LEN(expected));
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
         assert_string_equal(args.overrides[i].option, expected[i].option);
@@ -160,9 +161,9 @@ static void sources_are_what_was_parsed(void **state)
 static void help_names_every_option(void **state)
 {
     (void)state;
-    static const char *const names[] = {"--config FILE",     "--check-config", "--listen URI",
-                                        "--data DIR",        "--shards N",     "--cpus LIST",
-                                        "--log-level LEVEL", "--version",      "--help"};
+    static const char *const names[] = {
+        "--config FILE", "--check-config",    "--listen URI", "--data DIR", "--shards N",
+        "--cpus LIST",   "--log-level LEVEL", "--version",    "--help",     "--admin URI"};
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);

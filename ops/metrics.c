@@ -1,0 +1,438 @@
+/*
+ * metrics.c -- the table of metrics and the writing of them; see metrics.h.
+ *
+ * The table has a row for each counter of the floors. A row with a help text opens a family; rows
+ * without one add samples to it. Kinds that are tables of their own (packet types, causes of a
+ * connection's end) are expanded here. Families that are no counters follow, each a line of
+ * metrics_write_*.
+ *
+ * Counters of nanoseconds go out as seconds. A gauge is summed over the blocks; blocks are read one
+ * after the other, so the sum may for a moment be below zero, and is then told as zero.
+ */
+#include "metrics.h"
+
+#include "engine_stats.h"
+#include "net_stats.h"
+#include "packet_table.h"
+#include "route_stats.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define METRICS_LABEL_LEN_MAX 31
+#define METRICS_NS_PER_SECOND 1e9
+
+struct metrics_entry {
+    const char *family;
+    const char *help; /* NULL: one more sample of the family above */
+    const char *label;
+    const char *value; /* of the label; written in lower case */
+    unsigned index;
+    bool is_gauge;
+    bool is_ns;        /* counted in nanoseconds, told in seconds */
+    bool is_per_shard; /* one sample for each shard instead of the sum */
+    const char *unit;
+};
+
+/* clang-format off */
+#define COUNTER(family, index, help) {family, help, NULL, NULL, index, false, false, false, NULL},
+#define GAUGE(family, index, help)   {family, help, NULL, NULL, index, true, false, false, NULL},
+#define FIRST(family, index, label, value, help) \
+    {family, help, label, value, index, false, false, false, NULL},
+#define NEXT(family, index, label, value) \
+    {family, NULL, label, value, index, false, false, false, NULL},
+#define BYTES(family, index, help)   {family, help, NULL, NULL, index, false, false, false, "bytes"},
+#define BYTES_NOW(family, index, help) \
+    {family, help, NULL, NULL, index, true, false, false, "bytes"},
+#define SHARDS(family, index, help)  {family, help, NULL, NULL, index, false, false, true, NULL},
+
+#define PACKET_IN(name, type, flags, from) \
+    NEXT("sluice_packets_received", STAT_PACKETS_IN + (type), "type", #name)
+#define PACKET_OUT(name, type, flags, from) \
+    NEXT("sluice_packets_sent", STAT_PACKETS_OUT + (type), "type", #name)
+#define CLOSED(id, name, will, text) \
+    NEXT("sluice_connections_closed", STAT_CLOSED + (id), "cause", name)
+
+/* A family whose rows are all expanded from a table: opened without a sample. */
+#define HEADING(family, help) {family, help, NULL, NULL, STAT_COUNT, false, false, false, NULL},
+
+static const struct metrics_entry metrics_entries[] = {
+    /* connections */
+    GAUGE("sluice_connections", STAT_CONNECTIONS, "Connections that are open.")
+    COUNTER("sluice_connections_accepted", STAT_ACCEPTED, "Connections accepted.")
+    FIRST("sluice_connections_refused", STAT_REFUSED_LIMIT, "reason", "limit",
+          "Connections closed at once: a limit of connections was reached, the process was out of "
+          "descriptors, or out of memory.")
+    NEXT("sluice_connections_refused", STAT_REFUSED_DESCRIPTORS, "reason", "descriptors")
+    NEXT("sluice_connections_refused", STAT_REFUSED_MEMORY, "reason", "memory")
+    COUNTER("sluice_connections_handed_over", STAT_HANDED_OVER,
+            "Connections handed to the home shard of their session.")
+    HEADING("sluice_connections_closed", "Connections that ended, by cause.")
+    CONN_CAUSE_TABLE(CLOSED)
+    COUNTER("sluice_connection_pauses", STAT_PAUSES,
+            "Times reading from a publisher stopped because a shard it feeds was pressed.")
+    FIRST("sluice_connects", STAT_CONNECTED, "result", "accepted",
+          "CONNECT packets, accepted or refused.")
+    NEXT("sluice_connects", STAT_CONNECT_REFUSED, "result", "refused")
+
+    /* packets and bytes */
+    HEADING("sluice_packets_received", "Control packets received, by type.")
+    PACKET_TABLE(PACKET_IN)
+    HEADING("sluice_packets_sent", "Control packets put into outputs, by type.")
+    PACKET_TABLE(PACKET_OUT)
+    BYTES("sluice_received_bytes", STAT_BYTES_IN, "Bytes received from clients.")
+    BYTES("sluice_sent_bytes", STAT_BYTES_OUT, "Bytes sent to clients.")
+    COUNTER("sluice_receives", STAT_RECEIVES, "Receive operations completed with data.")
+    COUNTER("sluice_sends", STAT_SENDS, "Send operations completed.")
+    BYTES_NOW("sluice_output_bytes", STAT_OUTPUT_BYTES,
+              "Bytes that wait in the outputs of connections.")
+
+    /* messages */
+    FIRST("sluice_messages_received", STAT_PUBLISH_IN_QOS0, "qos", "0",
+          "PUBLISH packets received, by QoS.")
+    NEXT("sluice_messages_received", STAT_PUBLISH_IN_QOS1, "qos", "1")
+    NEXT("sluice_messages_received", STAT_PUBLISH_IN_QOS2, "qos", "2")
+    FIRST("sluice_messages_sent", STAT_PUBLISH_OUT_QOS0, "qos", "0",
+          "PUBLISH packets put into outputs, by QoS.")
+    NEXT("sluice_messages_sent", STAT_PUBLISH_OUT_QOS1, "qos", "1")
+    NEXT("sluice_messages_sent", STAT_PUBLISH_OUT_QOS2, "qos", "2")
+    COUNTER("sluice_messages_published", STAT_PUBLISHED,
+            "Publications accepted for routing, those of wills included.")
+    COUNTER("sluice_messages_refused", STAT_PUBLISH_REFUSED,
+            "PUBLISH answered with a failure or dropped, with nothing delivered.")
+    COUNTER("sluice_messages_delivered", STAT_DELIVERED, "Copies handed to a connection.")
+    COUNTER("sluice_messages_queued", STAT_QUEUED, "Copies put into a session's queue.")
+    COUNTER("sluice_messages_acknowledged", STAT_ACKED,
+            "QoS 1 and 2 copies completed by clients.")
+    COUNTER("sluice_messages_resent", STAT_RESENT, "PUBLISH packets sent again on resumption.")
+    COUNTER("sluice_messages_forwarded", STAT_FORWARDED, "Publications mailed to another shard.")
+    COUNTER("sluice_await_rel_timeouts", STAT_RELEASED_TIMEOUT,
+            "QoS 2 packet identifiers forgotten because PUBREL did not come in time.")
+    FIRST("sluice_messages_dropped", STAT_DROP_NO_SUBSCRIBER, "reason", "no_subscriber",
+          "Messages and copies that ended other than by delivery, by reason.")
+    NEXT("sluice_messages_dropped", STAT_DROP_NO_LOCAL, "reason", "no_local")
+    NEXT("sluice_messages_dropped", STAT_DROP_QUEUE_FULL, "reason", "queue_full")
+    NEXT("sluice_messages_dropped", STAT_DROP_QUEUE_BYTES, "reason", "queue_bytes")
+    NEXT("sluice_messages_dropped", STAT_DROP_QOS0_SLOW, "reason", "qos0_slow")
+    NEXT("sluice_messages_dropped", STAT_DROP_QOS0_OFFLINE, "reason", "qos0_offline")
+    NEXT("sluice_messages_dropped", STAT_DROP_EXPIRED, "reason", "expired")
+    NEXT("sluice_messages_dropped", STAT_DROP_TOO_LARGE, "reason", "too_large")
+    NEXT("sluice_messages_dropped", STAT_DROP_SESSION_ENDED, "reason", "session_ended")
+    NEXT("sluice_messages_dropped", STAT_DROP_SESSION_GONE, "reason", "session_gone")
+    NEXT("sluice_messages_dropped", STAT_DROP_STALE_FILTER, "reason", "stale_filter")
+    NEXT("sluice_messages_dropped", STAT_DROP_NO_MEMORY, "reason", "no_memory")
+    NEXT("sluice_messages_dropped", STAT_DROP_NACKED, "reason", "nacked")
+    NEXT("sluice_messages_dropped", STAT_DROP_AWAITING_REL, "reason", "awaiting_rel")
+
+    /* sessions and their queues */
+    GAUGE("sluice_sessions", STAT_SESSIONS, "Sessions that exist.")
+    GAUGE("sluice_sessions_connected", STAT_SESSIONS_CONNECTED, "Sessions with a connection.")
+    COUNTER("sluice_sessions_started", STAT_SESSIONS_CREATED, "Sessions that were new.")
+    COUNTER("sluice_sessions_resumed", STAT_SESSIONS_RESUMED, "Sessions resumed.")
+    COUNTER("sluice_sessions_taken_over", STAT_SESSIONS_TAKEN_OVER,
+            "Connections that lost their session to a newer connection.")
+    FIRST("sluice_sessions_ended", STAT_SESSIONS_DISCARDED, "cause", "clean_start",
+          "Sessions ended by a clean start or by expiry.")
+    NEXT("sluice_sessions_ended", STAT_SESSIONS_EXPIRED, "cause", "expired")
+    COUNTER("sluice_wills_published", STAT_WILLS, "Will messages published.")
+    COUNTER("sluice_wills_cancelled", STAT_WILLS_CANCELLED,
+            "Will messages deleted unpublished.")
+
+    /* subscriptions and matching */
+    GAUGE("sluice_subscriptions", STAT_SUBSCRIPTIONS, "Subscriptions, shared ones included.")
+    GAUGE("sluice_subscriptions_shared", STAT_SUBSCRIPTIONS_SHARED, "Shared subscriptions.")
+    COUNTER("sluice_subscribes", STAT_SUBSCRIBED, "Filters subscribed to.")
+    COUNTER("sluice_unsubscribes", STAT_UNSUBSCRIBED, "Filters unsubscribed from by clients.")
+    FIRST("sluice_match_cache_lookups", STAT_MATCH_HITS, "result", "hit",
+          "Matches answered by a shard's cache (hit) or by a walk of the index (miss).")
+    NEXT("sluice_match_cache_lookups", STAT_MATCH_MISSES, "result", "miss")
+    COUNTER("sluice_shared_redispatched", STAT_SHARE_REDISPATCHED,
+            "Shared deliveries passed on to another member.")
+    COUNTER("sluice_shared_parked", STAT_SHARE_PARKED,
+            "Shared deliveries that had to wait for the group's next member.")
+
+    /* retained messages */
+    COUNTER("sluice_retained_stored", STAT_RETAINED_SET, "Retained messages stored or replaced.")
+    COUNTER("sluice_retained_deleted", STAT_RETAINED_DELETED, "Retained messages deleted.")
+    COUNTER("sluice_retained_expired", STAT_RETAINED_EXPIRED, "Retained messages expired.")
+    COUNTER("sluice_retained_sent", STAT_RETAINED_SENT, "Retained messages sent to subscribers.")
+    FIRST("sluice_retained_refused", STAT_DROP_RETAIN_FULL, "reason", "full",
+          "Messages delivered but not retained: the limit of count or bytes was reached, or the "
+          "payload was too large.")
+    NEXT("sluice_retained_refused", STAT_DROP_RETAIN_LARGE, "reason", "too_large")
+
+    /* the shards' loops, rings and mail */
+    SHARDS("sluice_loop_turns", STAT_TURNS, "Turns of a shard's loop.")
+    {"sluice_loop_busy_seconds", "Time that a shard spent in turns, sleep excluded.", NULL, NULL,
+     STAT_TURN_NS, false, true, true, "seconds"},
+    SHARDS("sluice_loop_sleeps", STAT_SLEEPS, "Times a shard went to sleep in the kernel.")
+    COUNTER("sluice_ring_completions", STAT_COMPLETIONS, "io_uring completions handled.")
+    COUNTER("sluice_ring_completions_stale", STAT_COMPLETIONS_STALE,
+            "io_uring completions for an object that was closed before.")
+    COUNTER("sluice_ring_cq_overflows", STAT_CQ_OVERFLOWS,
+            "Turns that found io_uring's completion queue overflowed.")
+    COUNTER("sluice_ring_buffer_starvations", STAT_RECV_STARVED,
+            "Receives that ended because no provided buffer was free.")
+    COUNTER("sluice_mail_sent", STAT_MAIL_SENT, "Mail records handed to other threads.")
+    COUNTER("sluice_mail_received", STAT_MAIL_RECEIVED, "Mail records taken from other threads.")
+    COUNTER("sluice_mail_overflowed", STAT_MAIL_OVERFLOWED,
+            "Mail records that waited in the sender's overflow because a ring was full.")
+    COUNTER("sluice_mail_wakes", STAT_MAIL_WAKES, "Sleeping threads woken for mail.")
+    COUNTER("sluice_log_lines_lost", STAT_LOG_LOST,
+            "Log lines dropped because a log ring was full.")
+};
+/* clang-format on */
+
+/* ---- limits of histograms ---- */
+
+#define METRICS_LIMITS(X)                                                                          \
+    X("1e-05", 10000)                                                                              \
+    X("2.5e-05", 25000)                                                                            \
+    X("5e-05", 50000)                                                                              \
+    X("0.0001", 100000)                                                                            \
+    X("0.00025", 250000)                                                                           \
+    X("0.0005", 500000)                                                                            \
+    X("0.001", 1000000)                                                                            \
+    X("0.0025", 2500000)                                                                           \
+    X("0.005", 5000000)                                                                            \
+    X("0.01", 10000000)                                                                            \
+    X("0.025", 25000000)                                                                           \
+    X("0.05", 50000000)                                                                            \
+    X("0.1", 100000000)                                                                            \
+    X("0.25", 250000000)                                                                           \
+    X("0.5", 500000000)                                                                            \
+    X("1.0", 1000000000)                                                                           \
+    X("2.5", 2500000000)                                                                           \
+    X("5.0", 5000000000)                                                                           \
+    X("10.0", 10000000000)                                                                         \
+    X("30.0", 30000000000)                                                                         \
+    X("60.0", 60000000000)
+
+#define METRICS_LIMIT_TEXT(text, ns) text,
+#define METRICS_LIMIT_NS(text, ns)   UINT64_C(ns),
+static const char *const metrics_limits[] = {METRICS_LIMITS(METRICS_LIMIT_TEXT)};
+static const uint64_t metrics_limits_ns[] = {METRICS_LIMITS(METRICS_LIMIT_NS)};
+
+/* ---- counters ---- */
+
+static bool metrics_has_sample(const struct metrics_entry *entry)
+{
+    return entry->index < STAT_COUNT;
+}
+
+static uint64_t metrics_sum(const struct metrics_sources *sources, unsigned index)
+{
+    uint64_t sum = sources->ops_stats == NULL ? 0 : stat_read(sources->ops_stats, index);
+    for (unsigned i = 0; i < sources->shards; i++)
+        sum += stat_read(sources->shard_stats[i], index);
+    return index == STAT_LOG_LOST ? sum + sources->log_lost : sum;
+}
+
+static void metrics_put(struct exposition *out, const struct metrics_entry *entry,
+                        const struct exposition_label *label, uint64_t value)
+{
+    uint32_t num_labels = label == NULL ? 0 : 1;
+    if (entry->is_gauge && value > INT64_MAX)
+        value = 0;
+    if (entry->is_ns)
+        exposition_real(out, label, num_labels, (double)value / METRICS_NS_PER_SECOND);
+    else
+        exposition_whole(out, label, num_labels, value);
+}
+
+static void metrics_put_shards(struct exposition *out, const struct metrics_entry *entry,
+                               const struct metrics_sources *sources)
+{
+    for (unsigned i = 0; i < sources->shards; i++) {
+        char number[METRICS_LABEL_LEN_MAX + 1];
+        snprintf(number, sizeof(number), "%u", i);
+        struct exposition_label label = {.name = "shard", .value = number};
+        metrics_put(out, entry, &label, stat_read(sources->shard_stats[i], entry->index));
+    }
+}
+
+static void metrics_open(struct exposition *out, const struct metrics_entry *entry)
+{
+    struct exposition_family family = {.name = entry->family,
+                                       .type = entry->is_gauge ? EXPOSITION_GAUGE
+                                                               : EXPOSITION_COUNTER,
+                                       .unit = entry->unit,
+                                       .help = entry->help};
+    exposition_open(out, &family);
+}
+
+static void metrics_write_counters(struct exposition *out, const struct metrics_sources *sources)
+{
+    for (size_t i = 0; i < ARRAY_LEN(metrics_entries); i++) {
+        const struct metrics_entry *entry = &metrics_entries[i];
+        if (entry->help != NULL)
+            metrics_open(out, entry);
+        if (!metrics_has_sample(entry))
+            continue;
+        if (entry->is_per_shard) {
+            metrics_put_shards(out, entry, sources);
+            continue;
+        }
+        char value[METRICS_LABEL_LEN_MAX + 1] = "";
+        for (size_t c = 0; entry->value != NULL && entry->value[c] != '\0'; c++) {
+            CHECK(c < METRICS_LABEL_LEN_MAX);
+            value[c] = (char)tolower((unsigned char)entry->value[c]);
+        }
+        struct exposition_label label = {.name = entry->label, .value = value};
+        metrics_put(out, entry, entry->label == NULL ? NULL : &label,
+                    metrics_sum(sources, entry->index));
+    }
+}
+
+void metrics_rows(void (*visit)(void *context, const struct metrics_row *row), void *context)
+{
+    CHECK(visit != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(metrics_entries); i++) {
+        const struct metrics_entry *entry = &metrics_entries[i];
+        if (!metrics_has_sample(entry))
+            continue;
+        struct metrics_row row = {.family = entry->family,
+                                  .index = entry->index,
+                                  .kind = entry->is_gauge ? STAT_GAUGE : STAT_COUNTER,
+                                  .label = entry->label,
+                                  .value = entry->value};
+        visit(context, &row);
+    }
+}
+
+/* ---- what is no counter ---- */
+
+/* A family with one sample without labels. */
+static void metrics_write_whole(struct exposition *out, enum exposition_type type, const char *name,
+                                const char *unit, const char *help, uint64_t value)
+{
+    struct exposition_family family = {.name = name, .type = type, .unit = unit, .help = help};
+    exposition_open(out, &family);
+    exposition_whole(out, NULL, 0, value);
+}
+
+static void metrics_write_real(struct exposition *out, enum exposition_type type, const char *name,
+                               const char *unit, const char *help, double value)
+{
+    struct exposition_family family = {.name = name, .type = type, .unit = unit, .help = help};
+    exposition_open(out, &family);
+    exposition_real(out, NULL, 0, value);
+}
+
+static void metrics_write_build(struct exposition *out, const struct metrics_sources *sources)
+{
+    const struct exposition_label labels[] = {{"version", sources->version},
+                                              {"compiler", __VERSION__}};
+    struct exposition_family family = {
+        .name = "sluice_build",
+        .type = EXPOSITION_INFO,
+        .help = "Version of the broker and of the compiler that built it; always 1."};
+    exposition_open(out, &family);
+    exposition_whole(out, labels, ARRAY_LEN(labels), 1);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_shards", NULL, "Shards of the broker.",
+                        sources->shards);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_ready", NULL,
+                        "1 while the broker takes clients, as /readyz says.", sources->is_ready);
+}
+
+static void metrics_write_histogram(struct exposition *out, const char *name, const char *help,
+                                    const struct latency *const *latencies, unsigned num)
+{
+    struct exposition_family family = {
+        .name = name, .type = EXPOSITION_HISTOGRAM, .unit = "seconds", .help = help};
+    static struct latency all; /* the ops thread's; too large for a stack */
+    uint64_t counts[ARRAY_LEN(metrics_limits_ns)];
+    memset(&all, 0, sizeof(all));
+    for (unsigned i = 0; i < num; i++)
+        latency_gather(&all, latencies[i]);
+    uint64_t count = latency_cumulate(&all, metrics_limits_ns, ARRAY_LEN(metrics_limits_ns),
+                                      counts);
+    struct exposition_buckets buckets = {.limits = metrics_limits,
+                                         .counts = counts,
+                                         .num = ARRAY_LEN(metrics_limits),
+                                         .count = count,
+                                         .sum = (double)all.sum_ns / METRICS_NS_PER_SECOND};
+    exposition_open(out, &family);
+    exposition_histogram(out, &buckets);
+}
+
+static void metrics_write_shared(struct exposition *out, const struct metrics_sources *sources)
+{
+    const struct filter_index_figures *filters = &sources->filters;
+    const enum exposition_type gauge = EXPOSITION_GAUGE;
+    metrics_write_whole(out, gauge, "sluice_retained_messages", NULL,
+                        "Retained messages that are stored.", sources->retained_messages);
+    metrics_write_whole(out, gauge, "sluice_retained_bytes", "bytes",
+                        "Bytes of the retained messages and their index.", sources->retained_bytes);
+    metrics_write_whole(out, gauge, "sluice_filters", NULL,
+                        "Different topic filters that are subscribed to.", filters->filters);
+    metrics_write_whole(out, gauge, "sluice_filters_wildcard", NULL,
+                        "Different topic filters with a wildcard.", filters->filters_wildcard);
+    metrics_write_whole(out, gauge, "sluice_filter_nodes", NULL,
+                        "Nodes of the trie of filters with a wildcard.", filters->nodes);
+    metrics_write_whole(out, gauge, "sluice_filter_shapes", NULL,
+                        "Different shapes of filters with a wildcard; they bound the cost of a "
+                        "match.",
+                        filters->shapes);
+    metrics_write_whole(out, gauge, "sluice_filter_index_bytes", "bytes",
+                        "Bytes of the index of filters, groups and members.", filters->bytes);
+    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_filters_refused", NULL,
+                        "Filters refused for want of room or shapes.", filters->refused);
+    metrics_write_whole(out, gauge, "sluice_shared_groups", NULL, "Groups of shared subscriptions.",
+                        filters->groups);
+    metrics_write_whole(out, gauge, "sluice_shared_members", NULL,
+                        "Members of all groups of shared subscriptions.", filters->members);
+}
+
+static void metrics_write_allocator(struct exposition *out, const struct mem_figures *figures)
+{
+    static const char *const names[] = {
+        "sluice_allocator_allocated_bytes", "sluice_allocator_active_bytes",
+        "sluice_allocator_resident_bytes", "sluice_allocator_mapped_bytes"};
+    static const char *const helps[] = {
+        "Bytes that the broker has allocated (jemalloc's stats.allocated).",
+        "Bytes in pages with an allocation in them (jemalloc's stats.active).",
+        "Bytes of the allocator that are in memory (jemalloc's stats.resident).",
+        "Bytes of address space that the allocator holds (jemalloc's stats.mapped)."};
+    const uint64_t values[] = {figures->allocated_bytes, figures->active_bytes,
+                               figures->resident_bytes, figures->mapped_bytes};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        metrics_write_whole(out, EXPOSITION_GAUGE, names[i], "bytes", helps[i], values[i]);
+}
+
+static void metrics_write_process(struct exposition *out, const struct process_figures *figures)
+{
+    metrics_write_real(out, EXPOSITION_COUNTER, "process_cpu_seconds", "seconds",
+                       "User and system CPU time of the process.", figures->cpu_seconds);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "process_resident_memory_bytes", "bytes",
+                        "Resident memory of the process.", figures->resident_bytes);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "process_virtual_memory_bytes", "bytes",
+                        "Virtual memory of the process.", figures->virtual_bytes);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "process_open_fds", NULL, "Open descriptors.",
+                        figures->open_fds);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "process_max_fds", NULL,
+                        "Most descriptors that the process may have open.", figures->max_fds);
+    metrics_write_real(out, EXPOSITION_GAUGE, "process_start_time_seconds", "seconds",
+                       "Start of the process, in seconds since 1970.", figures->start_seconds);
+}
+
+void metrics_write(struct exposition *out, const struct metrics_sources *sources)
+{
+    CHECK(out != NULL && sources != NULL && sources->version != NULL);
+    metrics_write_build(out, sources);
+    metrics_write_counters(out, sources);
+    metrics_write_shared(out, sources);
+    metrics_write_histogram(out, "sluice_publish_to_deliver_seconds",
+                            "Time from the turn in which a publication was received to the end of "
+                            "the turn that handed a copy of it to a connection; retained messages "
+                            "and copies sent again are not in it.",
+                            sources->delivery_times, sources->shards);
+    metrics_write_histogram(out, "sluice_loop_turn_seconds",
+                            "Length of the turns of all shards' loops, sleep excluded.",
+                            sources->turn_times, sources->shards);
+    if (sources->allocator != NULL)
+        metrics_write_allocator(out, sources->allocator);
+    if (sources->process != NULL)
+        metrics_write_process(out, sources->process);
+}
