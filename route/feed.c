@@ -1,9 +1,15 @@
 /*
  * feed.c -- walks over the retained index, a slice per turn.
  *
- * router->feeds holds the walks that may go on; a feed without appetite is on no list and comes
- * back by feed_continue. A session finds its feeds by a chain of its own, so that its end finds
- * them all.
+ * A session's feeds stand in one set, oldest first; the set has memory only while there are feeds.
+ * It is the set that gets its turn: router->feeds holds the sets that may go on now, and a set
+ * without appetite is in no list and comes back by feed_continue. A turn makes at most
+ * FEED_WALKS_PER_TURN walks, FEED_WALKS_PER_SLICE of them for one session, each over at most
+ * FEED_NODES_PER_WALK nodes. The oldest feed of a set is walked until it is done, so that thousands
+ * of feeds of one session cost no more per message than one.
+ *
+ * UNSUBSCRIBE does not look for the feed of its filter. What remains of the retained messages would
+ * be new messages [MQTT-3.10.4-2], so a feed whose subscription is gone ends when its turn comes.
  *
  * Threads: see feed.h.
  */
@@ -14,98 +20,133 @@
 #include "deliver.h"
 #include "outbound.h"
 
-#define FEED_MAGIC          0x46454544u
-#define FEED_NODES_PER_TURN 512
-#define FEEDS_PER_TURN      64
+#define FEED_MAGIC           0x46454544u
+#define FEED_SET_MAGIC       0x46534554u
+#define FEED_NODES_PER_WALK  512
+#define FEED_WALKS_PER_TURN  64
+#define FEED_WALKS_PER_SLICE 16
 
-struct feed {
+struct feed_set {
     uint32_t magic;
-    uint8_t granted_qos;
-    uint32_t sub_id;
+    uint32_t count;
     uint32_t left; /* messages that this slice may still hand over */
     struct router *router;
     struct session *session;
-    struct feed *next;     /* of the same session */
-    struct list_node node; /* in router->feeds while it can go on */
+    struct list_node feeds; /* oldest first; never empty between calls */
+    struct list_node node;  /* in router->feeds while it can go on */
+};
+
+struct feed {
+    uint32_t magic;
+    uint32_t sub_id;
+    uint8_t granted_qos;
+    struct filter_id filter;
+    struct list_node node; /* in the set */
     struct retained_cursor cursor;
 };
 
-static void feed_free(struct feed *feed)
+static void feed_set_free(struct feed_set *set)
+{
+    CHECK_OBJ(set, FEED_SET_MAGIC);
+    CHECK(set->count == 0 && list_is_empty(&set->feeds));
+    if (list_is_linked(&set->node))
+        list_remove(&set->node);
+    set->session->feeds = NULL;
+    set->magic = 0;
+    mem_free(set);
+}
+
+/* The set stays, even if it holds nothing any more. */
+static void feed_free(struct feed_set *set, struct feed *feed)
 {
     CHECK_OBJ(feed, FEED_MAGIC);
-    struct session *session = feed->session;
-    struct feed **link = &session->feeds;
-    while (*link != feed) {
-        CHECK(*link != NULL);
-        link = &(*link)->next;
-    }
-    *link = feed->next;
-    if (list_is_linked(&feed->node))
-        list_remove(&feed->node);
+    CHECK(set->count > 0);
+    list_remove(&feed->node);
+    set->count--;
     retained_cursor_fini(&feed->cursor);
     feed->magic = 0;
     mem_free(feed);
 }
 
-enum rc feed_start(struct router *router, struct session *session, struct bytes filter,
-                   uint8_t granted_qos, uint32_t sub_id)
+static struct feed *feed_oldest(const struct feed_set *set)
+{
+    struct list_node *node = list_first(&set->feeds);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct feed, node);
+}
+
+static struct feed_set *feed_set_of(struct router *router, struct session *session)
+{
+    if (session->feeds != NULL)
+        return session->feeds;
+    struct feed_set *set = mem_alloc(sizeof(*set));
+    if (set == NULL)
+        return NULL;
+    *set = (struct feed_set){.magic = FEED_SET_MAGIC, .router = router, .session = session};
+    list_init(&set->feeds);
+    list_push_back(&router->feeds, &set->node);
+    session->feeds = set;
+    return set;
+}
+
+enum rc feed_start(struct router *router, struct session *session,
+                   const struct feed_request *request)
 {
     struct feed *feed = mem_alloc(sizeof(*feed));
     if (feed == NULL)
         return RC_NO_MEMORY;
-    memset(feed, 0, sizeof(*feed));
-    if (retained_cursor_init(&feed->cursor, filter) != RC_OK) {
+    *feed = (struct feed){.magic = FEED_MAGIC,
+                          .sub_id = request->sub_id,
+                          .granted_qos = request->granted_qos,
+                          .filter = request->id};
+    if (retained_cursor_init(&feed->cursor, request->filter) != RC_OK) {
         mem_free(feed);
         return RC_NO_MEMORY;
     }
-    feed->magic = FEED_MAGIC;
-    feed->granted_qos = granted_qos;
-    feed->sub_id = sub_id;
-    feed->router = router;
-    feed->session = session;
-    struct feed **link = &session->feeds;
-    uint32_t count = 0;
-    for (; *link != NULL; link = &(*link)->next)
-        count++;
-    *link = feed;
-    list_push_back(&router->feeds, &feed->node);
-    if (count >= FEEDS_MAX)
-        feed_free(session->feeds);
+    struct feed_set *set = feed_set_of(router, session);
+    if (set == NULL) {
+        retained_cursor_fini(&feed->cursor);
+        mem_free(feed);
+        return RC_NO_MEMORY;
+    }
+    CHECK_OBJ(set, FEED_SET_MAGIC);
+    list_push_back(&set->feeds, &feed->node);
+    set->count++;
+    if (set->count > FEEDS_REPEATED_MAX && set->count > session->subs.count)
+        feed_free(set, feed_oldest(set));
     return RC_OK;
 }
 
 void feed_continue(struct router *router, struct session *session)
 {
-    for (struct feed *feed = session->feeds; feed != NULL; feed = feed->next)
-        if (!list_is_linked(&feed->node))
-            list_push_back(&router->feeds, &feed->node);
-}
-
-void feed_end(struct router *router, struct session *session, struct bytes filter)
-{
-    (void)router;
-    struct feed *next;
-    for (struct feed *feed = session->feeds; feed != NULL; feed = next) {
-        CHECK_OBJ(feed, FEED_MAGIC);
-        next = feed->next;
-        struct bytes own = {.ptr = feed->cursor.filter, .len = feed->cursor.filter_len};
-        if (bytes_equal(own, filter))
-            feed_free(feed);
-    }
+    struct feed_set *set = session->feeds;
+    CHECK_OBJ(set, FEED_SET_MAGIC);
+    if (!list_is_linked(&set->node))
+        list_push_back(&router->feeds, &set->node);
 }
 
 void feed_end_all(struct router *router, struct session *session)
 {
     (void)router;
-    while (session->feeds != NULL)
-        feed_free(session->feeds);
+    struct feed_set *set = session->feeds;
+    if (set == NULL)
+        return;
+    while (set->count > 0)
+        feed_free(set, feed_oldest(set));
+    feed_set_free(set);
 }
+
+/* What a visit has to know. */
+struct feed_visit {
+    struct feed_set *set;
+    const struct feed *feed;
+};
 
 static enum retained_verdict feed_visit(void *context, void *value, uint64_t version)
 {
     (void)version;
-    struct feed *feed = context;
-    struct router *router = feed->router;
+    const struct feed_visit *visit = context;
+    struct feed_set *set = visit->set;
+    struct router *router = set->router;
     struct msg *msg = value;
     CHECK_OBJ(msg, MSG_MAGIC);
     if (pub_is_expired(&msg->pub, router->shard->now_ms)) {
@@ -113,18 +154,35 @@ static enum retained_verdict feed_visit(void *context, void *value, uint64_t ver
         return RETAINED_DELETE;
     }
     /* A few large messages fill the output before the slice is used up. */
-    if (feed->left == 0 || !router->sink->has_room(feed->session->conn))
+    if (set->left == 0 || !router->sink->has_room(set->session->conn))
         return RETAINED_NOT_NOW;
-    feed->left--;
+    set->left--;
+    const struct feed *feed = visit->feed;
     struct pub pub = msg->pub;
     struct outbound_copy copy = {.pub = &pub,
                                  .sub_ids = &feed->sub_id,
                                  .sub_ids_count = feed->sub_id != 0 ? 1 : 0,
                                  .qos = deliver_qos(router, pub.qos, feed->granted_qos),
                                  .retain = true};
-    outbound_deliver(router, feed->session, &copy);
+    outbound_deliver(router, set->session, &copy);
     router_count(router, STAT_RETAINED_SENT, 1);
     return RETAINED_TAKEN;
+}
+
+/* One walk of the set's oldest feed. True if that is done. */
+static bool feed_walk(struct feed_set *set)
+{
+    struct router *router = set->router;
+    struct feed *feed = feed_oldest(set);
+    CHECK_OBJ(feed, FEED_MAGIC);
+    if (session_subs_find(&set->session->subs, feed->filter, 0) != NULL) {
+        struct feed_visit visit = {set, feed};
+        if (retained_walk(router->shared->retained, router->shard->epoch, &feed->cursor,
+                          FEED_NODES_PER_WALK, feed_visit, &visit) != RC_OK)
+            return false;
+    }
+    feed_free(set, feed);
+    return true;
 }
 
 bool feeds_run(struct router *router)
@@ -132,18 +190,26 @@ bool feeds_run(struct router *router)
     struct list_node again;
     list_init(&again);
     struct list_node *node;
-    for (unsigned i = 0; i < FEEDS_PER_TURN && (node = list_pop_front(&router->feeds)); i++) {
-        struct feed *feed = CONTAINER_OF(node, struct feed, node);
-        CHECK_OBJ(feed, FEED_MAGIC);
-        feed->left = outbound_appetite(router, feed->session);
-        if (feed->left == 0)
+    unsigned walks = FEED_WALKS_PER_TURN;
+    while (walks > 0 && (node = list_pop_front(&router->feeds)) != NULL) {
+        struct feed_set *set = CONTAINER_OF(node, struct feed_set, node);
+        CHECK_OBJ(set, FEED_SET_MAGIC);
+        set->left = outbound_appetite(router, set->session);
+        if (set->left == 0) {
+            walks--;  /* a look costs something too */
             continue; /* outbound_pump brings it back */
-        enum rc rc = retained_walk(router->shared->retained, router->shard->epoch, &feed->cursor,
-                                   FEED_NODES_PER_TURN, feed_visit, feed);
-        if (rc == RC_OK)
-            feed_free(feed);
+        }
+        unsigned slice = FEED_WALKS_PER_SLICE;
+        bool done = true;
+        while (done && set->count > 0 && set->left > 0 && slice > 0 && walks > 0) {
+            done = feed_walk(set);
+            slice--;
+            walks--;
+        }
+        if (set->count == 0)
+            feed_set_free(set);
         else
-            list_push_back(&again, &feed->node);
+            list_push_back(&again, &set->node);
     }
     list_splice_back(&router->feeds, &again);
     return !list_is_empty(&router->feeds);

@@ -1,16 +1,19 @@
 /*
  * feed.h -- retained messages for a new subscription, in slices, at the subscriber's pace.
  *
- * A feed is a walk over the retained index (retained.h) on behalf of one subscription. Each turn it
- * may visit FEED_NODES_PER_TURN nodes and hand over as many messages as the session has appetite
- * for (outbound_appetite: room in the window, the queue and the connection's output). When there is
- * none it waits, off every list, until outbound_pump finds room again. So a `#` on a million
- * retained messages neither stalls the shard nor overflows the client's queue, and nothing is
- * capped.
+ * A feed is a walk over the retained index (retained.h) on behalf of one subscription. The feeds of
+ * a session go on one after the other. Each turn they may visit some nodes and hand over as many
+ * messages as the session has appetite for (outbound_appetite: room in the window, the queue and
+ * the connection's output). When there is none they wait, off every list, until outbound_pump finds
+ * room again. So a `#` on a million retained messages neither stalls the shard nor overflows the
+ * client's queue, and nothing is capped.
  *
- * A session that is lost while a feed runs keeps it: it goes on when the session is resumed.
+ * A session that is lost while a feed runs keeps it: it goes on when the session is resumed. A feed
+ * whose subscription is gone ends when its turn comes.
  *
- * Bounds: one feed for each filter of a SUBSCRIBE; FEEDS_MAX per session, the oldest ended.
+ * Bounds: as many feeds as the session has subscriptions. A client that subscribes to the same
+ * filters again and again without reading has at most FEEDS_REPEATED_MAX, if that is more; beyond
+ * that the oldest ends, because the newer one repeats it.
  *
  * Threads: the session's home shard.
  */
@@ -19,23 +22,27 @@
 
 #include "router.h"
 
-/* A client that subscribes in a loop without reading cannot pile up walks. */
-#define FEEDS_MAX 1024
+#define FEEDS_REPEATED_MAX 1024
+
+/* What a subscription asks for, a value; views borrowed for the call. */
+struct feed_request {
+    struct bytes filter;
+    struct filter_id id;
+    uint32_t sub_id; /* 0: none */
+    uint8_t granted_qos;
+};
 
 /* Starts a feed. RC_NO_MEMORY: the subscription stands, without its retained messages. */
-MUST_USE enum rc feed_start(struct router *router, struct session *session, struct bytes filter,
-                            uint8_t granted_qos, uint32_t sub_id);
+MUST_USE enum rc feed_start(struct router *router, struct session *session,
+                            const struct feed_request *request);
 
-/* The session has room again. */
+/* The session, which has feeds, has room again. */
 void feed_continue(struct router *router, struct session *session);
-
-/* UNSUBSCRIBE: ends the feeds of this filter, whose messages would be new ones [MQTT-3.10.4-2]. */
-void feed_end(struct router *router, struct session *session, struct bytes filter);
 
 /* Ends all feeds of a session that ends. */
 void feed_end_all(struct router *router, struct session *session);
 
-/* One slice of every feed that can go on. True if there is more to do at once. */
+/* One slice for every session whose feeds can go on. True if there is more to do at once. */
 bool feeds_run(struct router *router);
 
 #endif

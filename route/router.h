@@ -97,7 +97,7 @@ struct router {
     bool pressed;                          /* [O] the latest publication met a pressed shard */
     struct list_node wills;                /* [O] due wills, published a slice per turn */
     uint32_t wills_count;                  /* [O] */
-    struct list_node feeds;                /* [O] retained walks that may go on now */
+    struct list_node feeds;                /* [O] sessions whose retained walks may go on */
     struct list_node parked;               /* [O] shared deliveries that wait for a member */
     uint32_t parked_count;                 /* [O] */
     uint64_t match_hits;                   /* [O] figures already added to the counters */

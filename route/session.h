@@ -40,7 +40,7 @@
 #define SESSION_MAGIC 0x53455353u
 
 struct conn;
-struct feed;
+struct feed_set;
 struct router;
 struct will;
 
@@ -61,7 +61,7 @@ struct session {
     struct mqueue queue;          /* [O] */
     struct session_subs subs;     /* [O] */
     struct will *will;            /* [O] */
-    struct feed *feeds;           /* [O] retained messages on their way, newest last */
+    struct feed_set *feeds;       /* [O] retained messages on their way; NULL: none */
     uint64_t gather_stamp;        /* [O] deliver.c: which publication touched it last */
     uint32_t gather_index;        /* [O] deliver.c */
     uint32_t expiry_s;            /* [O] session expiry interval; MQTT_EXPIRY_NEVER_S */

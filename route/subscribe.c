@@ -127,7 +127,13 @@ static void subscribe_feed(struct router *router, struct session *session,
         (request->retain_handling == MQTT_RETAIN_SEND_IF_NEW && existed) ||
         retained_count(router->shared->retained) == 0)
         return;
-    if (feed_start(router, session, request->parts.filter, request->qos, request->sub_id) != RC_OK)
+    const struct session_sub *sub = subscribe_find(router, session, &request->parts);
+    CHECK(sub != NULL);
+    struct feed_request feed = {.filter = request->parts.filter,
+                                .id = sub->id,
+                                .sub_id = request->sub_id,
+                                .granted_qos = request->qos};
+    if (feed_start(router, session, &feed) != RC_OK)
         router_count(router, STAT_DROP_NO_MEMORY, 1);
 }
 
@@ -183,8 +189,6 @@ enum reason subscribe_remove(struct router *router, struct session *session,
     struct session_sub *sub = subscribe_find(router, session, parts);
     if (sub == NULL)
         return REASON_NO_SUBSCRIPTION_EXISTED;
-    if (sub->member == NULL)
-        feed_end(router, session, parts->filter);
     subscribe_drop(router, session, sub);
     router_count(router, STAT_UNSUBSCRIBED, 1);
     return REASON_SUCCESS;

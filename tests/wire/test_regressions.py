@@ -5,7 +5,8 @@ shards, there are eight of each: the home of a client is a keyed hash of its ide
 """
 
 from harness import cases, options, private
-from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, ack, disconnect, publish
+from mqtt_wire import (PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBACK, ack, disconnect, publish,
+                       subscribe)
 
 COUNT = 8
 
@@ -173,3 +174,27 @@ def test_SIGTERM_forgets_mail_under_way_without_a_leak(t):
     publisher = t.connect("pub")
     for number in range(50 * COUNT):
         publisher.publish(t.topic("x"), b"%d" % number, qos=1)
+
+
+@cases([("0", 0), ("1", 1)])
+def test_every_one_of_many_filters_gets_its_retained_message(t, qos):
+    """A client that subscribes to thousands of topics at once gets all their values, at its own
+    pace."""
+    topics = [t.topic(f"kept/{number}") for number in range(3000)]
+    t.connect("retainer").send(b"".join(publish(topic, b"kept", retain=True) for topic in topics))
+    watcher = t.subscriber(t.topic("kept/2999"), suffix="watcher")
+    watcher.take(topics[-1])
+    t.settle()
+    client = t.connect("sub")
+    client.subscribe(*topics[:2000], qos=qos)
+    for topic in topics[2000:]:
+        client.send(subscribe(client.next_id(), [(topic, qos)]))
+    acknowledged = 0
+    seen = set()
+    while len(seen) < 3000 or acknowledged < 1000:
+        got = client.recv()
+        if got.type == SUBACK:
+            acknowledged += 1
+        else:
+            client.answer(got)
+            seen.add(got.topic)
