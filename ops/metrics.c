@@ -135,6 +135,10 @@ static const struct metrics_entry metrics_entries[] = {
     FIRST("sluice_sessions_ended", STAT_SESSIONS_DISCARDED, "cause", "clean_start",
           "Sessions ended by a clean start or by expiry.")
     NEXT("sluice_sessions_ended", STAT_SESSIONS_EXPIRED, "cause", "expired")
+    GAUGE("sluice_queue_messages", STAT_QUEUE_MESSAGES, "Copies that wait in queues of sessions.")
+    BYTES_NOW("sluice_queue_bytes", STAT_QUEUE_BYTES,
+              "Bytes that the copies in queues of sessions hold in memory; a message that waits in "
+              "several queues counts in each.")
     COUNTER("sluice_wills_published", STAT_WILLS, "Will messages published.")
     COUNTER("sluice_wills_cancelled", STAT_WILLS_CANCELLED,
             "Will messages deleted unpublished.")

@@ -25,12 +25,20 @@ static void outbound_release(struct router *router, struct msg *msg, void *aux)
     sub_ids_free(aux);
 }
 
+/* An entry is not in a queue any more. */
+static void outbound_left_queue(struct router *router, const struct mqueue_entry *entry)
+{
+    stat_sub(router->shard->stats, STAT_QUEUE_MESSAGES, 1);
+    stat_sub(router->shard->stats, STAT_QUEUE_BYTES, entry->bytes);
+}
+
 static void outbound_on_drop(void *context, const struct mqueue_entry *entry,
                              enum mqueue_drop reason)
 {
     struct router *router = context;
     router_count(router, reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES,
                  1);
+    outbound_left_queue(router, entry);
     outbound_release(router, entry->msg, entry->aux);
 }
 
@@ -48,10 +56,21 @@ static void outbound_queue(struct router *router, struct session *session, struc
                             router);
     if (rc == RC_OK) {
         router_count(router, STAT_QUEUED, 1);
+        router_count(router, STAT_QUEUE_MESSAGES, 1);
+        router_count(router, STAT_QUEUE_BYTES, entry.bytes);
         return;
     }
     router_count(router, rc == RC_NO_MEMORY ? STAT_DROP_NO_MEMORY : STAT_DROP_QUEUE_BYTES, 1);
     outbound_release(router, msg, aux);
+}
+
+/* Takes the head out of the queue; false if there is none. */
+static bool outbound_pop(struct router *router, struct session *session, struct mqueue_entry *out)
+{
+    if (!mqueue_pop(&session->queue, out))
+        return false;
+    outbound_left_queue(router, out);
+    return true;
 }
 
 /* Hands one PUBLISH to the connection. */
@@ -63,9 +82,12 @@ static enum rc outbound_send(struct router *router, struct session *session, con
         .pub = pub, .packet_id = packet_id, .qos = qos, .dup = dup, .retain = retain};
     delivery.sub_ids_count = sub_ids_view(aux, &scratch, &delivery.sub_ids);
     enum rc rc = router->sink->publish(session->conn, &delivery);
-    if (rc == RC_OK)
-        router_count(router, STAT_DELIVERED, 1);
-    return rc;
+    if (rc != RC_OK)
+        return rc;
+    router_count(router, STAT_DELIVERED, 1);
+    if (dup || pub->received_ns != router->shard->now_ns)
+        lag_one(router, dup ? 0 : pub->received_ns);
+    return RC_OK;
 }
 
 static bool outbound_window_open(const struct session *session)
@@ -236,7 +258,7 @@ static bool outbound_queue_next(struct router *router, struct session *session)
     if (head == NULL)
         return false;
     if (pub_is_expired(&head->msg->pub, router->shard->now_ms)) {
-        mqueue_pop(&session->queue, &entry);
+        outbound_pop(router, session, &entry);
         router_count(router, STAT_DROP_EXPIRED, 1);
         outbound_release(router, entry.msg, entry.aux);
         return true;
@@ -248,7 +270,7 @@ static bool outbound_queue_next(struct router *router, struct session *session)
         if (outbound_window_send(router, session, entry.msg, entry.aux, entry.qos, entry.flags) ==
             RC_FULL)
             return false;
-        mqueue_pop(&session->queue, &entry);
+        outbound_pop(router, session, &entry);
         return true;
     }
     enum rc rc = outbound_send(router, session, &head->msg->pub, head->aux, 0,
@@ -257,7 +279,7 @@ static bool outbound_queue_next(struct router *router, struct session *session)
         return false;
     if (rc == RC_TOO_LARGE)
         router_count(router, STAT_DROP_TOO_LARGE, 1);
-    mqueue_pop(&session->queue, &entry);
+    outbound_pop(router, session, &entry);
     outbound_release(router, entry.msg, entry.aux);
     return true;
 }
@@ -378,7 +400,10 @@ struct outbound_queue_pass {
 static bool outbound_queue_match(void *context, struct mqueue_entry *entry)
 {
     struct outbound_queue_pass *pass = context;
-    return outbound_pass_on(pass->router, pass->session, pass->ended, entry->msg, entry->aux);
+    if (!outbound_pass_on(pass->router, pass->session, pass->ended, entry->msg, entry->aux))
+        return false;
+    outbound_left_queue(pass->router, entry);
+    return true;
 }
 
 void outbound_pass_on_queue(struct router *router, struct session *session, bool ended)
@@ -423,7 +448,7 @@ void outbound_discard(struct router *router, struct session *session)
     }
     outbound_pass_on_queue(router, session, true);
     struct mqueue_entry queued;
-    while (mqueue_pop(&session->queue, &queued)) {
+    while (outbound_pop(router, session, &queued)) {
         router_count(router, STAT_DROP_SESSION_ENDED, 1);
         outbound_release(router, queued.msg, queued.aux);
     }

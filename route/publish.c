@@ -27,6 +27,7 @@ static void publish_retain_set(struct router *router, const struct pub *pub)
     }
     struct pub kept = *pub;
     kept.msg = NULL;
+    kept.received_ns = 0; /* its age says nothing about the broker */
     if (kept.expires_at_ms == 0 && settings->retained_expiry_s != UINT32_MAX)
         kept.expires_at_ms = router->shard->now_ms + settings->retained_expiry_s * UINT64_C(1000);
     /* The index and its readers on other shards count atomically: no home. */
@@ -171,7 +172,9 @@ void publish_on_mail(struct shard *shard, const struct mail *mail)
     }
     msg_adopt(msg, shard->id);
     struct pub pub = msg->pub;
+    uint64_t mark = lag_mark(router);
     deliver_filters(router, &pub, ids, count);
+    lag_since(router, mark, pub.received_ns);
     msg_unref(msg, shard->id);
     mem_free(array);
 }

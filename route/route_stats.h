@@ -55,6 +55,8 @@
       "Connections that lost their session to a newer connection.")                                \
     X(STAT_SESSIONS_DISCARDED, COUNTER, "sessions_discarded", "Sessions ended by a clean start.")  \
     X(STAT_SESSIONS_EXPIRED, COUNTER, "sessions_expired", "Sessions ended by expiry.")             \
+    X(STAT_QUEUE_MESSAGES, GAUGE, "queue_messages", "Copies that wait in queues of sessions.")     \
+    X(STAT_QUEUE_BYTES, GAUGE, "queue_bytes", "Bytes that these copies hold in memory.")           \
     X(STAT_SUBSCRIPTIONS, GAUGE, "subscriptions", "Subscriptions, shared ones included.")          \
     X(STAT_SUBSCRIPTIONS_SHARED, GAUGE, "subscriptions_shared", "Shared subscriptions.")           \
     X(STAT_SUBSCRIBED, COUNTER, "subscribed", "Filters subscribed to.")                            \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "feed.h"
+#include "lag.h"
 #include "publish.h"
 #include "share_dispatch.h"
 #include "will.h"
@@ -24,8 +25,11 @@ static bool router_turn_end(struct shard *shard)
     struct router *router = router_of(shard);
     router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
     bool more = !list_is_empty(&router->wills) && wills_run(router);
-    if (!list_is_empty(&router->feeds))
+    if (!list_is_empty(&router->feeds)) {
+        uint64_t mark = lag_mark(router);
         more |= feeds_run(router);
+        lag_since(router, mark, 0);
+    }
     struct match_figures figures;
     match_cache_figures(router->matches, &figures);
     router_count(router, STAT_MATCH_HITS, figures.hits - router->match_hits);
@@ -43,6 +47,7 @@ void router_tables_fill(struct shard_tables *tables)
     tables->drops[MAIL_PUBLISH] = publish_drop;
     tables->drops[MAIL_SHARED] = share_drop;
     tables->turn_end[0] = router_turn_end;
+    tables->turned = lag_turned;
 }
 
 enum rc router_open(struct shard *shard, struct route_shared *shared)

@@ -25,6 +25,7 @@
 
 #include "filter_index.h"
 #include "hash.h"
+#include "lag.h"
 #include "match.h"
 #include "mem.h"
 #include "mqueue.h"
@@ -94,6 +95,7 @@ struct router {
     uint64_t gather_stamp;                 /* [O] drawn per publication with several filters */
     struct deliver_gather *gather;         /* [O] scratch of deliver.c */
     uint32_t gather_capacity;              /* [O] */
+    struct lag lag;                        /* [O] times of delivery (lag.h) */
     bool pressed;                          /* [O] the latest publication met a pressed shard */
     struct list_node wills;                /* [O] due wills, published a slice per turn */
     uint32_t wills_count;                  /* [O] */

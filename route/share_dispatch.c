@@ -52,7 +52,10 @@ static void share_deliver_here(struct router *router, struct session *session, s
     struct pub pub = msg->pub;
     struct outbound_copy copy = {
         .pub = &pub, .sub_ids = extra->ids, .sub_ids_count = extra->count, .retain = retain};
+    uint64_t mark = lag_mark(router);
     outbound_deliver(router, session, &copy);
+    if (pub.received_ns != router->shard->now_ns)
+        lag_since(router, mark, pub.received_ns);
     sub_ids_free(extra);
     msg_unref(msg, router->shard->id);
 }
