@@ -20,6 +20,8 @@
 
 #define NET_CONNS_MAX      (1u << 24)
 #define NET_DRAIN_PER_TURN 512
+#define NET_OUTPUT_LOOK_MS 10
+#define NET_OUTPUT_LEAST   (64 * 1024)
 
 static bool net_drain_slice(struct net *net)
 {
@@ -49,10 +51,28 @@ static void net_drain_report(struct net *net)
     shard_mail(net->shard, net->shared->ops, MAIL_CONFIRM, &mail);
 }
 
+/* Over the limit of the process every connection may only have a little output waiting. */
+static void net_output_look(struct net *net)
+{
+    const struct net_settings *settings = net->settings;
+    net->output_next_ms = net->shard->now_ms + NET_OUTPUT_LOOK_MS;
+    net->output_limit = settings->output_bytes_max;
+    if (settings->output_bytes_total_max == UINT64_MAX)
+        return;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < net->shared->shards; i++)
+        sum += stat_read(net->shared->runtime->shards[i].stats, STAT_OUTPUT_BYTES);
+    if ((int64_t)sum > 0 && sum > settings->output_bytes_total_max &&
+        net->output_limit > NET_OUTPUT_LEAST)
+        net->output_limit = NET_OUTPUT_LEAST;
+}
+
 static bool net_turn_end(struct shard *shard)
 {
     struct net *net = net_of(shard);
     net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
+    if (shard->now_ms >= net->output_next_ms)
+        net_output_look(net);
     bool more = false;
     if (!list_is_empty(&net->starved) || !list_is_empty(&net->paused))
         more = input_resume_all(net);
@@ -99,6 +119,7 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     net->router = router_of(shard);
     net->shared = shared;
     net->settings = shared->settings;
+    net->output_limit = shared->settings->output_bytes_max;
     net->pool.self = shard->id;
     slot_table_init(&net->conns, shard->id, NET_CONNS_MAX);
     list_init(&net->dirty);

@@ -45,13 +45,14 @@ struct net_settings {
     bool has_server_keep_alive;
     uint16_t server_keep_alive_s;
     uint32_t keep_alive_permille;
-    uint16_t receive_max;          /* announced */
-    uint32_t session_expiry_v3_s;  /* of 3.x clients without clean session */
-    uint32_t session_expiry_max_s; /* MQTT_EXPIRY_NEVER_S: no cap */
-    uint64_t output_bytes_max;     /* of one connection */
-    uint32_t connections_max;      /* of the process */
-    struct bytes response_info;    /* empty: none */
-    struct bytes server_reference; /* empty: none */
+    uint16_t receive_max;            /* announced */
+    uint32_t session_expiry_v3_s;    /* of 3.x clients without clean session */
+    uint32_t session_expiry_max_s;   /* MQTT_EXPIRY_NEVER_S: no cap */
+    uint64_t output_bytes_max;       /* of one connection */
+    uint64_t output_bytes_total_max; /* of the process; UINT64_MAX: no limit */
+    uint32_t connections_max;        /* of the process */
+    struct bytes response_info;      /* empty: none */
+    struct bytes server_reference;   /* empty: none */
 };
 
 /* One listener; each shard has a socket of its own (SO_REUSEPORT). */
@@ -88,6 +89,8 @@ struct net {
     struct net_shared *shared;
     const struct net_settings *settings; /* as of this turn */
     struct slot_table conns;
+    uint64_t output_limit;   /* of one connection, as of now */
+    uint64_t output_next_ms; /* when to look again */
     struct list_node dirty;
     struct list_node paused;
     struct list_node starved;

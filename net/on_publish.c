@@ -85,6 +85,11 @@ static bool on_publish_done(struct conn *conn, const struct publish_view *view, 
         net_count(net, STAT_DROP_AWAITING_REL, 1);
         return true;
     }
+    /* 3.x has no word for "not accepted": an acknowledgement would claim what is not true. */
+    if (UNLIKELY(reason_is_failure(reason)) && conn->version != MQTT_50 && view->qos > 0) {
+        net_count(net, STAT_PUBLISH_REFUSED, 1);
+        return on_fault(conn, reason);
+    }
     if (view->qos == 1)
         go_on = on_answer(conn, PACKET_PUBACK, view->packet_id, reason);
     else if (view->qos == 2)

@@ -146,8 +146,7 @@ static void send_progress(struct net *net, struct conn *conn, uint64_t sent)
     stat_sub(net->shard->stats, STAT_OUTPUT_BYTES, sent);
     output_consume(&conn->output, &net->pool, sent);
     conn->last_out_ms = conn->output.bytes > 0 ? net->shard->now_ms : 0;
-    if (conn->state == CONN_OPEN && conn->starving &&
-        conn->output.bytes < net->settings->output_bytes_max / 2) {
+    if (conn->state == CONN_OPEN && conn->starving && conn->output.bytes < net->output_limit / 2) {
         conn->starving = false;
         outbound_pump(net->router, conn->session);
     }

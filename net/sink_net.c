@@ -99,7 +99,7 @@ static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
 {
     struct net *net = conn->net;
     const struct pub *pub = delivery->pub;
-    if (UNLIKELY(conn->output.bytes >= net->settings->output_bytes_max)) {
+    if (UNLIKELY(conn->output.bytes >= net->output_limit)) {
         conn->starving = true;
         return RC_FULL;
     }
@@ -147,7 +147,7 @@ static void sink_release(struct conn *conn, uint16_t packet_id, enum reason reas
 
 static bool sink_has_room(struct conn *conn)
 {
-    if (conn->output.bytes < conn->net->settings->output_bytes_max / 2)
+    if (conn->output.bytes < conn->net->output_limit / 2)
         return true;
     conn->starving = true;
     return false;

@@ -147,6 +147,13 @@
       "Most connections of all listeners together.") \
     X(connection_output_bytes, SIZE, CONFIG_KB(4), CONFIG_GB(1), "16MB", NUMBER, RELOAD, \
       "Unsent bytes of one connection beyond which QoS 0 messages for it are dropped.") \
+    X(output_bytes, SIZE, CONFIG_MB(1), CONFIG_GB(1024), "1GB", INFINITE, RELOAD, \
+      "Unsent bytes of all connections together. Over it a connection with more than 64KB of " \
+      "them is treated as if it had reached `connection_output_bytes`.") \
+    X(message_bytes, SIZE, CONFIG_MB(1), CONFIG_GB(1024), "infinity", INFINITE, RELOAD, \
+      "Bytes of all messages that are kept: waiting, unacknowledged, retained, on their way " \
+      "between shards. Over it QoS 1 and 2 and retained messages are refused (MQTT 5: reason " \
+      "0x97; 3.x: the connection is closed without an acknowledgement), and QoS 0 is not kept.") \
     X(mail_overflow_bytes, SIZE, CONFIG_KB(64), CONFIG_GB(64), "64MB", NUMBER, RELOAD, \
       "Bytes of messages that may wait at one shard for room in the rings to the others. Over " \
       "it the shard stops reading from its publishers until there is room.") \
@@ -163,7 +170,7 @@
 
 #define CONFIG_ADMIN_TABLE(X) \
     X(listen, ENDPOINT, 0, 0, "tcp://127.0.0.1:18083", NUMBER, RESTART, \
-      "Address of the endpoint, or `none`. Whoever reaches it can read it: it knows no passwords. " \
+      "Address of the endpoint, or `none`. Who reaches it can read it: it knows no passwords. " \
       "Without a port it is 18083. If the default is in use already, the broker starts without " \
       "an endpoint and says so; an address that was configured has to be free.")
 

@@ -17,7 +17,7 @@
 #include "route_stats.h"
 
 #include <ctype.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define METRICS_LABEL_LEN_MAX 31
@@ -42,7 +42,8 @@ struct metrics_entry {
     {family, help, label, value, index, false, false, false, NULL},
 #define NEXT(family, index, label, value) \
     {family, NULL, label, value, index, false, false, false, NULL},
-#define BYTES(family, index, help)   {family, help, NULL, NULL, index, false, false, false, "bytes"},
+#define BYTES(family, index, help) \
+    {family, help, NULL, NULL, index, false, false, false, "bytes"},
 #define BYTES_NOW(family, index, help) \
     {family, help, NULL, NULL, index, true, false, false, "bytes"},
 #define SHARDS(family, index, help)  {family, help, NULL, NULL, index, false, false, true, NULL},
@@ -122,11 +123,14 @@ static const struct metrics_entry metrics_entries[] = {
     NEXT("sluice_messages_dropped", STAT_DROP_SESSION_GONE, "reason", "session_gone")
     NEXT("sluice_messages_dropped", STAT_DROP_STALE_FILTER, "reason", "stale_filter")
     NEXT("sluice_messages_dropped", STAT_DROP_NO_MEMORY, "reason", "no_memory")
+    NEXT("sluice_messages_dropped", STAT_DROP_MESSAGE_BYTES, "reason", "message_bytes")
     NEXT("sluice_messages_dropped", STAT_DROP_NACKED, "reason", "nacked")
     NEXT("sluice_messages_dropped", STAT_DROP_AWAITING_REL, "reason", "awaiting_rel")
 
     /* sessions and their queues */
     GAUGE("sluice_sessions", STAT_SESSIONS, "Sessions that exist.")
+    BYTES_NOW("sluice_message_bytes", STAT_MESSAGE_BYTES,
+              "Bytes of messages that are kept: waiting, unacknowledged, retained, under way.")
     GAUGE("sluice_sessions_connected", STAT_SESSIONS_CONNECTED, "Sessions with a connection.")
     COUNTER("sluice_sessions_started", STAT_SESSIONS_CREATED, "Sessions that were new.")
     COUNTER("sluice_sessions_resumed", STAT_SESSIONS_RESUMED, "Sessions resumed.")

@@ -70,6 +70,7 @@ static bool settings_route(const struct config *config, struct route_settings *r
         .upgrade_qos = mqtt->upgrade_qos,
         .max_subscriptions = mqtt->max_subscriptions,
         .message_expiry_max_s = mqtt->message_expiry_interval_s,
+        .message_bytes_max = config->limits.message_bytes,
         .share_strategy = settings_strategies[mqtt->shared_subscription_strategy],
         .no_local_v3 = mqtt->ignore_loop_deliver,
         .retained_payload_max = config->retained.max_payload_size,
@@ -114,6 +115,7 @@ static bool settings_net(const struct config *config, struct net_settings *net)
         .session_expiry_v3_s = mqtt->session_expiry_interval_s,
         .session_expiry_max_s = mqtt->max_session_expiry_interval_s,
         .output_bytes_max = config->limits.connection_output_bytes,
+        .output_bytes_total_max = config->limits.output_bytes,
         .connections_max = config->limits.max_connections,
     };
     if (net->has_server_keep_alive)

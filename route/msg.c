@@ -11,6 +11,8 @@
 #include "msg.h"
 
 #include "mem.h"
+#include "route_stats.h"
+#include "shard.h"
 
 struct msg *msg_create(const struct pub *pub, shard_id home)
 {
@@ -19,6 +21,8 @@ struct msg *msg_create(const struct pub *pub, shard_id home)
     struct msg *msg = mem_alloc(size);
     if (msg == NULL)
         return NULL;
+    if (shard_self != NULL)
+        stat_add(shard_self->stats, STAT_MESSAGE_BYTES, size);
     msg->magic = MSG_MAGIC;
     msg->home = home;
     msg->home_refs = home == SHARD_NONE ? 0 : 1;
@@ -47,6 +51,8 @@ void msg_unref_shared(struct msg *msg)
     uint32_t before = __atomic_fetch_sub(&msg->shared_refs, 1, __ATOMIC_ACQ_REL);
     CHECK(before > 0);
     if (before == 1) {
+        if (shard_self != NULL)
+            stat_sub(shard_self->stats, STAT_MESSAGE_BYTES, msg->size);
         msg->magic = 0;
         mem_free(msg);
     }

@@ -181,6 +181,10 @@ void outbound_deliver(struct router *router, struct session *session,
         router_count(router, STAT_DROP_QOS0_OFFLINE, 1);
         return;
     }
+    if (UNLIKELY(router->over_limit) && copy->qos == 0) {
+        router_count(router, STAT_DROP_MESSAGE_BYTES, 1);
+        return;
+    }
     struct msg *msg = pub_msg(copy->pub, router->shard->id);
     void *aux = NULL;
     if (msg == NULL || !sub_ids_pack(copy->sub_ids, copy->sub_ids_count, &aux)) {

@@ -126,6 +126,10 @@ enum reason publish_route(struct router *router, struct pub *pub)
     struct shard *shard = router->shard;
     CHECK(epoch_is_inside(shard->epoch));
     router->pressed = false;
+    if (UNLIKELY(router->over_limit) && (pub->qos > 0 || pub->retain)) {
+        router_count(router, STAT_DROP_MESSAGE_BYTES, 1);
+        return REASON_QUOTA_EXCEEDED;
+    }
     router_count(router, STAT_PUBLISHED, 1);
     if (UNLIKELY(pub->retain)) {
         publish_retain(router, pub);

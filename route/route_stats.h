@@ -41,12 +41,15 @@
     X(STAT_DROP_STALE_FILTER, COUNTER, "dropped_stale_filter",                                     \
       "Mail for a filter without subscribers on this shard any more.")                             \
     X(STAT_DROP_NO_MEMORY, COUNTER, "dropped_no_memory", "Copies lost to lack of memory.")         \
+    X(STAT_DROP_MESSAGE_BYTES, COUNTER, "dropped_message_bytes",                                   \
+      "Publications refused, and QoS 0 copies not kept, because of limits.message_bytes.")         \
     X(STAT_DROP_NACKED, COUNTER, "dropped_nacked",                                                 \
       "Copies discarded because the client answered with a failure reason.")                       \
     X(STAT_DROP_RETAIN_FULL, COUNTER, "dropped_retain_full",                                       \
       "Messages not retained because the limit of count or bytes was reached.")                    \
     X(STAT_DROP_RETAIN_LARGE, COUNTER, "dropped_retain_large",                                     \
       "Messages not retained because their payload was over the limit.")                           \
+    X(STAT_MESSAGE_BYTES, GAUGE, "message_bytes", "Bytes of messages that are kept.")              \
     X(STAT_SESSIONS, GAUGE, "sessions", "Sessions that exist.")                                    \
     X(STAT_SESSIONS_CONNECTED, GAUGE, "sessions_connected", "Sessions with a connection.")         \
     X(STAT_SESSIONS_CREATED, COUNTER, "sessions_created", "Sessions created.")                     \

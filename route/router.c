@@ -19,11 +19,33 @@
 #define ROUTER_SESSIONS_MAX    (1u << 24)
 #define ROUTER_MATCH_BYTES_MAX (32 * 1024 * 1024)
 #define ROUTER_PICKER_ENTRIES  4096
+#define ROUTER_LIMIT_MS        10
+
+/*
+ * Messages are counted where they are made and where they are freed, which may be two shards, so
+ * only the sum means something. It is looked at a hundred times a second.
+ */
+static void router_limit_look(struct router *router)
+{
+    const struct runtime *runtime = router->shard->runtime;
+    router->limit_next_ms = router->shard->now_ms + ROUTER_LIMIT_MS;
+    if (router->settings->message_bytes_max == UINT64_MAX) {
+        router->over_limit = false;
+        return;
+    }
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < router->shared->shards; i++)
+        sum += stat_read(runtime->shards[i].stats, STAT_MESSAGE_BYTES);
+    /* Read one after the other, the parts may for a moment add up to less than nothing. */
+    router->over_limit = (int64_t)sum > 0 && sum > router->settings->message_bytes_max;
+}
 
 static bool router_turn_end(struct shard *shard)
 {
     struct router *router = router_of(shard);
     router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
+    if (router->shard->now_ms >= router->limit_next_ms)
+        router_limit_look(router);
     bool more = !list_is_empty(&router->wills) && wills_run(router);
     if (!list_is_empty(&router->feeds)) {
         uint64_t mark = lag_mark(router);

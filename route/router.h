@@ -63,6 +63,7 @@ struct route_settings {
     uint32_t priorities_count;          /* [I] */
     uint32_t max_subscriptions;         /* [I] of one session */
     uint32_t message_expiry_max_s;      /* [I] UINT32_MAX: no cap */
+    uint64_t message_bytes_max;         /* [I] of the process; UINT64_MAX: no limit */
     enum share_strategy share_strategy; /* [I] */
     bool no_local_v3;                   /* [I] ignore_loop_deliver */
     uint64_t retained_payload_max;      /* [I] bytes */
@@ -97,6 +98,8 @@ struct router {
     uint32_t gather_capacity;              /* [O] */
     struct lag lag;                        /* [O] times of delivery (lag.h) */
     bool pressed;                          /* [O] the latest publication met a pressed shard */
+    bool over_limit;                       /* [O] the process keeps more messages than allowed */
+    uint64_t limit_next_ms;                /* [O] when to look again */
     struct list_node wills;                /* [O] due wills, published a slice per turn */
     uint32_t wills_count;                  /* [O] */
     struct list_node feeds;                /* [O] sessions whose retained walks may go on */

@@ -1,5 +1,7 @@
 """Capabilities that a configuration switches off or limits, and what CONNACK says of them."""
 
+import time
+
 from harness import cases, covers, options, private, slow, versions
 from mqtt_wire import (CONNACK, DISCONNECT, PUBACK, PUBLISH, PUBREC, SUBACK, Failure, connect,
                        publish, subscribe)
@@ -356,3 +358,36 @@ def test_a_client_that_takes_nothing_is_disconnected(t):
         publisher.publish(t.topic("x"), b"x" * 50000)
     publisher.ping()
     watcher.take(payload="gone", timeout=10)
+
+
+@private(bystander=False)
+@options(limits={"message_bytes": "1MB"})
+@versions(4, 5)
+def test_messages_of_all_clients_together_are_limited(t):
+    """What cannot be kept is not acknowledged as if it were, QoS 0 goes on, and room comes back."""
+    keeper = t.persistent("keeper")
+    keeper.subscribe(t.topic("x"), qos=1)
+    keeper.disconnect()
+    watcher, publisher = t.subscriber(t.topic("live")), t.connect("pub")
+    refused = False
+    for number in range(100):
+        publisher.send(publish(t.topic("x"), bytes(20000), qos=1, packet_id=number + 1))
+        try:
+            answer = publisher.expect(PUBACK, packet_id=number + 1)
+        except Failure as error:
+            t.true(t.version == 4 and "closed" in str(error), str(error))
+            refused = True
+            break
+        if answer.reason >= 0x80:
+            t.equal(answer.reason, 0x97)
+            refused = True
+            break
+        # The limit is looked at a hundred times a second.
+        time.sleep(0.011)
+    t.true(refused, "two megabytes were kept")
+    t.connect("other").publish(t.topic("live"), "goes on")
+    watcher.take(payload="goes on")
+    t.persistent("keeper", clean=True).disconnect()
+    time.sleep(0.05)
+    t.connect("again").publish(t.topic("live"), "room", qos=1)
+    watcher.take(payload="room")

@@ -68,45 +68,50 @@ static void the_defaults_are_those_of_the_table(void **state)
     assert_int_equal(settings->net.server_reference.len, 0);
 }
 
+/* A value of its own for every key. */
+static const char every_key[] = "mqtt:\n"
+                                "  connect_timeout: 1s\n"
+                                "  max_packet_size: 2KB\n"
+                                "  max_clientid_len: 99\n"
+                                "  max_topic_levels: 9\n"
+                                "  max_topic_alias: 8\n"
+                                "  max_topic_alias_out: 7\n"
+                                "  max_qos: 1\n"
+                                "  retain_available: false\n"
+                                "  wildcard_subscription: false\n"
+                                "  shared_subscription: false\n"
+                                "  subscription_identifiers: false\n"
+                                "  ignore_loop_deliver: true\n"
+                                "  response_information: info\n"
+                                "  server_keepalive: 60s\n"
+                                "  keepalive_multiplier: 2\n"
+                                "  max_inflight: 6\n"
+                                "  receive_maximum: 5\n"
+                                "  max_awaiting_rel: 50\n"
+                                "  await_rel_timeout: 4s\n"
+                                "  mqueue_store_qos0: false\n"
+                                "  max_subscriptions: 3\n"
+                                "  upgrade_qos: true\n"
+                                "  session_expiry_interval: 11s\n"
+                                "  max_session_expiry_interval: 12s\n"
+                                "  message_expiry_interval: 13s\n"
+                                "  server_reference: other\n"
+                                "  payload_format_check: true\n"
+                                "retained:\n"
+                                "  max_payload_size: 14\n"
+                                "  msg_expiry_interval: 15s\n"
+                                "  stop_publish_clear_msg: true\n"
+                                "limits:\n"
+                                "  max_connections: 16\n"
+                                "  connection_output_bytes: 17KB\n"
+                                "  send_timeout: 18s\n"
+                                "  output_bytes: 19MB\n"
+                                "  message_bytes: 20MB\n";
+
 static void every_key_arrives(void **state)
 {
     (void)state;
-    load("mqtt:\n"
-         "  connect_timeout: 1s\n"
-         "  max_packet_size: 2KB\n"
-         "  max_clientid_len: 99\n"
-         "  max_topic_levels: 9\n"
-         "  max_topic_alias: 8\n"
-         "  max_topic_alias_out: 7\n"
-         "  max_qos: 1\n"
-         "  retain_available: false\n"
-         "  wildcard_subscription: false\n"
-         "  shared_subscription: false\n"
-         "  subscription_identifiers: false\n"
-         "  ignore_loop_deliver: true\n"
-         "  response_information: info\n"
-         "  server_keepalive: 60s\n"
-         "  keepalive_multiplier: 2\n"
-         "  max_inflight: 6\n"
-         "  receive_maximum: 5\n"
-         "  max_awaiting_rel: 50\n"
-         "  await_rel_timeout: 4s\n"
-         "  mqueue_store_qos0: false\n"
-         "  max_subscriptions: 3\n"
-         "  upgrade_qos: true\n"
-         "  session_expiry_interval: 11s\n"
-         "  max_session_expiry_interval: 12s\n"
-         "  message_expiry_interval: 13s\n"
-         "  server_reference: other\n"
-         "  payload_format_check: true\n"
-         "retained:\n"
-         "  max_payload_size: 14\n"
-         "  msg_expiry_interval: 15s\n"
-         "  stop_publish_clear_msg: true\n"
-         "limits:\n"
-         "  max_connections: 16\n"
-         "  connection_output_bytes: 17KB\n"
-         "  send_timeout: 18s\n");
+    load(every_key);
     const struct net_settings *net = &settings->net;
     const struct route_settings *route = &settings->route;
     assert_int_equal(net->connect_timeout_ms, 1000);
@@ -126,6 +131,8 @@ static void every_key_arrives(void **state)
     assert_int_equal(net->session_expiry_max_s, 12);
     assert_int_equal(net->connections_max, 16);
     assert_int_equal(net->output_bytes_max, 17 * 1024);
+    assert_int_equal(net->output_bytes_total_max, 19 * 1048576);
+    assert_int_equal(route->message_bytes_max, 20 * 1048576);
     assert_int_equal(net->send_timeout_ms, 18000);
     assert_true(bytes_equal(net->response_info, bytes_of_text("info")));
     assert_true(bytes_equal(net->server_reference, bytes_of_text("other")));
