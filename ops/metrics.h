@@ -1,5 +1,5 @@
 /*
- * metrics.h -- what the broker tells about itself at /metrics, and the page that lists it.
+ * metrics.h -- what the broker tells about itself at /metrics.
  *
  * One table says for each counter of the three floors under which name and label it goes out; what
  * is not a counter (retained messages, filters, allocator, process) is read where it lies. A scrape
@@ -21,8 +21,6 @@
 #include "mem.h"
 #include "process_figures.h"
 #include "stat.h"
-
-#include <stdio.h>
 
 /* Where the figures come from, a value; what it points to is borrowed for the call. */
 struct metrics_sources {
@@ -55,8 +53,5 @@ void metrics_write(struct exposition *out, const struct metrics_sources *sources
 
 /* Calls `visit` once for each counter that metrics_write sums, in the order of the table. */
 void metrics_rows(void (*visit)(void *context, const struct metrics_row *row), void *context);
-
-/* The reference page, ops/docs/metrics.md. */
-void metrics_reference_print(FILE *out);
 
 #endif
