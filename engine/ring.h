@@ -46,7 +46,7 @@ struct completion {
  */
 enum rc ring_probe(char *out_reason, size_t reason_size);
 
-/* Creates the ring of the calling thread. Buffers of `buffer_size` bytes, a power of two of them. */
+/* Creates the ring of the calling thread; `buffer_count` is a power of two, sizes are bytes. */
 enum rc ring_create(struct ring **out_ring, uint32_t buffer_count, uint32_t buffer_size);
 void ring_destroy(struct ring *ring);
 
