@@ -3,7 +3,8 @@
  *
  *     CONNECT  open clients, up to the number allowed so far
  *     RUN      publish
- *     DRAIN    publish no more (but what an open loop has due), receive and acknowledge what is under way
+ *     DRAIN    publish no more (but what an open loop has due), receive and acknowledge what is
+ *              under way
  *     STOP     say goodbye and end
  *
  * The first failure of any worker is kept as a sentence; later ones are usually its echo.
