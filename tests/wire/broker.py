@@ -3,7 +3,8 @@
 `Broker(command, options, shards)` writes the configuration, starts the process and waits until it
 accepts. `stop()` sends SIGTERM and returns what was wrong with the end: an exit code other than
 0, a sanitizer's report, an assertion. Options are the keys of the section `mqtt:` of sluiced's
-configuration; the keys "limits", "listeners" and other sections hold maps of their own.
+configuration; the keys "limits", "listeners" and other sections hold maps of their own. With
+`admin=True` it has its HTTP endpoint at `admin_port`, without it has none.
 
 Two kinds are known. "sluiced" takes everything. "mosquitto" serves to develop the tests: the few
 options with an equivalent are translated, any other raises Unsupported and the test is skipped.
@@ -60,9 +61,14 @@ class Broker:
         self.kind, self.prlimit, self.host = kind, prlimit, "127.0.0.1"
         self.folder = tempfile.mkdtemp(prefix="wire-")
         self.stderr_path = os.path.join(self.folder, "stderr")
-        self.process = None
+        self.process, self.admin_port = None, 0
+        wants_admin = self.options.pop("admin", False)
+        if wants_admin and kind != "sluiced":
+            raise Unsupported("admin")
         for attempt in range(3):
             self.port = free_port()
+            if wants_admin:
+                self.admin_port = free_port()
             if self.start():
                 return
         raise RuntimeError(f"the broker did not start: {self.complaint() or self.stderr()[-2000:]}")
@@ -91,7 +97,8 @@ class Broker:
                 lines.append("mqtt:")
                 lines += [f"  {key}: {yaml_value(value)}" for key, value in mqtt.items()]
             arguments = ["--listen", f"tcp://127.0.0.1:{self.port}", "--data", "none",
-                         "--shards", str(self.shards), "--log-level", "warning"]
+                         "--shards", str(self.shards), "--log-level", "warning", "--admin",
+                         f"tcp://127.0.0.1:{self.admin_port}" if self.admin_port else "none"]
             if lines:
                 arguments += ["--config", path]
         with open(path, "w") as out:
