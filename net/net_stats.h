@@ -39,6 +39,18 @@
     X(STAT_PUBLISH_OUT_QOS0, COUNTER, "publish_sent_qos0", "PUBLISH sent with QoS 0.")             \
     X(STAT_PUBLISH_OUT_QOS1, COUNTER, "publish_sent_qos1", "PUBLISH sent with QoS 1.")             \
     X(STAT_PUBLISH_OUT_QOS2, COUNTER, "publish_sent_qos2", "PUBLISH sent with QoS 2.")             \
+    X(STAT_PUBLISH_BYTES_IN_QOS0, COUNTER, "publish_bytes_received_qos0",                          \
+      "Bytes of PUBLISH packets received with QoS 0.")                                             \
+    X(STAT_PUBLISH_BYTES_IN_QOS1, COUNTER, "publish_bytes_received_qos1",                          \
+      "Bytes of PUBLISH packets received with QoS 1.")                                             \
+    X(STAT_PUBLISH_BYTES_IN_QOS2, COUNTER, "publish_bytes_received_qos2",                          \
+      "Bytes of PUBLISH packets received with QoS 2.")                                             \
+    X(STAT_PUBLISH_BYTES_OUT_QOS0, COUNTER, "publish_bytes_sent_qos0",                             \
+      "Bytes of PUBLISH packets sent with QoS 0.")                                                 \
+    X(STAT_PUBLISH_BYTES_OUT_QOS1, COUNTER, "publish_bytes_sent_qos1",                             \
+      "Bytes of PUBLISH packets sent with QoS 1.")                                                 \
+    X(STAT_PUBLISH_BYTES_OUT_QOS2, COUNTER, "publish_bytes_sent_qos2",                             \
+      "Bytes of PUBLISH packets sent with QoS 2.")                                                 \
     X(STAT_PUBLISH_REFUSED, COUNTER, "publish_refused",                                            \
       "PUBLISH answered with a failure or dropped, with nothing delivered.")                       \
     X(STAT_DROP_AWAITING_REL, COUNTER, "dropped_awaiting_rel",                                     \

@@ -40,6 +40,8 @@ struct metrics_entry {
 #define GAUGE(family, index, help)   {family, help, NULL, NULL, index, true, false, false, NULL},
 #define FIRST(family, index, label, value, help) \
     {family, help, label, value, index, false, false, false, NULL},
+#define FIRST_BYTES(family, index, label, value, help) \
+    {family, help, label, value, index, false, false, false, "bytes"},
 #define NEXT(family, index, label, value) \
     {family, NULL, label, value, index, false, false, false, NULL},
 #define BYTES(family, index, help) \
@@ -82,8 +84,8 @@ static const struct metrics_entry metrics_entries[] = {
     PACKET_TABLE(PACKET_IN)
     HEADING("sluice_packets_sent", "Control packets put into outputs, by type.")
     PACKET_TABLE(PACKET_OUT)
-    BYTES("sluice_received_bytes", STAT_BYTES_IN, "Bytes received from clients.")
-    BYTES("sluice_sent_bytes", STAT_BYTES_OUT, "Bytes sent to clients.")
+    BYTES("sluice_received_bytes", STAT_BYTES_IN, "Bytes received from clients, of all packets.")
+    BYTES("sluice_sent_bytes", STAT_BYTES_OUT, "Bytes sent to clients, of all packets.")
     COUNTER("sluice_receives", STAT_RECEIVES, "Receive operations completed with data.")
     COUNTER("sluice_sends", STAT_SENDS, "Send operations completed.")
     BYTES_NOW("sluice_output_bytes", STAT_OUTPUT_BYTES,
@@ -98,6 +100,14 @@ static const struct metrics_entry metrics_entries[] = {
           "PUBLISH packets put into outputs, by QoS.")
     NEXT("sluice_messages_sent", STAT_PUBLISH_OUT_QOS1, "qos", "1")
     NEXT("sluice_messages_sent", STAT_PUBLISH_OUT_QOS2, "qos", "2")
+    FIRST_BYTES("sluice_messages_received_bytes", STAT_PUBLISH_BYTES_IN_QOS0, "qos", "0",
+                "Bytes of the PUBLISH packets received, by QoS.")
+    NEXT("sluice_messages_received_bytes", STAT_PUBLISH_BYTES_IN_QOS1, "qos", "1")
+    NEXT("sluice_messages_received_bytes", STAT_PUBLISH_BYTES_IN_QOS2, "qos", "2")
+    FIRST_BYTES("sluice_messages_sent_bytes", STAT_PUBLISH_BYTES_OUT_QOS0, "qos", "0",
+                "Bytes of the PUBLISH packets put into outputs, by QoS.")
+    NEXT("sluice_messages_sent_bytes", STAT_PUBLISH_BYTES_OUT_QOS1, "qos", "1")
+    NEXT("sluice_messages_sent_bytes", STAT_PUBLISH_BYTES_OUT_QOS2, "qos", "2")
     COUNTER("sluice_messages_published", STAT_PUBLISHED,
             "Publications accepted for routing, those of wills included.")
     COUNTER("sluice_messages_refused", STAT_PUBLISH_REFUSED,

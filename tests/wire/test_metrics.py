@@ -88,6 +88,12 @@ def test_messages_are_counted_by_qos_and_their_latency_is_recorded(t):
         for name, times in (("received", 1), ("sent", 5)):
             key = f'sluice_messages_{name}_total{{qos="{qos}"}}'
             t.equal(after[key] - before[key], count * times, key)
+    for name, times in (("received", 1), ("sent", 5)):
+        for qos, count in (("0", 4), ("1", 3), ("2", 2)):
+            # 100 bytes of payload, then topic, identifier, properties and the header
+            size = len(t.topic()) + 100 + 2 + 2 + 1 + (2 if qos != "0" else 0)
+            key = f'sluice_messages_{name}_bytes_total{{qos="{qos}"}}'
+            t.equal(after[key] - before[key], count * times * size, key)
     t.equal(after[LATENCY + "_count"] - before[LATENCY + "_count"], 45, "copies in the histogram")
     key = 'sluice_packets_received_total{type="publish"}'
     t.equal(after[key] - before[key], 9, key)
