@@ -52,8 +52,12 @@ bool on_fault(struct conn *conn, enum reason reason)
 uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len)
 {
     struct net *net = conn->net;
-    /* A client that asks and never reads: answers cannot be dropped, so the connection is. */
-    if (UNLIKELY(conn->output.bytes > 2 * net->settings->output_bytes_max)) {
+    /*
+     * A client that asks and never reads: answers cannot be dropped, so the connection is. The last
+     * PUBLISH that found room may be as large as any packet; what is above that is answers.
+     */
+    uint64_t most = 2 * net->settings->output_bytes_max + net->settings->packet_size_max;
+    if (UNLIKELY(conn->output.bytes > most)) {
         conn_abort(conn, CAUSE_SEND_TIMEOUT);
         return NULL;
     }
