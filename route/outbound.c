@@ -25,9 +25,21 @@ static void outbound_release(struct router *router, struct msg *msg, void *aux)
     sub_ids_free(aux);
 }
 
-/* An entry is not in a queue any more. */
-static void outbound_left_queue(struct router *router, const struct mqueue_entry *entry)
+/* A queue and its owner, for what the queue calls back. */
+struct outbound_queue_pass {
+    struct router *router;
+    struct session *session;
+    bool ended;
+};
+
+/* An entry is not in the session's queue any more. */
+static void outbound_left_queue(struct router *router, struct session *session,
+                                const struct mqueue_entry *entry)
 {
+    if (entry->qos == 0) {
+        CHECK(session->queued_qos0 > 0);
+        session->queued_qos0--;
+    }
     stat_sub(router->shard->stats, STAT_QUEUE_MESSAGES, 1);
     stat_sub(router->shard->stats, STAT_QUEUE_BYTES, entry->bytes);
 }
@@ -35,17 +47,18 @@ static void outbound_left_queue(struct router *router, const struct mqueue_entry
 static void outbound_on_drop(void *context, const struct mqueue_entry *entry,
                              enum mqueue_drop reason)
 {
-    struct router *router = context;
-    router_count(router, reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES,
-                 1);
-    outbound_left_queue(router, entry);
-    outbound_release(router, entry->msg, entry->aux);
+    struct outbound_queue_pass *pass = context;
+    router_count(pass->router,
+                 reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES, 1);
+    outbound_left_queue(pass->router, pass->session, entry);
+    outbound_release(pass->router, entry->msg, entry->aux);
 }
 
 /* Queues a kept delivery, taking it over. */
 static void outbound_queue(struct router *router, struct session *session, struct msg *msg,
                            void *aux, uint8_t qos, uint16_t flags)
 {
+    struct outbound_queue_pass pass = {router, session, false};
     struct mqueue_entry entry = {.msg = msg,
                                  .aux = aux,
                                  .bytes = outbound_weight(msg),
@@ -53,8 +66,9 @@ static void outbound_queue(struct router *router, struct session *session, struc
                                  .priority = router_priority(router, msg->pub.topic),
                                  .flags = flags};
     enum rc rc = mqueue_put(&session->queue, &router->settings->queue, &entry, outbound_on_drop,
-                            router);
+                            &pass);
     if (rc == RC_OK) {
+        session->queued_qos0 += qos == 0 ? 1 : 0;
         router_count(router, STAT_QUEUED, 1);
         router_count(router, STAT_QUEUE_MESSAGES, 1);
         router_count(router, STAT_QUEUE_BYTES, entry.bytes);
@@ -69,7 +83,7 @@ static bool outbound_pop(struct router *router, struct session *session, struct 
 {
     if (!mqueue_pop(&session->queue, out))
         return false;
-    outbound_left_queue(router, out);
+    outbound_left_queue(router, session, out);
     return true;
 }
 
@@ -173,7 +187,8 @@ void outbound_deliver(struct router *router, struct session *session,
 {
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(copy->qos <= 2);
-    if (copy->qos == 0 && session->conn != NULL) {
+    /* Nothing overtakes the QoS 0 that was stored while the client was away [MQTT-4.6.0-6]. */
+    if (copy->qos == 0 && session->conn != NULL && LIKELY(session->queued_qos0 == 0)) {
         outbound_deliver_qos0(router, session, copy);
         return;
     }
@@ -395,18 +410,12 @@ static bool outbound_pass_on(struct router *router, const struct session *sessio
            share_redispatch(router, msg, extra, session->handle, ended);
 }
 
-struct outbound_queue_pass {
-    struct router *router;
-    struct session *session;
-    bool ended;
-};
-
 static bool outbound_queue_match(void *context, struct mqueue_entry *entry)
 {
     struct outbound_queue_pass *pass = context;
     if (!outbound_pass_on(pass->router, pass->session, pass->ended, entry->msg, entry->aux))
         return false;
-    outbound_left_queue(pass->router, entry);
+    outbound_left_queue(pass->router, pass->session, entry);
     return true;
 }
 

@@ -66,6 +66,7 @@ struct session {
     uint32_t gather_index;        /* [O] deliver.c */
     uint32_t expiry_s;            /* [O] session expiry interval; MQTT_EXPIRY_NEVER_S */
     uint32_t shared_subs;         /* [O] of the subscriptions, how many are shared */
+    uint32_t queued_qos0;         /* [O] of the entries of the queue, how many are QoS 0 */
     uint16_t resend_count;        /* [O] window entries not yet sent on this connection */
     uint16_t resend_id;           /* [O] packet id of the next of them */
     uint16_t id_len;              /* [I] */
