@@ -182,11 +182,26 @@ static bool outbound_deliver_window(struct router *router, struct session *sessi
     return true;
 }
 
+/*
+ * It expired on its way here, by mail or by another member's queue [MQTT-3.3.2-5]. An interval of 0
+ * means what can be delivered at once, so a message that has not waited is never late.
+ */
+static bool outbound_is_late(struct router *router, const struct pub *pub)
+{
+    uint64_t now_ms = router->shard->now_ms;
+    if (LIKELY(!pub_is_expired(pub, now_ms)) || now_ms <= pub->received_ns / 1000000)
+        return false;
+    router_count(router, STAT_DROP_EXPIRED, 1);
+    return true;
+}
+
 void outbound_deliver(struct router *router, struct session *session,
                       const struct outbound_copy *copy)
 {
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(copy->qos <= 2);
+    if (UNLIKELY(outbound_is_late(router, copy->pub)))
+        return;
     /* Nothing overtakes the QoS 0 that was stored while the client was away [MQTT-4.6.0-6]. */
     if (copy->qos == 0 && session->conn != NULL && LIKELY(session->queued_qos0 == 0)) {
         outbound_deliver_qos0(router, session, copy);
@@ -219,6 +234,10 @@ void outbound_deliver_kept(struct router *router, struct session *session, struc
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(qos == 1 || qos == 2);
     uint16_t flags = retain ? OUTBOUND_RETAIN : 0;
+    if (UNLIKELY(outbound_is_late(router, &msg->pub))) {
+        outbound_release(router, msg, aux);
+        return;
+    }
     session->shared_seen = true;
     if (outbound_window_open(session) && mqueue_count(&session->queue) == 0 &&
         outbound_window_send(router, session, msg, aux, qos, flags) != RC_FULL)
