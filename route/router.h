@@ -39,6 +39,8 @@
 
 #define ROUTER_MAGIC 0x524f5554u
 
+struct sweep;
+
 /* Kinds of mail; net's begin with MAIL_NET_FIRST. */
 enum route_mail { MAIL_PUBLISH, MAIL_SHARED, MAIL_SHARE_UP, MAIL_NET_FIRST = 8 };
 
@@ -78,6 +80,7 @@ struct route_shared {
     struct retained *retained;             /* [I] */
     struct hash_key home_key;              /* [I] secret: decides the home of a client id */
     unsigned shards;                       /* [I] */
+    uint32_t retained_expires;             /* [A] some retained value has an expiry (sweep.h) */
 };
 
 struct router {
@@ -98,6 +101,7 @@ struct router {
     uint32_t gather_capacity;              /* [O] */
     struct lag lag;                        /* [O] times of delivery (lag.h) */
     bool pressed;                          /* [O] the latest publication met a pressed shard */
+    bool closing;                          /* [O] connections are gone, sessions are ending */
     bool over_limit;                       /* [O] the process keeps more messages than allowed */
     uint64_t limit_next_ms;                /* [O] when to look again */
     struct list_node wills;                /* [O] due wills, published a slice per turn */
@@ -105,6 +109,7 @@ struct router {
     struct list_node feeds;                /* [O] sessions whose retained walks may go on */
     struct list_node parked;               /* [O] shared deliveries that wait for a member */
     uint32_t parked_count;                 /* [O] */
+    struct sweep *sweep;                   /* [O] on shard 0 */
     uint64_t match_hits;                   /* [O] figures already added to the counters */
     uint64_t match_misses;                 /* [O] */
 };

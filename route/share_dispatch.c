@@ -155,6 +155,9 @@ static void share_park(struct router *router, struct msg *msg, struct delivery_e
 bool share_redispatch(struct router *router, struct msg *msg, struct delivery_extra *extra,
                       struct handle from, bool ended)
 {
+    /* Every session is about to end, and those that still stand have lost their connections. */
+    if (UNLIKELY(router->closing))
+        return false;
     const struct share_group *group = filter_index_group_rcu(router->shared->filters, extra->filter,
                                                              extra->group);
     if (group == NULL || share_group_members_count(group) == 0)
