@@ -13,6 +13,7 @@
 
 #include "deliver.h"
 #include "share_dispatch.h"
+#include "sweep.h"
 
 /* Filters of one match that go to one shard at once; more go by an allocated array. */
 #define PUBLISH_IDS_LOCAL 64
@@ -40,6 +41,8 @@ static void publish_retain_set(struct router *router, const struct pub *pub)
                               msg->size, &msg->version);
     if (rc == RC_OK) {
         router_count(router, STAT_RETAINED_SET, 1);
+        if (kept.expires_at_ms != 0)
+            sweep_note(router->shared);
         return;
     }
     router_count(router, rc == RC_FULL ? STAT_DROP_RETAIN_FULL : STAT_DROP_NO_MEMORY, 1);

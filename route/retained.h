@@ -123,10 +123,14 @@ struct retained_cursor {
     bool is_pending;             /* [O] the node at the end of the path was not visited */
     bool is_started;             /* [O] */
     bool is_done;                /* [O] */
+    bool sees_dollar;            /* [O] also topics that begin with '$' */
 };
 
 /* Copies the valid filter. RC_NO_MEMORY: nothing to undo. */
 MUST_USE enum rc retained_cursor_init(struct retained_cursor *cursor, struct bytes filter);
+
+/* For a walk over every value, those of topics that begin with '$' too. RC_NO_MEMORY. */
+MUST_USE enum rc retained_cursor_init_all(struct retained_cursor *cursor);
 
 /* Of a zeroed cursor: nothing. */
 void retained_cursor_fini(struct retained_cursor *cursor);

@@ -58,6 +58,14 @@ enum rc retained_cursor_init(struct retained_cursor *cursor, struct bytes filter
     return RC_OK;
 }
 
+enum rc retained_cursor_init_all(struct retained_cursor *cursor)
+{
+    enum rc rc = retained_cursor_init(cursor, bytes_of_text("#"));
+    if (rc == RC_OK)
+        cursor->sees_dollar = true;
+    return rc;
+}
+
 void retained_cursor_fini(struct retained_cursor *cursor)
 {
     mem_free(cursor->filter);
@@ -88,7 +96,7 @@ static enum retained_allowed retained_cursor_allowed(const struct retained_curso
 }
 
 /* The first child at or after step->place that may be seen. */
-static bool retained_step_settle(struct retained_step *step, uint32_t depth)
+static bool retained_step_settle(struct retained_step *step, uint32_t depth, bool sees_dollar)
 {
     if (step->siblings == NULL)
         return false;
@@ -99,7 +107,7 @@ static bool retained_step_settle(struct retained_step *step, uint32_t depth)
         if (node == NULL)
             continue;
         CHECK_OBJ(node, RETAINED_NODE_MAGIC);
-        if (depth == 0 && node->level_len > 0 && node->level[0] == '$')
+        if (depth == 0 && !sees_dollar && node->level_len > 0 && node->level[0] == '$')
             continue;
         step->node = node;
         step->sequence = item->sequence;
@@ -146,7 +154,7 @@ static bool retained_step_enter(const struct retained *store, const struct retai
         step->siblings = atomic_load_explicit(&parent->children, memory_order_acquire);
         if (step->siblings != NULL)
             step->place = retained_children_search(step->siblings, sequence);
-        return retained_step_settle(step, depth);
+        return retained_step_settle(step, depth, cursor->sees_dollar);
     }
     UNREACHABLE();
 }
@@ -180,7 +188,7 @@ static void retained_walk_advance(struct retained_cursor *cursor)
     while (cursor->steps_len > 0) {
         struct retained_step *step = &cursor->steps[cursor->steps_len - 1];
         step->place++;
-        if (retained_step_settle(step, cursor->steps_len - 1)) {
+        if (retained_step_settle(step, cursor->steps_len - 1, cursor->sees_dollar)) {
             cursor->is_pending = true;
             return;
         }

@@ -4,7 +4,9 @@ The name of a test says what must hold. Where publisher and subscriber have to l
 shards, there are eight of each: the home of a client is a keyed hash of its identifier.
 """
 
-from harness import cases, options, private
+import time
+
+from harness import cases, options, private, slow
 from mqtt_wire import (PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBACK, ack, disconnect, publish,
                        subscribe)
 
@@ -198,3 +200,26 @@ def test_every_one_of_many_filters_gets_its_retained_message(t, qos):
         else:
             client.answer(got)
             seen.add(got.topic)
+
+
+@private()
+@slow
+@options(retained={"max_messages": 10})
+def test_expired_retained_messages_make_room_by_themselves(t):
+    """Nobody asks for most retained messages again: those that have expired must not fill the
+    index for ever."""
+    publisher = t.connect("pub")
+    for number in range(10):
+        publisher.publish(t.topic(f"old/{number}"), b"old", qos=1, retain=True,
+                          props={"message_expiry": 1})
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        publisher.publish(t.topic("new"), b"new", qos=1, retain=True)
+        client = t.subscriber(t.topic("new"), suffix="sub")
+        client.ping()
+        if client.queue:
+            client.take(payload=b"new", retain=True)
+            return
+        client.disconnect()
+        time.sleep(0.5)
+    t.true(False, "expired messages still take all the room")

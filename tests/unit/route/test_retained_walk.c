@@ -98,6 +98,23 @@ static void mqtt_4_7_2_1_leading_wildcard_does_not_match_dollar(void **state)
     check_tour("x/#", "gh");
 }
 
+static void a_walk_over_all_sees_dollar_topics_too(void **state)
+{
+    (void)state;
+    put_examples();
+    for (uint32_t budget = 1; budget < 20; budget += 3) {
+        struct tour tour = {.refuse_after = UINT32_MAX};
+        struct retained_cursor cursor;
+        assert_int_equal(retained_cursor_init_all(&cursor), RC_OK);
+        while (retained_walk(store, record, &cursor, budget, tour_visit, &tour) == RC_MORE)
+            assert_false(epoch_is_inside(record));
+        retained_cursor_fini(&cursor);
+        assert_int_equal(tour.total, 9);
+        for (uint32_t i = 0; i < tour.total; i++)
+            assert_int_equal(tour.visits[i], 1);
+    }
+}
+
 static void a_budget_bounds_each_slice(void **state)
 {
     (void)state;
@@ -315,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(mqtt_4_7_1_a_walk_finds_what_the_standard_says),
         TEST(mqtt_4_7_2_1_leading_wildcard_does_not_match_dollar),
+        TEST(a_walk_over_all_sees_dollar_topics_too),
         TEST(a_budget_bounds_each_slice),
         TEST(a_walk_does_not_go_deeper_than_its_filter),
         TEST(what_is_not_taken_comes_again_first),
