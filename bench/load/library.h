@@ -22,6 +22,12 @@ extern const struct library_entry library_entries[];
 
 extern const char library_compare[];
 
+/*
+ * Becomes the Python interpreter that runs the script, which gets arguments 2 and further. Returns
+ * only if there is none.
+ */
+void library_compare_exec(char *const argv[]);
+
 /* The text of the entry, or NULL. */
 const char *library_find(const char *name);
 

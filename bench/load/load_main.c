@@ -94,6 +94,11 @@ int main(int argc, char *argv[])
         library_list(stdout);
         return 0;
     }
+    if (argc > 1 && strcmp(argv[1], "compare") == 0) {
+        library_compare_exec(argv);
+        fprintf(stderr, "sluice-bench: compare needs python3\n");
+        return LOAD_EXIT_FAILED;
+    }
     enum options_outcome outcome = options_parse(argc, argv, &options, error, sizeof(error));
     if (outcome == OPTIONS_HELP) {
         load_help(stdout);
