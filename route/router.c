@@ -14,6 +14,7 @@
 #include "lag.h"
 #include "publish.h"
 #include "share_dispatch.h"
+#include "sweep.h"
 #include "will.h"
 
 #define ROUTER_SESSIONS_MAX    (1u << 24)
@@ -101,6 +102,10 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
         router_close(shard);
         return RC_NO_MEMORY;
     }
+    if (shard->id == 0 && sweep_start(router) != RC_OK) {
+        router_close(shard);
+        return RC_NO_MEMORY;
+    }
     return RC_OK;
 }
 
@@ -113,6 +118,7 @@ void router_close(struct shard *shard)
     session_end_all(router);
     wills_fini(router);
     share_parked_fini(router);
+    sweep_stop(router);
     epoch_end(shard->epoch);
     if (router->matches != NULL)
         match_cache_destroy(router->matches);

@@ -39,6 +39,8 @@
 
 #define ROUTER_MAGIC 0x524f5554u
 
+struct sweep;
+
 /* Kinds of mail; net's begin with MAIL_NET_FIRST. */
 enum route_mail { MAIL_PUBLISH, MAIL_SHARED, MAIL_SHARE_UP, MAIL_NET_FIRST = 8 };
 
@@ -78,6 +80,7 @@ struct route_shared {
     struct retained *retained;             /* [I] */
     struct hash_key home_key;              /* [I] secret: decides the home of a client id */
     unsigned shards;                       /* [I] */
+    uint32_t retained_expires;             /* [A] some retained value has an expiry (sweep.h) */
 };
 
 struct router {
@@ -106,6 +109,7 @@ struct router {
     struct list_node feeds;                /* [O] sessions whose retained walks may go on */
     struct list_node parked;               /* [O] shared deliveries that wait for a member */
     uint32_t parked_count;                 /* [O] */
+    struct sweep *sweep;                   /* [O] on shard 0 */
     uint64_t match_hits;                   /* [O] figures already added to the counters */
     uint64_t match_misses;                 /* [O] */
 };
