@@ -215,9 +215,9 @@ void share_drop(const struct mail *mail)
     msg_unref_shared(mail->ptr);
 }
 
-void share_announce(struct router *router, const struct share_group *group, struct filter_id id)
+void share_announce(struct router *router, struct share_group *group, struct filter_id id)
 {
-    if (share_group_connected_count(group) != 1)
+    if (!share_group_take_rise(group))
         return;
     for (unsigned to = 0; to < router->shared->shards; to++) {
         struct mail mail = {.kind = MAIL_SHARE_UP};

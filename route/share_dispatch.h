@@ -41,7 +41,7 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
 void share_member_connected(struct router *router, struct share_member *member, bool is_connected);
 
 /* A member joined; as above. */
-void share_announce(struct router *router, const struct share_group *group, struct filter_id id);
+void share_announce(struct router *router, struct share_group *group, struct filter_id id);
 
 /* A delivery from another shard (MAIL_SHARED), and one that nobody will receive any more. */
 void share_on_mail(struct shard *shard, const struct mail *mail);

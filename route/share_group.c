@@ -234,6 +234,8 @@ void share_member_set_connected(struct share_member *member, bool is_connected)
         CHECK(member->index >= connected_len);
         share_places_swap(places, member->index, connected_len);
         atomic_store_explicit(&group->connected_len, connected_len + 1, memory_order_release);
+        if (connected_len == 0)
+            atomic_store_explicit(&group->has_risen, true, memory_order_release);
     } else {
         CHECK(member->index < connected_len);
         share_places_swap(places, member->index, connected_len - 1);
@@ -266,6 +268,12 @@ void share_group_leave(struct share_group *group, struct epoch_record *record,
         /* Without memory for a smaller array the larger one serves as well. */
         (void)!share_group_resize(group, record, places->capacity / 2);
     }
+}
+
+bool share_group_take_rise(struct share_group *group)
+{
+    CHECK_OBJ(group, SHARE_GROUP_MAGIC);
+    return atomic_exchange_explicit(&group->has_risen, false, memory_order_acquire);
 }
 
 uint64_t share_group_bytes(const struct share_group *group)

@@ -98,6 +98,7 @@ struct share_group {
     uint32_t magic;                        /* [I] SHARE_GROUP_MAGIC */
     uint16_t name_len;                     /* [I] */
     _Atomic uint8_t strategy;              /* [A] enum share_strategy; that of the latest join */
+    _Atomic bool has_risen;                /* [A] see share_group_take_rise */
     uint64_t number;                       /* [I] never used twice in this process */
     void *filter;                          /* [I] struct filter, which outlives the group */
     _Atomic uint32_t connected_len;        /* [R] */
@@ -156,6 +157,12 @@ const struct share_member *share_group_pick_rcu(const struct share_group *group,
 
 uint32_t share_group_members_count(const struct share_group *group);
 uint32_t share_group_connected_count(const struct share_group *group);
+
+/*
+ * True, once, after the group got its first connected member. Members of several shards may connect
+ * at the same moment; the count alone would tell each of them that it was not the first.
+ */
+bool share_group_take_rise(struct share_group *group);
 
 /* --- for filter_index.c only, under its mutex --- */
 

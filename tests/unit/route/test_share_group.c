@@ -206,6 +206,26 @@ static void random_is_even_beside_members_not_connected(void **state)
         assert_in_range(seen[i], i < MEMBERS / 2 ? 0 : 850, i < MEMBERS / 2 ? 0 : 1150);
 }
 
+static void the_first_connected_member_is_told_once(void **state)
+{
+    (void)state;
+    join_all(SHARE_RANDOM);
+    struct share_group *group = members[0]->group;
+    assert_true(share_group_take_rise(group));
+    assert_false(share_group_take_rise(group));
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        filter_index_member_set_connected(filters, members[i], false);
+    assert_false(share_group_take_rise(group));
+    /* Two connect before either asks: one of them is told. */
+    filter_index_member_set_connected(filters, members[3], true);
+    filter_index_member_set_connected(filters, members[5], true);
+    assert_true(share_group_take_rise(group));
+    assert_false(share_group_take_rise(group));
+    filter_index_member_set_connected(filters, members[3], false);
+    filter_index_member_set_connected(filters, members[3], true);
+    assert_false(share_group_take_rise(group));
+}
+
 static void sticky_stays_until_the_member_is_gone(void **state)
 {
     (void)state;
@@ -329,6 +349,7 @@ int main(void)
         TEST(round_robin_per_group_has_one_counter),
         TEST(random_reaches_all_evenly),
         TEST(random_is_even_beside_members_not_connected),
+        TEST(the_first_connected_member_is_told_once),
         TEST(sticky_stays_until_the_member_is_gone),
         TEST(local_prefers_the_publishing_shard),
         TEST(hashes_decide_alone),
