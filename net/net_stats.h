@@ -2,8 +2,9 @@
  * net_stats.h -- what net counts. One row each: identifier, kind, name, help.
  *
  * Packets received and sent stand in two blocks of sixteen, one place per packet type
- * (packet_table.h), PUBLISH also by QoS. Every reason for which a connection ends has a counter
- * (conn_cause.h).
+ * (packet_table.h). PUBLISH received is counted by QoS too; PUBLISH sent only so, by the deliveries
+ * of route_stats.h, and its place among the types is empty. Every reason for which a connection
+ * ends has a counter (conn_cause.h).
  *
  * Threads: constants, any.
  */
@@ -36,9 +37,6 @@
     X(STAT_PUBLISH_IN_QOS0, COUNTER, "publish_received_qos0", "PUBLISH received with QoS 0.")      \
     X(STAT_PUBLISH_IN_QOS1, COUNTER, "publish_received_qos1", "PUBLISH received with QoS 1.")      \
     X(STAT_PUBLISH_IN_QOS2, COUNTER, "publish_received_qos2", "PUBLISH received with QoS 2.")      \
-    X(STAT_PUBLISH_OUT_QOS0, COUNTER, "publish_sent_qos0", "PUBLISH sent with QoS 0.")             \
-    X(STAT_PUBLISH_OUT_QOS1, COUNTER, "publish_sent_qos1", "PUBLISH sent with QoS 1.")             \
-    X(STAT_PUBLISH_OUT_QOS2, COUNTER, "publish_sent_qos2", "PUBLISH sent with QoS 2.")             \
     X(STAT_PUBLISH_BYTES_IN_QOS0, COUNTER, "publish_bytes_received_qos0",                          \
       "Bytes of PUBLISH packets received with QoS 0.")                                             \
     X(STAT_PUBLISH_BYTES_IN_QOS1, COUNTER, "publish_bytes_received_qos1",                          \

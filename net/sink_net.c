@@ -21,9 +21,8 @@ static void sink_count(struct conn *conn, const struct delivery *delivery, uint6
 {
     struct net *net = conn->net;
     net_count(net, STAT_OUTPUT_BYTES, bytes);
-    net_count(net, STAT_PUBLISH_OUT_QOS0 + delivery->qos, 1);
+    net_count(net, STAT_DELIVERED_QOS0 + delivery->qos, 1);
     net_count(net, STAT_PUBLISH_BYTES_OUT_QOS0 + delivery->qos, bytes);
-    net_count(net, STAT_PACKETS_OUT + PACKET_PUBLISH, 1);
     conn_mark_dirty(conn);
 }
 

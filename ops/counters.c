@@ -22,6 +22,9 @@ static const struct counter_row counter_rows[] = {ENGINE_STATS(COUNTER_ROW) ROUT
 
 static uint64_t counter_sum(const struct broker *broker, unsigned index)
 {
+    if (index == STAT_PACKETS_OUT + PACKET_PUBLISH)
+        return counter_sum(broker, STAT_DELIVERED_QOS0) + counter_sum(broker, STAT_DELIVERED_QOS1) +
+               counter_sum(broker, STAT_DELIVERED_QOS2);
     uint64_t sum = stat_read(broker->stats, index);
     for (unsigned i = 0; i < broker->net.shards; i++)
         sum += stat_read(broker->runtime->shards[i].stats, index);

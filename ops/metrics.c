@@ -96,10 +96,10 @@ static const struct metrics_entry metrics_entries[] = {
           "PUBLISH packets received, by QoS.")
     NEXT("sluice_messages_received", STAT_PUBLISH_IN_QOS1, "qos", "1")
     NEXT("sluice_messages_received", STAT_PUBLISH_IN_QOS2, "qos", "2")
-    FIRST("sluice_messages_sent", STAT_PUBLISH_OUT_QOS0, "qos", "0",
-          "PUBLISH packets put into outputs, by QoS.")
-    NEXT("sluice_messages_sent", STAT_PUBLISH_OUT_QOS1, "qos", "1")
-    NEXT("sluice_messages_sent", STAT_PUBLISH_OUT_QOS2, "qos", "2")
+    FIRST("sluice_messages_sent", STAT_DELIVERED_QOS0, "qos", "0",
+          "PUBLISH packets put into outputs, which are the copies delivered, by QoS.")
+    NEXT("sluice_messages_sent", STAT_DELIVERED_QOS1, "qos", "1")
+    NEXT("sluice_messages_sent", STAT_DELIVERED_QOS2, "qos", "2")
     FIRST_BYTES("sluice_messages_received_bytes", STAT_PUBLISH_BYTES_IN_QOS0, "qos", "0",
                 "Bytes of the PUBLISH packets received, by QoS.")
     NEXT("sluice_messages_received_bytes", STAT_PUBLISH_BYTES_IN_QOS1, "qos", "1")
@@ -112,7 +112,6 @@ static const struct metrics_entry metrics_entries[] = {
             "Publications accepted for routing, those of wills included.")
     COUNTER("sluice_messages_refused", STAT_PUBLISH_REFUSED,
             "PUBLISH answered with a failure or dropped, with nothing delivered.")
-    COUNTER("sluice_messages_delivered", STAT_DELIVERED, "Copies handed to a connection.")
     COUNTER("sluice_messages_queued", STAT_QUEUED, "Copies put into a session's queue.")
     COUNTER("sluice_messages_acknowledged", STAT_ACKED,
             "QoS 1 and 2 copies completed by clients.")
@@ -241,6 +240,10 @@ static bool metrics_has_sample(const struct metrics_entry *entry)
 
 static uint64_t metrics_sum(const struct metrics_sources *sources, unsigned index)
 {
+    if (index == STAT_PACKETS_OUT + PACKET_PUBLISH)
+        return metrics_sum(sources, STAT_DELIVERED_QOS0) +
+               metrics_sum(sources, STAT_DELIVERED_QOS1) +
+               metrics_sum(sources, STAT_DELIVERED_QOS2);
     uint64_t sum = sources->ops_stats == NULL ? 0 : stat_read(sources->ops_stats, index);
     for (unsigned i = 0; i < sources->shards; i++)
         sum += stat_read(sources->shard_stats[i], index);

@@ -1,9 +1,9 @@
 /*
  * lag.c -- see lag.h.
  *
- * The number of copies in time is the shard's counter of deliveries less the late ones; it only
- * grows. Arrival may be after this shard's turn began, when it was on another shard: the end of the
- * turn is what counts, and a difference below zero is told as zero.
+ * The number of copies in time is the sum of the shard's counters of deliveries less the late ones;
+ * it only grows. Arrival may be after this shard's turn began, when it was on another shard: the
+ * end of the turn is what counts, and a difference below zero is told as zero.
  *
  * Threads: see lag.h.
  */
@@ -14,7 +14,9 @@
 
 uint64_t lag_mark(const struct router *router)
 {
-    return stat_read(router->shard->stats, STAT_DELIVERED) - router->lag.late;
+    const struct stats *stats = router->shard->stats;
+    return stat_read(stats, STAT_DELIVERED_QOS0) + stat_read(stats, STAT_DELIVERED_QOS1) +
+           stat_read(stats, STAT_DELIVERED_QOS2) - router->lag.late;
 }
 
 static void lag_record_runs(struct shard *shard, struct lag *lag, uint64_t end_ns)

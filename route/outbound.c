@@ -98,7 +98,6 @@ static enum rc outbound_send(struct router *router, struct session *session, con
     enum rc rc = router->sink->publish(session->conn, &delivery);
     if (rc != RC_OK)
         return rc;
-    router_count(router, STAT_DELIVERED, 1);
     if (dup || pub->received_ns != router->shard->now_ns)
         lag_one(router, dup ? 0 : pub->received_ns);
     return RC_OK;
@@ -144,7 +143,6 @@ static void outbound_deliver_qos0(struct router *router, struct session *session
                                 .fan_out_id = copy->fan_out_id};
     switch (router->sink->publish(session->conn, &delivery)) {
     case RC_OK:
-        router_count(router, STAT_DELIVERED, 1);
         return;
     case RC_TOO_LARGE:
         router_count(router, STAT_DROP_TOO_LARGE, 1);
@@ -170,10 +168,8 @@ static bool outbound_deliver_window(struct router *router, struct session *sessi
                                 .retain = copy->retain,
                                 .fan_out_id = copy->fan_out_id};
     enum rc rc = router->sink->publish(session->conn, &delivery);
-    if (rc == RC_OK) {
-        router_count(router, STAT_DELIVERED, 1);
+    if (rc == RC_OK)
         return true;
-    }
     inflight_remove(&session->inflight, inflight_find(&session->inflight, packet_id));
     if (rc != RC_TOO_LARGE)
         return false;

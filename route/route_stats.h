@@ -13,7 +13,10 @@
 
 #define ROUTE_STATS(X)                                                                             \
     X(STAT_PUBLISHED, COUNTER, "messages_published", "Publications accepted for routing.")         \
-    X(STAT_DELIVERED, COUNTER, "messages_delivered", "Copies handed to a connection.")             \
+    X(STAT_DELIVERED_QOS0, COUNTER, "messages_delivered_qos0",                                     \
+      "Copies handed to a connection with QoS 0; the connection counts them.")                     \
+    X(STAT_DELIVERED_QOS1, COUNTER, "messages_delivered_qos1", "The same with QoS 1.")             \
+    X(STAT_DELIVERED_QOS2, COUNTER, "messages_delivered_qos2", "The same with QoS 2.")             \
     X(STAT_QUEUED, COUNTER, "messages_queued", "Copies put into a session's queue.")               \
     X(STAT_ACKED, COUNTER, "messages_acknowledged", "QoS 1 and 2 copies completed by clients.")    \
     X(STAT_RESENT, COUNTER, "messages_resent", "PUBLISH packets sent again on resumption.")        \

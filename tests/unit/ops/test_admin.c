@@ -1,6 +1,6 @@
 /*
- * test_admin.c -- the HTTP endpoint from the outside, in one thread: a client's socket that does not
- * wait and the endpoint take turns.
+ * test_admin.c -- the HTTP endpoint from the outside, in one thread: a client's socket that does
+ * not wait and the endpoint take turns.
  */
 #include "admin.h"
 
@@ -96,8 +96,8 @@ static void turn(void)
 }
 
 /*
- * Takes what the endpoint sends into `answer` until `length` bytes are there (0: until it closes the
- * connection). True if that came about.
+ * Takes what the endpoint sends into `answer` until `length` bytes are there (0: until it closes
+ * the connection). True if that came about.
  */
 static bool client_read(int fd, size_t length)
 {

@@ -1,6 +1,6 @@
 /*
- * test_metrics.c -- every counter of the floors goes out exactly once, under a name that follows the
- * conventions, with the value that the shards have counted.
+ * test_metrics.c -- every counter of the floors goes out exactly once, under a name that follows
+ * the conventions, with the value that the shards have counted.
  */
 #include "engine_stats.h"
 #include "metrics.h"
@@ -134,6 +134,8 @@ static void counters_of_all_threads_are_summed(void **state)
     stat_add(&blocks[0], STAT_PUBLISH_IN_QOS1, 5);
     stat_add(&blocks[2], STAT_PUBLISH_IN_QOS1, 7);
     stat_add(&blocks[1], STAT_PACKETS_IN + PACKET_PUBLISH, 3);
+    stat_add(&blocks[1], STAT_DELIVERED_QOS0, 20);
+    stat_add(&blocks[2], STAT_DELIVERED_QOS2, 1);
     stat_add(&blocks[1], STAT_CLOSED + CAUSE_KEEP_ALIVE, 2);
     stat_add(&blocks[SHARDS], STAT_MAIL_SENT, 9);
     stat_add(&blocks[0], STAT_DROP_QUEUE_FULL, 4);
@@ -144,6 +146,8 @@ static void counters_of_all_threads_are_summed(void **state)
     has_line(all, "sluice_messages_received_total{qos=\"1\"} 12");
     has_line(all, "sluice_messages_received_total{qos=\"0\"} 0");
     has_line(all, "sluice_packets_received_total{type=\"publish\"} 3");
+    has_line(all, "sluice_messages_sent_total{qos=\"2\"} 1");
+    has_line(all, "sluice_packets_sent_total{type=\"publish\"} 21");
     has_line(all, "sluice_connections_closed_total{cause=\"keep_alive_timeout\"} 2");
     has_line(all, "sluice_mail_sent_total 9");
     has_line(all, "sluice_messages_dropped_total{reason=\"queue_full\"} 4");

@@ -36,7 +36,8 @@ static int setup(void **state)
 
 static void deliver(uint64_t copies)
 {
-    router_count(&router, STAT_DELIVERED, copies);
+    router_count(&router, STAT_DELIVERED_QOS0, copies / 2);
+    router_count(&router, STAT_DELIVERED_QOS2, copies - copies / 2);
 }
 
 /* Copies recorded with a time of `duration_ns`, a bucket's worth of doubt included. */
