@@ -28,6 +28,8 @@
 #define MESH_MAGIC 0x4d455348u
 #define PORT_MAGIC 0x504f5254u
 
+/* The simulator has sizes of its own, so small that rings are full (tests/sim). */
+#ifndef MAIL_SIZES_GIVEN
 #define MAIL_DATA_ENTRIES_MAX    4096 /* 256 KiB a pair: 100 us at 40 M records a second */
 #define MAIL_DATA_ENTRIES_MIN    512
 #define MAIL_CONTROL_ENTRIES     64 /* hand-overs and take-downs are rare */
@@ -35,8 +37,9 @@
 #define MAIL_CONFIRM_ENTRIES_MIN 256
 #define MAIL_BLOCK_RECORDS       63
 #define MAIL_PRESS_RECORDS       4096 /* 256 KiB of records; bytes are counted apart */
-#define MAIL_PRESS_BYTES         (64 * 1024 * 1024)
-#define MAIL_WORDS               ((MAIL_ENDPOINTS_MAX + 63) / 64)
+#endif
+#define MAIL_PRESS_BYTES (64 * 1024 * 1024)
+#define MAIL_WORDS       ((MAIL_ENDPOINTS_MAX + 63) / 64)
 
 CK_RING_PROTOTYPE(mail, mail)
 
