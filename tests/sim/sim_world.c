@@ -1,0 +1,401 @@
+/*
+ * sim_world.c -- see sim_world.h.
+ */
+#include "sim_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker.h"
+#include "clock.h"
+#include "listen.h"
+#include "logger.h"
+#include "sim_base.h"
+#include "sim_chaos.h"
+#include "sim_client.h"
+#include "sim_oracle.h"
+#include "sim_ring.h"
+#include "timer.h"
+
+#define SIM_SHARDS_MAX   4
+#define SIM_CHAOS_MAX    4
+#define SIM_CALM_STEPS   200000
+#define SIM_MS_IN_NS     UINT64_C(1000000)
+#define SIM_QUIET_CHECKS 3
+
+struct sim_world {
+    struct broker broker;
+    struct config config;
+    unsigned shards;
+    unsigned clients_num;
+    unsigned chaos_num;
+    bool asleep[SIM_SHARDS_MAX];
+    uint64_t sleeps_until_ms[SIM_SHARDS_MAX];
+    struct sim_client clients[SIM_CLIENTS_MAX];
+    struct sim_chaos chaos[SIM_CHAOS_MAX];
+};
+
+static struct sim_world world;
+
+/* ---- construction ---- */
+
+static void sim_world_kernel(void)
+{
+    bool rough = sim_chance(700);
+    sim_kernel = (struct sim_kernel){
+        .progress = 100 + sim_below(900),
+        .receive_most = sim_chance(300) ? 1 + sim_below(20) : 4096,
+        .send_most = sim_chance(300) ? 1 + sim_below(20) : 65536,
+        .receive_end = sim_below(200),
+        .no_buffers = rough ? sim_below(100) : 0,
+        .interrupt = rough ? sim_below(50) : 0,
+        .send_error = rough ? sim_below(3) : 0,
+        .accept_error = rough ? sim_below(100) : 0,
+        .wake_error = rough ? sim_below(300) : 0,
+    };
+}
+
+static void sim_world_calm_kernel(void)
+{
+    sim_kernel = (struct sim_kernel){.progress = 1000,
+                                     .receive_most = 4096,
+                                     .send_most = 65536,
+                                     .receive_end = 100,
+                                     .wake_error = 200};
+}
+
+static void sim_world_config(char *out, size_t size)
+{
+    static const char *const strategies[] = {"random",    "round_robin", "round_robin_per_group",
+                                             "sticky",    "local",       "hash_clientid",
+                                             "hash_topic"};
+    sim_lossless = sim_chance(700);
+    sim_scarce = !sim_lossless && sim_chance(0);
+    char queue[80] = "max_mqueue_len: infinity, max_mqueue_bytes: infinity";
+    if (!sim_lossless)
+        snprintf(queue, sizeof(queue), "max_mqueue_len: %u, max_mqueue_bytes: 20KB",
+                 1 + sim_below(20));
+    snprintf(out, size,
+             "data_dir: none\n"
+             "listeners: [{bind: tcp://127.0.0.1:1883}]\n"
+             "shards: {count: %u}\n"
+             "log: {level: debug}\n"
+             "mqtt: {max_inflight: %u, receive_maximum: %u, max_awaiting_rel: %u,\n"
+             "  await_rel_timeout: infinity, session_expiry_interval: infinity, %s,\n"
+             "  mqueue_store_qos0: %s, shared_subscription_strategy: %s,\n"
+             "  connect_timeout: %us, max_topic_alias_out: %u}\n"
+             "limits: {connection_output_bytes: %uKB, mail_overflow_bytes: 64KB,\n"
+             "  send_timeout: %us}\n",
+             world.shards, 1 + sim_size(40), 1 + sim_size(40), SIM_WINDOW_MAX + sim_below(20),
+             queue, sim_chance(500) ? "true" : "false", strategies[sim_below(7)], 1 + sim_below(10),
+             sim_below(20), 4 + sim_size(60), 1 + sim_below(15));
+}
+
+static struct sim_file *sim_world_listener(void)
+{
+    const struct listener *listener = &world.broker.net.listeners[0];
+    int fd = listener->fds[sim_below(world.shards)];
+    return fd < 0 ? NULL : sim_fd_file(fd);
+}
+
+static struct shard *sim_shard(unsigned index)
+{
+    return &world.broker.runtime->shards[index];
+}
+
+/* From here on the thread is that shard. */
+static void sim_shard_enter(unsigned index)
+{
+    SIM_CHECK(shard_self == NULL, "two shards at once");
+    shard_self = sim_shard(index);
+    log_attach(shard_self->log);
+}
+
+static void sim_shard_leave(void)
+{
+    shard_self = NULL;
+    log_attach(NULL);
+}
+
+static void sim_world_build(void)
+{
+    char text[2048];
+    char reason[512];
+    struct error_list errors;
+    const struct config_sources none = {.file = NULL};
+    world.shards = 1 + sim_below(SIM_SHARDS_MAX);
+    world.clients_num = 2 + sim_below(SIM_CLIENTS_MAX - 1);
+    world.chaos_num = sim_chance(250) ? 0 : 1 + sim_below(SIM_CHAOS_MAX);
+    sim_world_config(text, sizeof(text));
+    SIM_TRACE("%s", text);
+    error_list_init(&errors);
+    enum rc rc = config_load_text(&world.config, "sim", text, strlen(text), &none, &errors);
+    SIM_CHECK(rc == RC_OK, "%s", errors.texts[0]);
+    log_level_set(LOG_DEBUG);
+    rc = broker_create(&world.broker, &world.config, reason, sizeof(reason));
+    SIM_CHECK(rc == RC_OK, "%s", reason);
+    for (unsigned i = 0; i < world.shards; i++) {
+        rc = shard_open(sim_shard(i));
+        SIM_CHECK(rc == RC_OK, "shard %u does not open", i);
+        SIM_CHECK(world.broker.runtime->tables.start(sim_shard(i)), "shard %u does not start", i);
+        sim_shard_leave();
+    }
+    sim_client_listener = sim_world_listener;
+    for (unsigned i = 0; i < world.clients_num; i++)
+        sim_client_init(&world.clients[i], i);
+}
+
+/* ---- time and turns ---- */
+
+static bool sim_shard_can_turn(unsigned index)
+{
+    return !world.asleep[index] || sim_ring_has_work(sim_shard(index)->ring) ||
+           world.sleeps_until_ms[index] <= clock_mono_ns() / SIM_MS_IN_NS;
+}
+
+/* What would be forgotten if the shard slept now. */
+static void sim_shard_check_rest(const struct shard *shard)
+{
+    const struct net *net = shard->net;
+    const struct router *router = shard->route;
+    uint32_t cursor = 0;
+    const struct conn *conn;
+    SIM_CHECK(list_is_empty(&net->dirty) && list_is_empty(&net->paused) &&
+                  list_is_empty(&net->starved) && list_is_empty(&router->wills),
+              "shard %u goes to sleep with work on its lists", shard->id);
+    while ((conn = slot_table_next(&net->conns, &cursor)) != NULL) {
+        if (conn->state == CONN_CLOSED)
+            continue;
+        SIM_CHECK(conn->output.bytes == 0 || conn->send_armed,
+                  "shard %u goes to sleep with output of fd %d", shard->id, conn->fd);
+        SIM_CHECK(conn->recv_armed, "shard %u goes to sleep deaf to fd %d", shard->id, conn->fd);
+        const struct session *session = conn->session;
+        SIM_CHECK(session == NULL || conn->starving || session->resend_count > 0 ||
+                      mqueue_count(&session->queue) == 0 || inflight_is_full(&session->inflight),
+                  "shard %u goes to sleep with messages that fd %d has room for", shard->id,
+                  conn->fd);
+    }
+}
+
+/* As shard_wait_ns in engine/shard.c decides it, without the sleep itself. */
+static bool sim_shard_sleeps(unsigned index)
+{
+    struct shard *shard = sim_shard(index);
+    uint64_t next_ms = timers_next_ms(&shard->timers);
+    if (shard->busy || next_ms <= clock_mono_ns() / SIM_MS_IN_NS ||
+        mail_has_overflow(shard->port) || !mail_sleep(shard->port))
+        return false;
+    if (!sim_scarce)
+        sim_shard_check_rest(shard);
+    world.asleep[index] = true;
+    world.sleeps_until_ms[index] = next_ms;
+    return true;
+}
+
+static void sim_shard_turn(unsigned index)
+{
+    sim_shard_enter(index);
+    struct shard *shard = sim_shard(index);
+    if (world.asleep[index]) {
+        mail_awake(shard->port);
+        world.asleep[index] = false;
+    } else if (sim_shard_sleeps(index)) {
+        sim_shard_leave();
+        return;
+    }
+    if (sim_scarce && !sim_calm && sim_chance(50))
+        (void)mem_fail_after(sim_below(12));
+    shard_turn(shard, false);
+    (void)mem_fail_after(UINT64_MAX);
+    if (sim_tracing)
+        logger_drain(shard->log, false);
+    sim_shard_leave();
+}
+
+/* Every shard sleeps and nothing would wake one: then nothing may be left to do. */
+static void sim_world_check_rest(void)
+{
+    for (unsigned i = 0; i < world.shards; i++)
+        SIM_CHECK(!mail_has_news(sim_shard(i)->port), "shard %u sleeps and has mail", i);
+    for (unsigned i = 0; i < world.clients_num; i++)
+        SIM_CHECK(!sim_client_is_forgotten(&world.clients[i]), "client %u is not read from", i);
+}
+
+/* A random shard that has reason to turn; false if none has. */
+static bool sim_world_turn(void)
+{
+    unsigned first = sim_below(world.shards);
+    for (unsigned i = 0; i < world.shards; i++) {
+        unsigned index = (first + i) % world.shards;
+        if (!sim_shard_can_turn(index))
+            continue;
+        sim_shard_turn(index);
+        return true;
+    }
+    sim_world_check_rest();
+    return false;
+}
+
+static void sim_world_leap(void)
+{
+    uint64_t ms = sim_chance(700) ? sim_below(500) : sim_below(20000);
+    SIM_TRACE("time leaps by %llu ms", (unsigned long long)ms);
+    sim_clock_advance(ms * SIM_MS_IN_NS);
+    for (unsigned i = 0; i < world.clients_num; i++)
+        sim_client_doubt(&world.clients[i]);
+}
+
+static void sim_world_storm_step(void)
+{
+    sim_step++;
+    sim_clock_advance(sim_below(20000));
+    uint32_t what = sim_below(1000);
+    if (what < 400)
+        sim_world_turn();
+    else if (what < 850 || world.chaos_num == 0)
+        sim_client_step(&world.clients[sim_below(world.clients_num)]);
+    else
+        sim_chaos_step(&world.chaos[sim_below(world.chaos_num)]);
+    if (sim_chance(3))
+        sim_world_leap();
+    if (sim_chance(7))
+        broker_turn(&world.broker);
+}
+
+/* ---- the end of the storm ---- */
+
+static bool sim_world_is_settled(void)
+{
+    for (unsigned i = 0; i < world.shards; i++)
+        if (sim_shard_can_turn(i))
+            return false;
+    for (unsigned i = 0; i < world.clients_num; i++)
+        if (!sim_client_is_settled(&world.clients[i]))
+            return false;
+    return true;
+}
+
+static void sim_world_standstill(void)
+{
+    for (unsigned i = 0; i < world.clients_num; i++)
+        sim_client_describe(&world.clients[i]);
+    for (unsigned i = 0; i < world.shards; i++) {
+        const struct shard *shard = sim_shard(i);
+        const struct net *net = shard->net;
+        printf("shard %u: %s, mail %d, pressed %d, overflow %d, paused %d, starved %d\n", i,
+               world.asleep[i] ? "asleep" : "awake", mail_has_news(shard->port),
+               mail_pressed_any(shard->port), mail_has_overflow(shard->port),
+               !list_is_empty(&net->paused), !list_is_empty(&net->starved));
+    }
+    SIM_FAIL("the broker and its clients do not come to rest");
+}
+
+static void sim_world_calm(void)
+{
+    sim_calm = true;
+    sim_world_calm_kernel();
+    for (unsigned i = 0; i < world.chaos_num; i++)
+        sim_chaos_fini(&world.chaos[i]);
+    unsigned quiet = 0;
+    for (uint32_t step = 0; quiet < SIM_QUIET_CHECKS; step++) {
+        if (step >= SIM_CALM_STEPS)
+            sim_world_standstill();
+        sim_step++;
+        sim_clock_advance(sim_below(20000));
+        bool turned = sim_world_turn();
+        sim_client_step(&world.clients[step % world.clients_num]);
+        if (step % 64 == 0)
+            broker_turn(&world.broker);
+        if (turned || !sim_world_is_settled()) {
+            /* Nothing moves: what is left waits for a timer, lingering connections for instance. */
+            if (!turned)
+                sim_clock_advance(5 * SIM_MS_IN_NS);
+            continue;
+        }
+        /* Delayed wills, expiries and lingering connections get their time. */
+        quiet++;
+        for (unsigned i = 0; i < 10; i++) {
+            sim_clock_advance(1000 * SIM_MS_IN_NS);
+            while (sim_world_turn())
+                ;
+            for (unsigned j = 0; j < world.clients_num; j++)
+                sim_client_step(&world.clients[j]);
+        }
+    }
+}
+
+/* Each gauge must be back where the clients say it is. */
+static void sim_world_check_gauges(void)
+{
+    uint64_t connections = 0;
+    uint64_t connected = 0;
+    uint64_t output = 0;
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < world.shards; i++) {
+        const struct stats *stats = sim_shard(i)->stats;
+        connections += stat_read(stats, STAT_CONNECTIONS);
+        connected += stat_read(stats, STAT_SESSIONS_CONNECTED);
+        output += stat_read(stats, STAT_OUTPUT_BYTES);
+        faults += stat_read(stats, STAT_CLOSED + CAUSE_MALFORMED);
+        faults += stat_read(stats, STAT_CLOSED + CAUSE_PROTOCOL_ERROR);
+    }
+    SIM_CHECK(connections == world.clients_num && connected == world.clients_num,
+              "%llu connections and %llu connected sessions of %u clients",
+              (unsigned long long)connections, (unsigned long long)connected, world.clients_num);
+    SIM_CHECK(output == 0, "%llu bytes of output, but everything was sent",
+              (unsigned long long)output);
+    SIM_CHECK(faults == 0 || world.chaos_num > 0, "a well-behaved client was found at fault");
+}
+
+static void sim_world_drain(void)
+{
+    broker_drain(&world.broker);
+    for (uint32_t step = 0; !broker_turn(&world.broker); step++) {
+        SIM_CHECK(step < SIM_CALM_STEPS, "the broker does not drain");
+        sim_step++;
+        if (!sim_world_turn())
+            sim_clock_advance(5 * SIM_MS_IN_NS);
+        sim_client_step(&world.clients[step % world.clients_num]);
+    }
+}
+
+static void sim_world_destroy(void)
+{
+    for (unsigned i = 0; i < world.shards; i++) {
+        sim_shard_enter(i);
+        world.broker.runtime->tables.stop(sim_shard(i));
+        shard_close(sim_shard(i));
+    }
+    broker_turn(&world.broker);
+    broker_destroy(&world.broker);
+    config_fini(&world.config);
+    for (unsigned i = 0; i < world.clients_num; i++)
+        sim_client_fini(&world.clients[i]);
+    for (unsigned i = 0; i < world.chaos_num; i++)
+        sim_chaos_fini(&world.chaos[i]);
+    SIM_CHECK(sim_fd_count() == 0, "%u descriptors are still open", sim_fd_count());
+    SIM_CHECK(sim_ring_count() == 0, "%u rings are left", sim_ring_count());
+}
+
+void sim_world_run(uint64_t seed, const struct sim_options *options)
+{
+    sim_random_start(seed);
+    sim_clock_start();
+    sim_calm = false;
+    memset(&world, 0, sizeof(world));
+    sim_oracle_start();
+    sim_world_build();
+    sim_world_kernel();
+    for (uint32_t i = 0; i < options->steps; i++)
+        sim_world_storm_step();
+    /* Some runs end in the middle of everything. */
+    if (!sim_chance(150)) {
+        sim_world_calm();
+        sim_world_check_gauges();
+        sim_oracle_finish();
+        sim_world_drain();
+    }
+    sim_world_destroy();
+    sim_oracle_stop();
+}
