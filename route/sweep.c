@@ -46,7 +46,7 @@ static enum retained_verdict sweep_visit(void *context, void *value, uint64_t ve
 static bool sweep_begin(struct sweep *sweep)
 {
     struct route_shared *shared = sweep->router->shared;
-    /* A fence, as retained_set ends with one: who still sees the 1 has stored where we will look. */
+    /* A fence, as at the end of retained_set: who sees the 1 has stored where we will look. */
     if (__atomic_exchange_n(&shared->retained_expires, 0, __ATOMIC_SEQ_CST) == 0)
         return false;
     sweep->walking = retained_cursor_init_all(&sweep->cursor) == RC_OK;

@@ -3,9 +3,9 @@
  *
  * A walk of a subscriber deletes the expired values that it meets; all others would stay until the
  * end of the process and count against the limits. So shard 0 walks the whole retained index in the
- * background: a slice of SWEEP_NODES every SWEEP_SLICE_MS (a million topics take about a minute, and
- * less than a hundredth of a core), then a pause of SWEEP_PAUSE_MS. Nothing is walked while no value
- * has an expiry: whoever stores one says so (sweep_note).
+ * background: a slice of SWEEP_NODES every SWEEP_SLICE_MS (a million topics take about a minute,
+ * and less than a hundredth of a core), then a pause of SWEEP_PAUSE_MS. Nothing is walked while no
+ * value has an expiry: whoever stores one says so (sweep_note).
  *
  * Bounds: an expired value stays for the pause and one walk at most.
  *
