@@ -58,6 +58,7 @@ void client_open(struct client *client)
     const struct options *options = worker->options;
     CHECK(client->state == CLIENT_NEW);
     client->state = CLIENT_CONNECTING;
+    client->asked_ns = worker_asked_ns(worker, client->number);
     int fd = endpoint_open(worker->endpoint, client->number);
     if (fd < 0) {
         const char *advice = errno == EADDRNOTAVAIL ? "; more addresses are needed, see --source"
@@ -85,21 +86,48 @@ void client_open(struct client *client)
         client_put(client, packet, len);
 }
 
-static void client_is_ready(struct client *client)
+void client_is_ready(struct client *client)
 {
+    struct worker *worker = client->worker;
     client->state = CLIENT_READY;
+    if (client->role == CLIENT_SLOW)
+        poller_pause(&worker->poller, &client->stream);
+    if (client->role == CLIENT_IDLE && worker->is_recording) {
+        histogram_record(worker->latency.current, stopwatch_now_ns() - client->asked_ns);
+        counters_add(&worker->counters.fresh, 1);
+    }
     atomic_fetch_add_explicit(&client->worker->num_ready, 1, memory_order_release);
 }
 
-static void client_subscribe(struct client *client)
+void client_subscribe(struct client *client)
 {
     const struct options *options = client->worker->options;
     uint8_t packet[CLIENT_HANDSHAKE_LEN_MAX];
     uint32_t len = codec_subscribe_put(packet, sizeof(packet), (unsigned)options->version,
                                        CLIENT_SUBSCRIBE_ID, client->filter, (unsigned)options->qos);
     CHECK(len > 0);
-    client->state = CLIENT_SUBSCRIBING;
+    /* What is retained may be asked for by a client that was ready for a while. */
+    if (client->state == CLIENT_CONNECTING)
+        client->state = CLIENT_SUBSCRIBING;
+    client->asked_ns = client->role == CLIENT_IDLE ? client->asked_ns : stopwatch_now_ns();
     client_put(client, packet, len);
+}
+
+void client_cut(struct client *client)
+{
+    CHECK(client->state == CLIENT_READY && client->role == CLIENT_IDLE);
+    client->is_cut = true;
+    shutdown(client->stream.fd, SHUT_RDWR);
+}
+
+void client_was_cut(struct client *client)
+{
+    CHECK(client->is_cut && !client->stream.is_in_flight);
+    stream_fini(&client->stream, &client->worker->pool);
+    client->is_cut = false;
+    client->carry_len = 0;
+    client->state = CLIENT_NEW;
+    atomic_fetch_sub_explicit(&client->worker->num_ready, 1, memory_order_release);
 }
 
 static void client_connack(struct client *client, const struct codec_frame *frame)
@@ -121,7 +149,10 @@ static void client_connack(struct client *client, const struct codec_frame *fram
     }
     if (client->role == CLIENT_PUBLISHER)
         publisher_ready(client, connack.receive_maximum);
-    if (client->filter != NULL)
+    bool is_later = options->topics > 0 && client->role == CLIENT_SUBSCRIBER;
+    if (client->role == CLIENT_GATHERER)
+        gatherer_ready(client);
+    else if (client->filter != NULL && !is_later)
         client_subscribe(client);
     else
         client_is_ready(client);
@@ -131,13 +162,18 @@ static void client_suback(struct client *client, const struct codec_frame *frame
 {
     uint8_t reason;
     const struct options *options = client->worker->options;
-    if (client->state != CLIENT_SUBSCRIBING ||
+    bool is_later = options->topics > 0 && client->state == CLIENT_READY;
+    if (client->role == CLIENT_GATHERER) {
+        gatherer_acknowledged(client, frame);
+        return;
+    }
+    if ((client->state != CLIENT_SUBSCRIBING && !is_later) ||
         codec_suback_parse(frame, (unsigned)options->version, &reason) != RC_OK)
         client_fail(client, "the broker sent a SUBACK that is not valid");
     else if (reason != options->qos)
         client_fail(client, "asked for %s at QoS %u, the broker answered 0x%02x", client->filter,
                     (unsigned)options->qos, reason);
-    else
+    else if (!is_later)
         client_is_ready(client);
 }
 
@@ -182,6 +218,8 @@ static void client_control_packet(struct client *client, const struct codec_fram
 
 static inline void client_packet(struct client *client, const struct codec_frame *frame)
 {
+    if (UNLIKELY(frame->type == CODEC_PUBLISH && client->role == CLIENT_SLOW))
+        return;
     if (UNLIKELY(frame->type != CODEC_PUBLISH || client->role != CLIENT_SUBSCRIBER)) {
         client_control_packet(client, frame);
         return;

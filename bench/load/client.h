@@ -4,7 +4,9 @@
  *     NEW --open--> CONNECTING --CONNACK--> [SUBSCRIBING --SUBACK-->] READY
  *       any of them --failure--> BROKEN, which ends the run
  *
- * A client is a publisher, a subscriber, or neither (it only sits there). Input arrives in pieces
+ * A client is a publisher, a subscriber, a gatherer of filters, one that never reads, or none of
+ * these (it only sits there). One that is cut off on purpose goes from READY to NEW and can be
+ * opened again, when both its input has ended and no send is under way. Input arrives in pieces
  * of any size: packets are handled in place, the part of one that is still incomplete is kept in
  * `carry`, whose memory grows with what has arrived.
  *
@@ -13,13 +15,20 @@
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
 
+#include "gatherer.h"
 #include "publisher.h"
 #include "stream.h"
 #include "subscriber.h"
 
 struct worker;
 
-enum client_role { CLIENT_IDLE, CLIENT_PUBLISHER, CLIENT_SUBSCRIBER };
+enum client_role {
+    CLIENT_IDLE,
+    CLIENT_PUBLISHER,
+    CLIENT_SUBSCRIBER,
+    CLIENT_GATHERER,
+    CLIENT_SLOW, /* subscribes and then never reads */
+};
 
 enum client_state {
     CLIENT_NEW,
@@ -34,15 +43,18 @@ struct client {
     struct worker *worker;
     enum client_role role;
     enum client_state state;
-    bool is_dirty;   /* in the worker's list of clients to look at before it waits */
-    uint64_t number; /* in the fleet */
-    char *filter;    /* to subscribe to; NULL: none. Owned */
-    uint8_t *carry;  /* an incomplete packet */
+    bool is_dirty;     /* in the worker's list of clients to look at before it waits */
+    bool is_cut;       /* its connection is ended on purpose */
+    uint64_t number;   /* in the fleet */
+    uint64_t asked_ns; /* when it wanted to connect, or subscribed to what is retained */
+    char *filter;      /* to subscribe to; NULL: none. Owned */
+    uint8_t *carry;    /* an incomplete packet */
     size_t carry_len;
     size_t carry_capacity;
     union {
         struct publisher publisher;
         struct subscriber subscriber;
+        struct gatherer gatherer;
     };
 };
 
@@ -50,6 +62,16 @@ STATIC_CHECK(offsetof(struct client, stream) == 0, "streams are cast to clients"
 
 /* Opens the socket and queues CONNECT. Failure is told to the control. */
 void client_open(struct client *client);
+
+/* The handshake is complete. */
+void client_is_ready(struct client *client);
+
+/* Sends SUBSCRIBE for the client's filter. */
+void client_subscribe(struct client *client);
+
+/* Ends the connection without a word; client_was_cut follows when the end has been seen. */
+void client_cut(struct client *client);
+void client_was_cut(struct client *client);
 
 /* Handles bytes received. */
 void client_input(struct client *client, const uint8_t *data, size_t len);

@@ -93,25 +93,35 @@ uint32_t codec_connect_put(uint8_t *to, uint32_t room, const struct codec_connec
     return codec_out_len(&out, to);
 }
 
-uint32_t codec_subscribe_put(uint8_t *to, uint32_t room, unsigned version, uint16_t packet_id,
-                             const char *filter, unsigned qos)
+uint32_t codec_subscribe_many_put(uint8_t *to, uint32_t room, unsigned version, uint16_t packet_id,
+                                  const char *const *filters, uint32_t num, unsigned qos)
 {
     struct codec_out out = {.at = to, .end = to + room};
-    size_t body_len = 2 + (version == 5 ? 1 : 0) + codec_text_len(filter) + 1;
+    size_t body_len = 2 + (version == 5 ? 1 : 0);
+    for (uint32_t i = 0; i < num; i++)
+        body_len += codec_text_len(filters[i]) + 1;
     codec_out_u8(&out, CODEC_SUBSCRIBE << 4 | 2);
     codec_out_length(&out, (uint32_t)body_len);
     codec_out_u16(&out, packet_id);
     if (version == 5)
         codec_out_u8(&out, 0);
-    codec_out_text(&out, filter);
-    codec_out_u8(&out, qos);
+    for (uint32_t i = 0; i < num; i++) {
+        codec_out_text(&out, filters[i]);
+        codec_out_u8(&out, qos);
+    }
     return codec_out_len(&out, to);
+}
+
+uint32_t codec_subscribe_put(uint8_t *to, uint32_t room, unsigned version, uint16_t packet_id,
+                             const char *filter, unsigned qos)
+{
+    return codec_subscribe_many_put(to, room, version, packet_id, &filter, 1, qos);
 }
 
 void codec_template_init(struct codec_template *out, unsigned version, unsigned qos,
                          const char *topic, uint32_t payload_len)
 {
-    CHECK(payload_len >= CODEC_STAMP_LEN);
+    CHECK(payload_len == 0 || payload_len >= CODEC_STAMP_LEN);
     size_t body_len = codec_text_len(topic) + (qos > 0 ? 2 : 0) + (version == 5 ? 1 : 0) +
                       payload_len;
     size_t room = CODEC_HEADER_LEN_MAX + body_len;
@@ -214,12 +224,22 @@ enum rc codec_connack_parse(const struct codec_frame *frame, unsigned version,
     return in.failed ? RC_INVALID : RC_OK;
 }
 
-enum rc codec_suback_parse(const struct codec_frame *frame, unsigned version, uint8_t *out_reason)
+enum rc codec_suback_reasons(const struct codec_frame *frame, unsigned version,
+                             struct bytes *out_reasons)
 {
     struct byte_reader in = byte_reader_of(frame->body);
     byte_reader_u16(&in);
     if (version == 5)
         byte_reader_take(&in, codec_read_length(&in));
-    *out_reason = byte_reader_u8(&in);
-    return in.failed ? RC_INVALID : RC_OK;
+    *out_reasons = byte_reader_take(&in, byte_reader_left(&in));
+    return in.failed || out_reasons->len == 0 ? RC_INVALID : RC_OK;
+}
+
+enum rc codec_suback_parse(const struct codec_frame *frame, unsigned version, uint8_t *out_reason)
+{
+    struct bytes reasons;
+    if (codec_suback_reasons(frame, version, &reasons) != RC_OK)
+        return RC_INVALID;
+    *out_reason = reasons.ptr[0];
+    return RC_OK;
 }

@@ -133,7 +133,7 @@ struct codec_template {
     uint32_t stamp_at;
 };
 
-/* The template's payload is the stamp's room and then a pattern. */
+/* The template's payload is the stamp's room and then a pattern; or nothing, without a stamp. */
 void codec_template_init(struct codec_template *out, unsigned version, unsigned qos,
                          const char *topic, uint32_t payload_len);
 void codec_template_fini(struct codec_template *template);
@@ -181,6 +181,10 @@ uint32_t codec_connect_put(uint8_t *to, uint32_t room, const struct codec_connec
 uint32_t codec_subscribe_put(uint8_t *to, uint32_t room, unsigned version, uint16_t packet_id,
                              const char *filter, unsigned qos);
 
+/* The same with `num` filters, all at the same QoS. */
+uint32_t codec_subscribe_many_put(uint8_t *to, uint32_t room, unsigned version, uint16_t packet_id,
+                                  const char *const *filters, uint32_t num, unsigned qos);
+
 struct codec_connack {
     uint8_t reason;           /* 0: accepted */
     uint8_t qos_max;          /* 2 unless the broker says less (5.0 section 3.2.2.3.4) */
@@ -189,6 +193,10 @@ struct codec_connack {
 
 enum rc codec_connack_parse(const struct codec_frame *frame, unsigned version,
                             struct codec_connack *out);
+
+/* All reason codes of a SUBACK, one byte each, at least one. */
+enum rc codec_suback_reasons(const struct codec_frame *frame, unsigned version,
+                             struct bytes *out_reasons);
 
 /* The first reason code of a SUBACK: the QoS granted, or an error. */
 enum rc codec_suback_parse(const struct codec_frame *frame, unsigned version, uint8_t *out_reason);

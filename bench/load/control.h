@@ -5,6 +5,8 @@
  *     RUN      publish
  *     DRAIN    publish no more (but what an open loop has due), receive and acknowledge what is
  *              under way
+ *     CUT      end all connections; with CONNECT they come again
+ *     CLEAN    take back what was retained
  *     STOP     say goodbye and end
  *
  * The first failure of any worker is kept as a sentence; later ones are usually its echo.
@@ -20,13 +22,21 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum control_phase { CONTROL_CONNECT, CONTROL_RUN, CONTROL_DRAIN, CONTROL_STOP };
+enum control_phase {
+    CONTROL_CONNECT,
+    CONTROL_RUN,
+    CONTROL_DRAIN,
+    CONTROL_CUT,
+    CONTROL_CLEAN,
+    CONTROL_STOP,
+};
 
 struct control {
     _Atomic enum control_phase phase;
     _Atomic bool is_recording;        /* latencies go into the histograms */
     _Atomic uint64_t measure_from_ns; /* with which slice 0 of the series begins */
     uint64_t slice_ns;                /* of the series; set before any worker starts */
+    _Atomic uint64_t asked_from_ns;   /* when clients began to want to connect */
     struct schedule schedule;         /* of an open loop; set before CONTROL_RUN */
     _Atomic uint64_t clients_allowed; /* clients whose number is below may connect */
     _Atomic bool has_failed;

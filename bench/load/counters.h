@@ -25,6 +25,7 @@
     X(protocol_errors, "packets that MQTT does not allow")                                         \
     X(bytes_out, "of whole PUBLISH packets sent")                                                  \
     X(bytes_in, "of whole PUBLISH packets received")                                               \
+    X(subscribed, "filters of --filters and --storm that were acknowledged")                       \
     X(turns, "times round the worker's loop")
 
 #define COUNTERS_FIELD(name, text) uint64_t name;

@@ -35,6 +35,18 @@ bool fleet_size(const struct options *options, const struct scenario *scenario,
     return scenario->audience == SCENARIO_OWN || publishers * subscribers <= FLEET_TALLIES_MAX;
 }
 
+uint32_t fleet_extras(const struct options *options)
+{
+    return (uint32_t)(options->slow + (options->filters > 0 ? 1 : 0) +
+                      (options->storm > 0 ? 1 : 0));
+}
+
+/* Publishers are the last clients, on every worker, too. */
+static uint32_t fleet_num_before_publishers(const struct fleet *fleet)
+{
+    return fleet->num_clients - fleet->num_publishers;
+}
+
 static void fleet_run_id(struct fleet *fleet)
 {
     uint32_t number;
@@ -46,7 +58,7 @@ static void fleet_run_id(struct fleet *fleet)
 struct client *fleet_publisher(const struct fleet *fleet, uint32_t number)
 {
     CHECK(number < fleet->num_publishers);
-    return &fleet->clients[fleet->num_subscribers + number];
+    return &fleet->clients[fleet_num_before_publishers(fleet) + number];
 }
 
 static char *fleet_text(const struct fleet *fleet, const char *before, const char *last_level)
@@ -77,12 +89,6 @@ static void fleet_init_workers(struct fleet *fleet)
     }
 }
 
-/* Publishers are the last clients, on every worker, too. */
-static uint32_t fleet_num_before_publishers(const struct fleet *fleet)
-{
-    return fleet->num_clients - fleet->num_publishers;
-}
-
 /* Gives every worker the list of its clients, in the order of their numbers. */
 static void fleet_deal_clients(struct fleet *fleet)
 {
@@ -98,6 +104,7 @@ static void fleet_deal_clients(struct fleet *fleet)
         worker->clients[worker->num_clients++] = &fleet->clients[i];
         if (i < fleet_num_before_publishers(fleet))
             worker->first_publisher = worker->num_clients;
+        worker->due_client = worker->first_publisher;
     }
 }
 
@@ -107,12 +114,31 @@ static void fleet_init_clients(struct fleet *fleet)
     for (uint32_t i = 0; i < fleet->num_clients; i++) {
         struct client *client = &fleet->clients[i];
         /* Publishers are counted from 0, too: publisher i shares a worker with subscriber i. */
-        uint32_t in_role = i < fleet->num_subscribers ? i : i - fleet->num_subscribers;
+        uint32_t before = fleet_num_before_publishers(fleet);
+        uint32_t in_role = i < before ? i : i - before;
         client->number = i;
         client->stream.fd = -1;
         client->worker = &fleet->workers[in_role % fleet->num_workers];
     }
     fleet_deal_clients(fleet);
+}
+
+/* Both templates' topics end in a number, the last level. */
+static void fleet_init_retained(const struct fleet *fleet, struct publisher *publisher,
+                                const char *topic)
+{
+    const struct options *options = fleet->options;
+    const unsigned retain = 1;
+    char numbered[UINT16_MAX];
+    struct codec_template *templates[] = {&publisher->template, &publisher->clean};
+    snprintf(numbered, sizeof(numbered), "%s/%0*d", topic, PUBLISHER_TOPIC_DIGITS, 0);
+    codec_template_fini(&publisher->template);
+    for (unsigned i = 0; i < ARRAY_LEN(templates); i++) {
+        codec_template_init(templates[i], (unsigned)options->version, (unsigned)options->qos,
+                            numbered, i == 0 ? (uint32_t)options->payload : 0);
+        templates[i]->data[0] = (uint8_t)(templates[i]->data[0] | retain);
+    }
+    publisher->topics = options->topics;
 }
 
 static void fleet_init_publishers(struct fleet *fleet)
@@ -127,6 +153,8 @@ static void fleet_init_publishers(struct fleet *fleet)
         char *topic = fleet_text(fleet, "", level);
         codec_template_init(&client->publisher.template, (unsigned)options->version,
                             (unsigned)options->qos, topic, (uint32_t)options->payload);
+        if (options->topics > 0)
+            fleet_init_retained(fleet, &client->publisher, topic);
         free(topic);
     }
 }
@@ -150,11 +178,31 @@ static void fleet_init_subscribers(struct fleet *fleet, const struct scenario *s
         char level[16];
         snprintf(level, sizeof(level), "%u", i);
         bool is_exact = is_own || (!is_group && fleet->num_publishers == 1);
-        client->filter = fleet_text(fleet, is_group ? "$share/bench/" : "",
-                                    !is_exact ? "+"
-                                    : is_own  ? level
-                                              : "0");
+        const char *last = !is_exact ? "+" : is_own ? level : "0";
+        if (fleet->options->topics > 0)
+            last = "0/+";
+        client->filter = fleet_text(fleet, is_group ? "$share/bench/" : "", last);
     }
+}
+
+/* Those behind the subscribers: slow ones, then a gatherer before the traffic, then one in it. */
+static void fleet_init_extras(struct fleet *fleet)
+{
+    const struct options *options = fleet->options;
+    uint32_t at = fleet->num_subscribers;
+    for (uint64_t i = 0; i < options->slow; i++, at++) {
+        fleet->clients[at].role = CLIENT_SLOW;
+        fleet->clients[at].filter = fleet_text(fleet, "", "+");
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t total = i == 0 ? options->filters : options->storm;
+        if (total == 0)
+            continue;
+        struct client *client = &fleet->clients[at++];
+        client->role = CLIENT_GATHERER;
+        client->gatherer = (struct gatherer){.total = total, .is_storm = i == 1};
+    }
+    CHECK(at == fleet_num_before_publishers(fleet));
 }
 
 /* The worker looks after the lane's tallies: it appends the lane to its list. */
@@ -231,13 +279,14 @@ void fleet_init(struct fleet *fleet, const struct options *options, const struct
     bool is_possible = fleet_size(options, scenario, &fleet->num_publishers,
                                   &fleet->num_subscribers);
     CHECK(is_possible);
-    fleet->num_clients = fleet->num_publishers + fleet->num_subscribers;
+    fleet->num_clients = fleet->num_publishers + fleet->num_subscribers + fleet_extras(options);
     fleet->num_destinations = scenario_destinations(scenario, fleet->num_subscribers);
     fleet_run_id(fleet);
     fleet_init_workers(fleet);
     fleet_init_clients(fleet);
     fleet_init_publishers(fleet);
     fleet_init_subscribers(fleet, scenario);
+    fleet_init_extras(fleet);
     fleet_link(fleet, scenario);
 }
 

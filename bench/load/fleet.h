@@ -2,9 +2,10 @@
  * fleet.h -- all clients of a run, what they are to each other, and the workers that run them.
  *
  * Subscribers come first, so that a broker has all subscriptions when the first publisher appears.
- * Clients are spread over the workers: a pair stays together, everything else goes round. For each
- * publisher and each worker with somebody who listens to it there is a lane with its tallies
- * (tally.h); a group's lane is looked after by the publisher's worker.
+ * Slow subscribers and gatherers of filters come between the two. Clients are spread over the
+ * workers: a pair stays together, everything else goes round. For each publisher and each worker
+ * with somebody who listens to it there is a lane with its tallies (tally.h); a group's lane is
+ * looked after by the publisher's worker.
  *
  * Topics are PREFIX/RUN/PUBLISHER, where RUN is new for every run: what an earlier one left behind
  * in the broker cannot be mistaken for this one's.
@@ -50,6 +51,9 @@ void fleet_init_idle(struct fleet *fleet, const struct options *options,
 
 /* After fleet_stop, or when no worker was started. */
 void fleet_fini(struct fleet *fleet);
+
+/* How many clients there are beside publishers and subscribers. */
+uint32_t fleet_extras(const struct options *options);
 
 /* How many of each there will be; false if they are too many to account for. */
 bool fleet_size(const struct options *options, const struct scenario *scenario,

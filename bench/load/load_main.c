@@ -29,8 +29,13 @@ static void load_help(FILE *file)
     const struct scenario *scenario;
     for (unsigned i = 0; (scenario = scenario_at(i)) != NULL; i++)
         fprintf(file, "  %-8s %s\n", scenario->name, scenario->text);
-    fprintf(file, "  %-8s %s\n\noptions\n", "idle",
+    fprintf(file, "  %-8s %s\n", "connect", "clients connect, and come again after a cut");
+    fprintf(file, "  %-8s %s\n\n", "idle",
             "many connections that do nothing; their memory in the broker");
+    fprintf(file, "  run FILE|NAME   a scenario from a file, or one that is built in\n"
+                  "  --list          what is built in\n"
+                  "  compare         Sluice and other brokers side by side (compare --help)\n"
+                  "\noptions\n");
     options_help(file);
     fprintf(file, "\nexit code: 0 ok, 1 failure or messages lost, repeated or out of order, "
                   "2 bad arguments\n");
@@ -56,39 +61,80 @@ static bool load_fits(const struct options *options, uint64_t num_clients, char 
     return false;
 }
 
-static int load_write_json(const struct run_result *result)
+static void load_hdr(FILE *file, const struct run_result *result)
 {
-    FILE *file = fopen(result->options->json, "we");
+    report_hdr(file, &result->latency);
+}
+
+/* Writes a report to `path`, unless that is NULL. */
+static int load_write(const char *path, void (*report)(FILE *, const struct run_result *),
+                      const struct run_result *result)
+{
+    if (path == NULL)
+        return 0;
+    FILE *file = fopen(path, "we");
     if (file != NULL) {
-        report_json(file, result);
-        if (fclose(file) == 0)
+        report(file, result);
+        bool is_written = !ferror(file);
+        if (fclose(file) == 0 && is_written)
             return 0;
     }
-    fprintf(stderr, "sluice-bench: cannot write %s\n", result->options->json);
+    fprintf(stderr, "sluice-bench: cannot write %s\n", path);
     return LOAD_EXIT_FAILED;
 }
 
+/* scenario: NULL for connections. */
 static int load_scenario(const struct options *options, const struct endpoint *endpoint,
                          const struct scenario *scenario)
 {
     struct run_result *result = malloc(sizeof(*result));
     if (result == NULL)
         return LOAD_EXIT_FAILED;
-    run_load(options, endpoint, scenario, result);
+    if (scenario == NULL)
+        run_connections(options, endpoint, result);
+    else
+        run_load(options, endpoint, scenario, result);
     report_text(stdout, result);
-    int code = 0;
-    if (options->json != NULL)
-        code = load_write_json(result);
+    int code = load_write(options->json, report_json, result) |
+               load_write(options->html, report_html, result) |
+               load_write(options->hdr, load_hdr, result);
     if (!run_is_ok(result))
         code = LOAD_EXIT_FAILED;
     free(result);
     return code;
 }
 
+/* What the options ask for. Returns the exit code. */
+static int load_run(struct options *options)
+{
+    struct endpoint endpoint;
+    char error[512];
+    bool is_idle = strcmp(options->command, "idle") == 0;
+    bool is_clients = is_idle || strcmp(options->command, "connect") == 0;
+    const struct scenario *scenario = is_clients ? NULL : scenario_find(options->command);
+    uint64_t num_clients = options->clients;
+    if (!is_clients) {
+        uint32_t num_publishers, num_subscribers;
+        if (scenario == NULL)
+            return load_usage("no such scenario");
+        if (!fleet_size(options, scenario, &num_publishers, &num_subscribers))
+            return load_usage("these numbers of publishers and subscribers do not go together");
+        num_clients = (uint64_t)num_publishers + num_subscribers + fleet_extras(options);
+        if (options->window == 0)
+            options->window = schedule_window(options->rate, num_publishers);
+    }
+    if (!load_fits(options, num_clients, error, sizeof(error)) ||
+        endpoint_resolve(&endpoint, options->host, options->port, options->sources, num_clients,
+                         error, sizeof(error)) != RC_OK)
+        return load_usage(error);
+    interrupt_install();
+    progress_init(options->quiet);
+    return is_idle ? idle_run(options, &endpoint) : load_scenario(options, &endpoint, scenario);
+}
+
 int main(int argc, char *argv[])
 {
     struct options options;
-    struct endpoint endpoint;
     char error[512];
     if (argc > 1 && (strcmp(argv[1], "list") == 0 || strcmp(argv[1], "--list") == 0)) {
         library_list(stdout);
@@ -99,31 +145,18 @@ int main(int argc, char *argv[])
         fprintf(stderr, "sluice-bench: compare needs python3\n");
         return LOAD_EXIT_FAILED;
     }
-    enum options_outcome outcome = options_parse(argc, argv, &options, error, sizeof(error));
-    if (outcome == OPTIONS_HELP) {
+    int code;
+    switch (options_parse(argc, argv, &options, error, sizeof(error))) {
+    case OPTIONS_HELP:
         load_help(stdout);
-        return 0;
+        code = 0;
+        break;
+    case OPTIONS_BAD:
+        code = load_usage(error);
+        break;
+    default:
+        code = load_run(&options);
     }
-    if (outcome == OPTIONS_BAD)
-        return load_usage(error);
-    bool is_idle = strcmp(options.command, "idle") == 0;
-    const struct scenario *scenario = is_idle ? NULL : scenario_find(options.command);
-    uint64_t num_clients = options.clients;
-    if (!is_idle) {
-        uint32_t num_publishers, num_subscribers;
-        if (scenario == NULL)
-            return load_usage("no such scenario");
-        if (!fleet_size(&options, scenario, &num_publishers, &num_subscribers))
-            return load_usage("these numbers of publishers and subscribers do not go together");
-        num_clients = (uint64_t)num_publishers + num_subscribers;
-        if (options.window == 0)
-            options.window = schedule_window(options.rate, num_publishers);
-    }
-    if (!load_fits(&options, num_clients, error, sizeof(error)) ||
-        endpoint_resolve(&endpoint, options.host, options.port, options.sources, num_clients, error,
-                         sizeof(error)) != RC_OK)
-        return load_usage(error);
-    interrupt_install();
-    progress_init(options.quiet);
-    return is_idle ? idle_run(&options, &endpoint) : load_scenario(&options, &endpoint, scenario);
+    options_fini(&options);
+    return code;
 }

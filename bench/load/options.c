@@ -48,6 +48,10 @@ static const struct {
 #define OPTIONS_SECOND UINT64_C(1000000000)
 
 #define OPTIONS_WINDOW_CLOSED 200
+#define OPTIONS_TOPICS        100000
+
+/* With this much before them, the filters of a gatherer fit their room (gatherer.h). */
+#define OPTIONS_PREFIX_LEN_MAX 400
 
 struct options_row {
     const char *name;
@@ -401,6 +405,11 @@ static bool options_agree(const struct options *options, char *error, size_t err
         snprintf(error, error_len, "MQTT 3.1.1 allows --password only with --username");
         return false;
     }
+    if (options->filters + options->storm > 0 &&
+        strlen(options->topic_prefix) > OPTIONS_PREFIX_LEN_MAX) {
+        snprintf(error, error_len, "--topic-prefix is too long for --filters and --storm");
+        return false;
+    }
     bool has_slope = options->slope[1] != 0;
     if (has_slope && options->pid == 0) {
         snprintf(error, error_len, "--slope needs --pid");
@@ -429,7 +438,6 @@ enum options_outcome options_parse(int argc, char *const argv[], struct options 
         .warmup_ns = OPTIONS_SECOND,
         .stall_ns = OPTIONS_SECOND,
         .clients = 1000,
-        .topics = 100000,
         .workers = 1,
         .connect_batch = 64,
     };
@@ -457,6 +465,14 @@ enum options_outcome options_parse(int argc, char *const argv[], struct options 
         if (took == 0)
             return OPTIONS_BAD;
         at += took;
+    }
+    if (strcmp(out->command, "retained") == 0) {
+        if (out->topics == 0)
+            out->topics = OPTIONS_TOPICS;
+        /* All must be retained before anybody asks for it, so the broker has to say so. */
+        if (out->qos == 0)
+            out->qos = 1;
+        out->window = out->topics;
     }
     if (out->window == 0 && out->rate == 0)
         out->window = OPTIONS_WINDOW_CLOSED;

@@ -77,7 +77,7 @@ struct options {
     struct options_cpus cpus;
     uint64_t connect_batch; /* handshakes under way at once, per worker */
     uint64_t io;            /* enum options_io */
-    uint64_t topics;        /* retained: how many */
+    uint64_t topics;        /* retained: how many; 0 in other scenarios */
     const char *json;       /* file names; NULL: none */
     const char *html;
     const char *hdr;

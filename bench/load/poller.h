@@ -36,6 +36,7 @@ struct poller_table {
     enum rc (*open)(struct poller *poller);
     void (*close)(struct poller *poller);
     void (*add)(struct poller *poller, struct stream *stream);
+    void (*pause)(struct poller *poller, struct stream *stream);
     void (*send)(struct poller *poller, struct stream *stream);
     void (*wait)(struct poller *poller, uint64_t timeout_ns);
 };
@@ -67,6 +68,13 @@ void poller_close(struct poller *poller);
 static inline void poller_add(struct poller *poller, struct stream *stream)
 {
     poller->table->add(poller, stream);
+}
+
+/* Receives no more from the stream; its peer will see a window that closes. */
+static inline void poller_pause(struct poller *poller, struct stream *stream)
+{
+    stream->is_paused = true;
+    poller->table->pause(poller, stream);
 }
 
 /* Sends what the stream has, unless a send is in flight (its end sends the rest). */

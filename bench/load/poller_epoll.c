@@ -88,6 +88,12 @@ static void poller_epoll_send(struct poller *poller, struct stream *stream)
     poller->sink->drained(stream);
 }
 
+static void poller_epoll_pause(struct poller *poller, struct stream *stream)
+{
+    struct poller_epoll *epoll = poller->state;
+    epoll_ctl(epoll->fd, EPOLL_CTL_DEL, stream->fd, NULL);
+}
+
 static void poller_epoll_receive(struct poller *poller, struct stream *stream)
 {
     struct poller_epoll *epoll = poller->state;
@@ -141,6 +147,7 @@ const struct poller_table poller_epoll = {
     .open = poller_epoll_open,
     .close = poller_epoll_close,
     .add = poller_epoll_add,
+    .pause = poller_epoll_pause,
     .send = poller_epoll_send,
     .wait = poller_epoll_wait,
 };

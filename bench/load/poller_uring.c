@@ -37,7 +37,12 @@
 #define POLLER_URING_BUF_LEN 32768
 #define POLLER_URING_GROUP   1
 
-enum poller_uring_op { POLLER_URING_RECV, POLLER_URING_SEND, POLLER_URING_WAKE };
+enum poller_uring_op {
+    POLLER_URING_RECV,
+    POLLER_URING_SEND,
+    POLLER_URING_WAKE,
+    POLLER_URING_PAUSE
+};
 
 #define POLLER_URING_OP_MASK 7u
 
@@ -161,6 +166,13 @@ static void poller_uring_add(struct poller *poller, struct stream *stream)
     poller_uring_tag(sqe, stream, POLLER_URING_RECV);
 }
 
+static void poller_uring_pause(struct poller *poller, struct stream *stream)
+{
+    struct io_uring_sqe *sqe = poller_uring_sqe(poller->state);
+    io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)stream | POLLER_URING_RECV, 0);
+    poller_uring_tag(sqe, stream, POLLER_URING_PAUSE);
+}
+
 static void poller_uring_send(struct poller *poller, struct stream *stream)
 {
     uint32_t len;
@@ -184,6 +196,8 @@ static void poller_uring_received(struct poller *poller, struct stream *stream,
         }
         poller_uring_buf_give(uring, id);
     }
+    if (stream->is_paused)
+        return;
     bool is_over = cqe->res <= 0 && cqe->res != -ENOBUFS;
     if (is_over)
         poller_break(poller, stream, -cqe->res);
@@ -229,6 +243,8 @@ static void poller_uring_completion(struct poller *poller, const struct io_uring
     case POLLER_URING_WAKE:
         poller_uring_woken(poller, cqe);
         return;
+    case POLLER_URING_PAUSE:
+        return;
     }
     UNREACHABLE();
 }
@@ -259,6 +275,7 @@ const struct poller_table poller_uring = {
     .open = poller_uring_open,
     .close = poller_uring_close,
     .add = poller_uring_add,
+    .pause = poller_uring_pause,
     .send = poller_uring_send,
     .wait = poller_uring_wait,
 };

@@ -37,6 +37,8 @@ void publisher_ready(struct client *client, uint16_t inflight_max)
 /* How many more messages the slowest destination's window has room for. */
 static uint64_t publisher_window_room(const struct publisher *publisher, uint64_t next)
 {
+    if (publisher->topics > 0)
+        return publisher->topics * (publisher->is_cleaning ? 2 : 1) - next;
     uint64_t head = UINT64_MAX;
     for (uint32_t i = 0; i < publisher->num_lanes; i++) {
         uint64_t lane_head = tally_lane_head(&publisher->lanes[i]);
@@ -83,11 +85,25 @@ static uint64_t publisher_stamp_ns(struct worker *worker, uint32_t number, uint6
     return due_ns;
 }
 
+static const struct codec_template *publisher_template(const struct publisher *publisher)
+{
+    return publisher->is_cleaning ? &publisher->clean : &publisher->template;
+}
+
+/* QoS is 1 at least, so a packet id stands behind the topic. */
+static void publisher_topic_put(const struct codec_template *template, uint8_t *to, uint64_t number)
+{
+    CHECK(template->packet_id_at > PUBLISHER_TOPIC_DIGITS);
+    uint8_t *digits = to + template->packet_id_at - PUBLISHER_TOPIC_DIGITS;
+    for (unsigned i = PUBLISHER_TOPIC_DIGITS; i > 0; i--, number /= 10)
+        digits[i - 1] = (uint8_t)('0' + number % 10);
+}
+
 /* Encodes `num` messages, which fit, at `to`. */
 static void publisher_encode(struct client *client, uint8_t *to, uint64_t next, uint64_t num)
 {
     struct publisher *publisher = &client->publisher;
-    const struct codec_template *template = &publisher->template;
+    const struct codec_template *template = publisher_template(publisher);
     const bool is_open = client->worker->options->rate > 0;
     const uint64_t now_ns = stopwatch_now_ns();
     uint64_t stamp_ns = now_ns;
@@ -101,7 +117,10 @@ static void publisher_encode(struct client *client, uint8_t *to, uint64_t next, 
         }
         if (is_open)
             stamp_ns = publisher_stamp_ns(client->worker, publisher->number, next + i, now_ns);
-        codec_stamp_put(to + template->stamp_at, publisher->number, next + i, stamp_ns);
+        if (publisher->topics > 0)
+            publisher_topic_put(template, to, (next + i) % publisher->topics);
+        if (!publisher->is_cleaning)
+            codec_stamp_put(to + template->stamp_at, publisher->number, next + i, stamp_ns);
     }
 }
 
@@ -127,7 +146,8 @@ void publisher_fill(struct client *client)
 {
     struct publisher *publisher = &client->publisher;
     struct worker *worker = client->worker;
-    const uint32_t len = publisher->template.len;
+    publisher->is_cleaning = control_phase(worker->control) == CONTROL_CLEAN;
+    const uint32_t len = publisher_template(publisher)->len;
     CHECK(client->role == CLIENT_PUBLISHER);
     if (!worker->is_publishing || client->state != CLIENT_READY)
         return;
@@ -176,6 +196,7 @@ void publisher_acknowledged(struct client *client, enum codec_type type,
 void publisher_fini(struct publisher *publisher)
 {
     codec_template_fini(&publisher->template);
+    codec_template_fini(&publisher->clean);
     free(publisher->id_states);
     free(publisher->free_ids);
 }

@@ -10,6 +10,9 @@
  * whose handshake with the broker is not complete. Within both it fills chunk after chunk with
  * copies of its template.
  *
+ * A publisher of retained messages sends each number once, under a topic of its own, and the same
+ * numbers again without a payload when it cleans up. It has no window: nobody listens yet.
+ *
  * Packet ids are taken from a stack, the last one freed first, so that few of them are in use. The
  * state of an id:
  *
@@ -26,6 +29,9 @@
 
 struct client;
 
+/* At the end of a retained message's topic: its number, with zeros before it. */
+#define PUBLISHER_TOPIC_DIGITS 8
+
 struct publisher {
     _Atomic uint64_t next; /* number of the next message */
     uint64_t window;
@@ -33,6 +39,9 @@ struct publisher {
     uint32_t num_lanes;
     uint32_t number; /* of this publisher */
     struct codec_template template;
+    struct codec_template clean; /* retained: takes a message back */
+    uint64_t topics;             /* retained: how many; 0: one topic, not retained */
+    bool is_cleaning;
 
     /* QoS 1 and 2 */
     uint8_t *id_states; /* ids_max + 1 of enum publisher_id_state */

@@ -22,34 +22,87 @@
 /* Above this others took part in what was measured. */
 #define REPORT_DELAYED_LIMIT 0.05
 
+struct report_words {
+    const char *events;  /* what is counted */
+    const char *latency; /* from when to when */
+};
+
+static const struct report_words report_words[] = {
+    [RUN_MESSAGES] = {"deliveries", "publish to delivery"},
+    [RUN_CONNECTIONS] = {"connections", "wish to connect to CONNACK (or SUBACK)"},
+    [RUN_RETAINED] = {"deliveries", "SUBSCRIBE to delivery"},
+};
+
+const char *report_latency_text(const struct run_result *result)
+{
+    return report_words[result->kind].latency;
+}
+
 static double report_seconds(uint64_t duration_ns)
 {
     return (double)duration_ns / 1e9;
 }
 
-static void report_parameters(FILE *file, const struct run_result *result)
+/* Which loop it was, and with it what the latencies mean. */
+static void report_loop(FILE *file, const struct run_result *result)
 {
     const struct options *options = result->options;
-    struct text_number window;
-    fprintf(file, "sluice-bench %s: %s\n", options->title,
-            options->text != NULL ? options->text : result->scenario->text);
-    if (options->rate > 0)
+    struct text_number rate;
+    if (result->kind == RUN_RETAINED)
+        fprintf(file, "  retained     %s topics, asked for by all subscribers at once\n",
+                text_grouped(&rate, options->topics));
+    else if (result->kind == RUN_CONNECTIONS && options->connect_rate > 0)
+        fprintf(file, "  open loop    %s connections a second when they are due\n",
+                text_grouped(&rate, options->connect_rate));
+    else if (result->kind == RUN_CONNECTIONS)
+        fprintf(file, "  open loop    all want to connect at once; waits for each other count\n");
+    else if (options->rate > 0)
         fprintf(file,
                 "  open loop    %s messages a second when they are due; latency from then on\n",
-                text_grouped(&window, options->rate));
+                text_grouped(&rate, options->rate));
     else
         fprintf(file, "  closed loop  a message when another has arrived; latency is mostly window "
                       "by rate\n");
-    fprintf(file, "  broker       %s:%u, MQTT %s, QoS %u\n", options->host, (unsigned)options->port,
-            options->version == 5 ? "5.0" : "3.1.1", (unsigned)options->qos);
+}
+
+static void report_clients(FILE *file, const struct run_result *result)
+{
+    const struct options *options = result->options;
+    struct text_number window;
+    if (result->kind == RUN_CONNECTIONS) {
+        fprintf(file, "  clients      %u, cut off %u times, %u handshakes at once per worker\n",
+                result->num_subscribers, (unsigned)options->rounds,
+                (unsigned)options->connect_batch);
+        return;
+    }
     fprintf(file, "  clients      %u publishers -> %u subscribers, connected in %.2f s\n",
             result->num_publishers, result->num_subscribers, report_seconds(result->connect_ns));
-    fprintf(file, "  messages     %u bytes of payload, window %s per publisher",
-            (unsigned)options->payload, text_grouped(&window, options->window));
+    if (options->slow > 0)
+        fprintf(file, "  slow         %u more subscribers, which never read\n",
+                (unsigned)options->slow);
+    fprintf(file, "  messages     %u bytes of payload", (unsigned)options->payload);
+    if (result->kind == RUN_MESSAGES)
+        fprintf(file, ", window %s per publisher", text_grouped(&window, options->window));
     if (options->qos > 0)
         fprintf(file, ", at most %u unacknowledged", (unsigned)options->inflight);
-    fprintf(file, "\n  time         %.1f s warm-up, %.2f s measured\n",
-            report_seconds(options->warmup_ns), report_seconds(result->measured_ns));
+    fputc('\n', file);
+}
+
+static void report_parameters(FILE *file, const struct run_result *result)
+{
+    const struct options *options = result->options;
+    fprintf(file, "sluice-bench %s: %s\n", options->title,
+            options->text != NULL ? options->text : result->scenario->text);
+    report_loop(file, result);
+    fprintf(file, "  broker       %s:%u, MQTT %s", options->host, (unsigned)options->port,
+            options->version == 5 ? "5.0" : "3.1.1");
+    if (result->kind != RUN_CONNECTIONS)
+        fprintf(file, ", QoS %u", (unsigned)options->qos);
+    fputc('\n', file);
+    report_clients(file, result);
+    if (result->kind == RUN_MESSAGES)
+        fprintf(file, "  time         %.1f s warm-up, %.2f s measured\n",
+                report_seconds(options->warmup_ns), report_seconds(result->measured_ns));
     fprintf(file, "  generator    %u worker%s, %s; cores used (and wanted in vain)",
             (unsigned)options->workers, options->workers > 1 ? "s" : "", result->io);
     for (uint32_t i = 0; i < options->workers; i++)
@@ -68,11 +121,25 @@ static void report_rate(FILE *file, const char *what, uint64_t num, uint64_t num
             (double)num_bytes / 1e6 / seconds);
 }
 
+static void report_connections(FILE *file, const struct run_result *result)
+{
+    struct text_number rate, num;
+    double seconds = report_seconds(result->measured_ns);
+    fprintf(file, "\n%s connections in %.2f s, %s per second\n",
+            text_grouped(&num, run_delivered(&result->measured)), seconds,
+            text_grouped(&rate, (uint64_t)((double)run_delivered(&result->measured) / seconds)));
+}
+
 static void report_rates(FILE *file, const struct run_result *result)
 {
+    if (result->kind == RUN_CONNECTIONS) {
+        report_connections(file, result);
+        return;
+    }
     const struct counters *measured = &result->measured;
     fprintf(file, "\nrates (into and out of the broker)\n");
-    report_rate(file, "in", measured->published, measured->bytes_out, result->measured_ns);
+    if (result->kind == RUN_MESSAGES)
+        report_rate(file, "in", measured->published, measured->bytes_out, result->measured_ns);
     report_rate(file, "out", run_delivered(measured), measured->bytes_in, result->measured_ns);
     if (result->receives > 0)
         fprintf(file, "  %.1f deliveries per receive of the generator\n",
@@ -86,10 +153,10 @@ static void report_broker(FILE *file, const struct run_result *result)
     if (result->broker_cpu_ns == 0)
         return;
     double cpu_s = report_seconds(result->broker_cpu_ns);
-    fprintf(file, "  broker: %.2f cores, %s deliveries per core and second, %s bytes resident\n",
+    fprintf(file, "  broker: %.2f cores, %s %s per core and second, %s bytes resident\n",
             cpu_s / report_seconds(result->measured_ns),
             text_grouped(&rate, (uint64_t)((double)run_delivered(&result->measured) / cpu_s)),
-            text_grouped(&resident, result->broker_resident));
+            report_words[result->kind].events, text_grouped(&resident, result->broker_resident));
 }
 
 static void report_count(FILE *file, const char *what, uint64_t num, bool is_always)
@@ -103,6 +170,9 @@ static void report_accounting(FILE *file, const struct run_result *result)
 {
     const struct counters *whole = &result->whole;
     bool has_acks = result->options->qos > 0;
+    const struct options *options = result->options;
+    if (result->kind == RUN_CONNECTIONS)
+        return;
     fprintf(file, "\naccounting (whole run)\n");
     report_count(file, "published", whole->published, true);
     report_count(file, "acknowledged", whole->acknowledged, has_acks);
@@ -111,6 +181,8 @@ static void report_accounting(FILE *file, const struct run_result *result)
     report_count(file, "lost", run_lost(result), true);
     report_count(file, "duplicated", whole->duplicate, true);
     report_count(file, "out of order", whole->out_of_order, true);
+    report_count(file, "filters asked", options->filters + options->storm, false);
+    report_count(file, "filters acked", whole->subscribed, false);
     report_count(file, "due, not sent", result->unsent, false);
     report_count(file, "given up, late", whole->late, false);
     report_count(file, "stalls", whole->stalls, false);
@@ -120,15 +192,16 @@ static void report_accounting(FILE *file, const struct run_result *result)
     report_count(file, "unfinished", result->unfinished, false);
 }
 
-static void report_quantiles(FILE *file, const struct histogram *latency)
+static void report_quantiles(FILE *file, const struct run_result *result)
 {
+    const struct histogram *latency = &result->latency;
     static const struct {
         const char *name;
         double fraction;
     } rows[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1.0}};
     struct text_number text;
-    fprintf(file, "\nlatency, publish to delivery (%s deliveries measured)\n",
-            text_grouped(&text, latency->num));
+    fprintf(file, "\nlatency, %s (%s %s measured)\n", report_words[result->kind].latency,
+            text_grouped(&text, latency->num), report_words[result->kind].events);
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
         fprintf(file, "  %-6s %10s\n", rows[i].name,
                 text_duration(&text, histogram_quantile_ns(latency, rows[i].fraction)));
@@ -222,7 +295,7 @@ void report_text(FILE *file, const struct run_result *result)
         report_rates(file, result);
         report_broker(file, result);
         report_accounting(file, result);
-        report_quantiles(file, &result->latency);
+        report_quantiles(file, result);
         report_drawing(file, &result->latency);
         report_lateness(file, result);
     }

@@ -19,7 +19,7 @@
 /* Without a single new client for so long, connecting has failed. */
 #define RUN_CONNECT_STALL_NS (30 * STOPWATCH_SECOND_NS)
 
-static bool run_must_end(struct fleet *fleet)
+bool run_must_end(struct fleet *fleet)
 {
     return interrupt_came() || control_has_failed(fleet->control);
 }
@@ -50,6 +50,14 @@ static bool run_connect(struct fleet *fleet)
     }
 }
 
+void run_mark(struct fleet *fleet, struct series *series, uint64_t elapsed_ns)
+{
+    if (series == NULL || elapsed_ns < series->num_marks * series->slice_ns)
+        return;
+    struct counters now = fleet_counters(fleet);
+    series_add(series, elapsed_ns, now.published, run_delivered(&now));
+}
+
 /*
  * Sleeps until start_ns + duration_ns, with a line of progress each second; notes the counters at
  * the borders of slices if there is a series.
@@ -64,10 +72,7 @@ static void run_for(struct fleet *fleet, const char *what, uint64_t start_ns, ui
         uint64_t elapsed_ns = now_ns > start_ns ? now_ns - start_ns : 0;
         if (elapsed_ns >= duration_ns || run_must_end(fleet))
             return;
-        if (series != NULL && elapsed_ns >= series->num_marks * series->slice_ns) {
-            struct counters now = fleet_counters(fleet);
-            series_add(series, elapsed_ns, now.published, run_delivered(&now));
-        }
+        run_mark(fleet, series, elapsed_ns);
         if (now_ns - shown_ns >= STOPWATCH_SECOND_NS) {
             struct counters now = fleet_counters(fleet);
             double seconds = (double)(now_ns - shown_ns) / 1e9;
@@ -125,6 +130,7 @@ static void run_measure(struct fleet *fleet, struct run_result *out)
         out->busy[i] = (double)(now.cpu_ns - usage[i].cpu_ns) / measured_ns;
         out->delayed[i] = (double)(now.delayed_ns - usage[i].delayed_ns) / measured_ns;
     }
+    /* Before the subtraction, as the other marks. */
     series_add(&out->series, out->measured_ns, out->measured.published,
                run_delivered(&out->measured));
     /* An open loop measures what was due until now, though it may arrive later. */
@@ -139,17 +145,19 @@ static void run_measure(struct fleet *fleet, struct run_result *out)
 /*
  * Waits for the rest. Tallies give up by themselves, handshakes do not: without any movement for
  * longer than a stall, what is open stays open. An interrupt does not shorten this, it would make
- * losses of what is only under way.
+ * losses of what is only under way. Returns when the last movement was.
  */
-static void run_drain(struct fleet *fleet)
+static uint64_t run_drain(struct fleet *fleet, struct series *series)
 {
+    const uint64_t start_ns = stopwatch_now_ns();
     /* Workers see the new phase, and count open handshakes, within one tick. */
     const uint64_t settled_ns = 2 * WORKER_TICK_NS;
     struct counters before = fleet_counters(fleet);
     uint64_t unfinished_before = UINT64_MAX;
-    uint64_t moved_ns = stopwatch_now_ns();
+    uint64_t moved_ns = start_ns;
     while (!control_has_failed(fleet->control)) {
         struct counters now = fleet_counters(fleet);
+        run_mark(fleet, series, stopwatch_now_ns() - start_ns);
         uint64_t unfinished = fleet_num_unfinished(fleet);
         uint64_t expected = now.published * fleet->num_destinations;
         uint64_t now_ns = stopwatch_now_ns();
@@ -161,13 +169,60 @@ static void run_drain(struct fleet *fleet)
         bool is_complete = run_delivered(&now) == expected && unfinished == 0;
         uint64_t patience_ns = 2 * fleet->options->stall_ns + settled_ns;
         if (now_ns - moved_ns > (is_complete ? settled_ns : patience_ns))
-            return;
+            break;
         before = now;
         unfinished_before = unfinished;
         progress_show("draining: %llu deliveries to come",
                       (unsigned long long)(expected - run_delivered(&now)));
         stopwatch_sleep_ns(RUN_POLL_NS);
     }
+    return moved_ns;
+}
+
+/* Waits until so many handshakes of a publisher of retained messages are complete. */
+static bool run_retain(struct fleet *fleet, const char *what, uint64_t num)
+{
+    uint64_t before = 0;
+    uint64_t moved_ns = stopwatch_now_ns();
+    for (;;) {
+        struct counters now = fleet_counters(fleet);
+        uint64_t now_ns = stopwatch_now_ns();
+        if (now.acknowledged + now.rejected >= num)
+            return now.rejected == 0;
+        if (now.acknowledged != before)
+            moved_ns = now_ns;
+        before = now.acknowledged;
+        if (now_ns - moved_ns > RUN_CONNECT_STALL_NS)
+            control_fail(fleet->control, "no acknowledgement after %llu retained messages",
+                         (unsigned long long)before);
+        if (run_must_end(fleet))
+            return false;
+        progress_show("%s: %llu of %llu", what, (unsigned long long)before,
+                      (unsigned long long)num);
+        stopwatch_sleep_ns(RUN_POLL_NS);
+    }
+}
+
+/* Retain, ask for it, and take it back. */
+static void run_retained_phases(struct fleet *fleet, struct run_result *out)
+{
+    const uint64_t topics = fleet->options->topics;
+    fleet_enter(fleet, CONTROL_RUN);
+    if (!run_retain(fleet, "retaining", topics))
+        return;
+    struct counters before = fleet_counters(fleet);
+    uint64_t broker_cpu_ns = run_broker_cpu_ns(fleet->options);
+    uint64_t start_ns = stopwatch_now_ns();
+    run_record_from(fleet, start_ns);
+    fleet_enter(fleet, CONTROL_DRAIN);
+    uint64_t end_ns = run_drain(fleet, &out->series);
+    out->measured_ns = end_ns - start_ns;
+    out->broker_cpu_ns = run_broker_cpu_ns(fleet->options) - broker_cpu_ns;
+    out->measured = fleet_counters(fleet);
+    counters_subtract(&out->measured, &before);
+    fleet_enter(fleet, CONTROL_CLEAN);
+    run_retain(fleet, "taking back", 2 * topics);
+    out->expected = topics * fleet->num_destinations;
 }
 
 /* The messages of an open loop that were due and never sent, each with its wait so far. */
@@ -190,10 +245,11 @@ static void run_collect_unsent(struct fleet *fleet, struct run_result *out)
 }
 
 /* What can be read only when the workers have ended. */
-static void run_collect(struct fleet *fleet, struct run_result *out)
+void run_collect(struct fleet *fleet, struct run_result *out)
 {
     out->whole = fleet_counters(fleet);
-    out->expected = out->whole.published * fleet->num_destinations;
+    if (out->kind == RUN_MESSAGES)
+        out->expected = out->whole.published * fleet->num_destinations;
     out->unfinished = fleet_num_unfinished(fleet);
     for (uint32_t i = 0; i < fleet->num_workers; i++) {
         const struct worker *worker = &fleet->workers[i];
@@ -219,7 +275,9 @@ static void run_phases(struct fleet *fleet, struct run_result *out)
     uint64_t start_ns = stopwatch_now_ns();
     bool is_connected = run_connect(fleet);
     out->connect_ns = stopwatch_now_ns() - start_ns;
-    if (is_connected) {
+    if (is_connected && out->kind == RUN_RETAINED) {
+        run_retained_phases(fleet, out);
+    } else if (is_connected) {
         const struct options *options = fleet->options;
         struct schedule *schedule = &fleet->control->schedule;
         start_ns = stopwatch_now_ns();
@@ -233,9 +291,20 @@ static void run_phases(struct fleet *fleet, struct run_result *out)
         if (options->rate > 0)
             schedule_cut(schedule, stopwatch_now_ns());
         fleet_enter(fleet, CONTROL_DRAIN);
-        run_drain(fleet);
+        run_drain(fleet, NULL);
     }
     progress_clear();
+}
+
+void run_result_init(struct run_result *out, const struct options *options,
+                     const struct scenario *scenario, struct control *control)
+{
+    *out = (struct run_result){.options = options, .scenario = scenario, .io = "none"};
+    histogram_init(&out->latency);
+    histogram_init(&out->lateness);
+    series_init(&out->series, options->duration_ns);
+    control_init(control);
+    control->slice_ns = out->series.slice_ns;
 }
 
 void run_load(const struct options *options, const struct endpoint *endpoint,
@@ -243,12 +312,8 @@ void run_load(const struct options *options, const struct endpoint *endpoint,
 {
     struct control control;
     struct fleet fleet;
-    *out = (struct run_result){.options = options, .scenario = scenario, .io = "none"};
-    histogram_init(&out->latency);
-    histogram_init(&out->lateness);
-    series_init(&out->series, options->duration_ns);
-    control_init(&control);
-    control.slice_ns = out->series.slice_ns;
+    run_result_init(out, options, scenario, &control);
+    out->kind = options->topics > 0 ? RUN_RETAINED : RUN_MESSAGES;
     fleet_init(&fleet, options, endpoint, &control, scenario);
     if (options->rate > 0)
         schedule_init(&control.schedule, options->rate, fleet.num_publishers);
@@ -286,6 +351,8 @@ bool run_is_correct(const struct run_result *result)
 {
     const struct counters *whole = &result->whole;
     const struct options *options = result->options;
+    if (result->kind == RUN_CONNECTIONS)
+        return run_delivered(whole) == result->expected && whole->protocol_errors == 0;
     bool may_lose = options->qos == 0 && !options->strict;
     bool may_repeat = options->qos == 1;
     return (run_lost(result) == 0 || may_lose) && (whole->duplicate == 0 || may_repeat) &&

@@ -10,6 +10,9 @@
  * whenever they arrived. What was due and could not be sent up to one stall (--stall) after the end
  * is counted as unsent, and in the latencies each with the wait it had had by then.
  *
+ * What is retained (the scenario `retained`) is published first; then all subscribers ask for it at
+ * once, and the measured time is that until they have it. At the end it is taken back.
+ *
  * SIGINT ends whatever goes on early and still reports; a second one kills.
  *
  * Threads: the main thread.
@@ -20,7 +23,15 @@
 #include "fleet.h"
 #include "series.h"
 
+/* What is counted as delivered, and with it what a latency is. */
+enum run_kind {
+    RUN_MESSAGES,    /* deliveries; from sending (or the time it was due) */
+    RUN_CONNECTIONS, /* CONNACKs and SUBACKs; from the wish to connect */
+    RUN_RETAINED,    /* deliveries; from SUBSCRIBE */
+};
+
 struct run_result {
+    enum run_kind kind;
     const struct options *options;   /* borrowed */
     const struct scenario *scenario; /* borrowed */
     const char *io;                  /* name of the poller used; static */
@@ -43,9 +54,26 @@ struct run_result {
     uint64_t broker_resident;            /* its memory at the end of that, bytes; 0: not known */
     struct histogram latency;            /* publish to delivery, measured time, all workers */
     struct histogram lateness;           /* open loop: from due to written */
+    uint64_t series_start_ns;            /* of connections */
     struct series series;                /* the measured time in slices */
     char failure[256];                   /* of the broker or the machine; empty: none */
 };
+
+/*
+ * Connects --clients clients, at --connect-rate or all at once; cuts all off and lets them come
+ * again, --rounds times; holds them for --hold. The measured time is that of connecting.
+ */
+void run_connections(const struct options *options, const struct endpoint *endpoint,
+                     struct run_result *out);
+
+/* What is common to the kinds of runs, before and after (run.c, run_connections.c). */
+void run_result_init(struct run_result *out, const struct options *options,
+                     const struct scenario *scenario, struct control *control);
+void run_collect(struct fleet *fleet, struct run_result *out);
+bool run_must_end(struct fleet *fleet);
+
+/* Notes the counters if a slice of the series is over. */
+void run_mark(struct fleet *fleet, struct series *series, uint64_t elapsed_ns);
 
 /* Fills *out. Whatever happens there is a result; out->failure says what went wrong. */
 void run_load(const struct options *options, const struct endpoint *endpoint,

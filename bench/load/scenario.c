@@ -11,6 +11,7 @@ static const struct scenario scenarios[] = {
     {"pairs", "each publisher has a subscriber of its own", SCENARIO_OWN, 10, 0},
     {"fan-in", "many publishers, one subscriber", SCENARIO_ALL, 50, 1},
     {"fan-out", "one publisher, many subscribers", SCENARIO_ALL, 1, 100},
+    {"retained", "what is retained, to subscribers of all of it", SCENARIO_ALL, 1, 1},
     {"shared", "many publishers, one shared group of subscribers", SCENARIO_GROUP, 10, 10},
 };
 

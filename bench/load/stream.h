@@ -41,6 +41,7 @@ struct stream {
     struct stream_chunk *last;
     uint32_t sent;     /* bytes of `first` that the kernel has taken */
     bool is_in_flight; /* the poller has a send under way (or waits for room) */
+    bool is_paused;    /* nothing is received any more, on purpose */
     bool is_broken;    /* no more input or output; kept until the end of the run */
 };
 

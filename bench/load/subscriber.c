@@ -117,6 +117,11 @@ void subscriber_delivered(struct client *client, const struct codec_publish *pub
         if (publish->qos > 2)
             return;
     }
+    /* What is taken back is delivered to those who still listen. */
+    if (UNLIKELY(publish->payload.len == 0 && worker->options->topics > 0)) {
+        subscriber_answer(client, publish);
+        return;
+    }
     if (!subscriber_answer(client, publish)) {
         subscriber_count(client, TALLY_DUPLICATE);
         return;
@@ -125,8 +130,14 @@ void subscriber_delivered(struct client *client, const struct codec_publish *pub
         subscriber_count(client, TALLY_ALIEN);
         return;
     }
+    const bool is_retained = worker->options->topics > 0;
     struct codec_stamp stamp = codec_stamp_get(publish->payload.ptr);
     enum tally_outcome outcome = subscriber_tally(client, &stamp);
+    /* Retained messages of many topics come in any order, and as an answer. */
+    if (is_retained) {
+        stamp.sent_ns = client->asked_ns;
+        outcome = outcome == TALLY_OUT_OF_ORDER ? TALLY_FRESH : outcome;
+    }
     subscriber_count(client, outcome);
     /* The late ones, too: without them the worst waits would be missing. */
     if (outcome != TALLY_DUPLICATE && outcome != TALLY_ALIEN &&

@@ -33,7 +33,9 @@ static void worker_sink_drained(struct stream *stream)
 static void worker_sink_broken(struct stream *stream, int error)
 {
     struct client *client = (struct client *)stream;
-    if (client->state != CLIENT_BROKEN)
+    if (client->is_cut)
+        client_was_cut(client);
+    else if (client->state != CLIENT_BROKEN)
         client_fail(client, "%s",
                     error == 0 ? "the broker closed the connection" : strerror(error));
 }
@@ -107,6 +109,9 @@ static void worker_tick_lane(struct worker *worker, struct tally_lane *lane, boo
 {
     struct publisher *publisher = &lane->publisher->publisher;
     uint64_t next = atomic_load_explicit(&publisher->next, memory_order_acquire);
+    /* What takes retained messages back is numbered on, and expected nowhere. */
+    if (publisher->topics > 0 && next > publisher->topics)
+        next = publisher->topics;
     for (uint32_t i = 0; i < lane->num; i++) {
         struct tally *tally = lane->tallies[i];
         bool has_moved;
@@ -143,6 +148,8 @@ static void worker_count_unfinished(struct worker *worker)
             num += client->publisher.num_inflight;
         else if (client->role == CLIENT_SUBSCRIBER)
             num += client->subscriber.num_ids;
+        else if (client->role == CLIENT_GATHERER)
+            worker_mark(worker, worker->clients[i]);
     }
     atomic_store_explicit(&worker->num_unfinished, num, memory_order_release);
 }
@@ -153,7 +160,9 @@ static void worker_tick(struct worker *worker)
     if (now_ns - worker->ticked_ns < WORKER_TICK_NS)
         return;
     worker->ticked_ns = now_ns;
-    worker_tick_lanes(worker, false);
+    /* What is retained is not missing before it is asked for. */
+    if (worker->options->topics == 0 || worker->is_recording)
+        worker_tick_lanes(worker, false);
     worker_count_unfinished(worker);
 }
 
@@ -174,6 +183,8 @@ static void worker_flush(struct worker *worker)
         client->is_dirty = false;
         if (client->role == CLIENT_PUBLISHER)
             publisher_fill(client);
+        else if (client->role == CLIENT_GATHERER)
+            gatherer_fill(client);
         poller_send(&worker->poller, &client->stream);
     }
 }
@@ -211,6 +222,7 @@ static void worker_turn_recording(struct worker *worker)
     uint64_t from_ns = atomic_load_explicit(&worker->control->measure_from_ns,
                                             memory_order_relaxed);
     uint64_t now_ns = stopwatch_now_ns();
+    worker->is_storming = now_ns >= from_ns && control_phase(worker->control) <= CONTROL_DRAIN;
     series_part_turn(&worker->latency, worker->control->slice_ns,
                      now_ns > from_ns ? now_ns - from_ns : 0);
 }
@@ -223,6 +235,33 @@ static bool worker_is_catching_up(const struct worker *worker, enum control_phas
                schedule_end_ns(&worker->control->schedule) + worker->options->stall_ns;
 }
 
+uint64_t worker_asked_ns(const struct worker *worker, uint64_t client_number)
+{
+    uint64_t from_ns = atomic_load_explicit(&worker->control->asked_from_ns, memory_order_relaxed);
+    uint64_t rate = worker->options->connect_rate;
+    return rate == 0 ? from_ns : from_ns + client_number * STOPWATCH_SECOND_NS / rate;
+}
+
+/* Once in a phase: cuts all clients off, or asks for what is retained. */
+static void worker_turn_phase(struct worker *worker, enum control_phase phase)
+{
+    bool is_cut = phase == CONTROL_CUT;
+    bool is_asking = phase == CONTROL_DRAIN && worker->options->topics > 0;
+    bool was_done = worker->has_cut;
+    worker->has_cut = is_cut || is_asking;
+    if (was_done || !worker->has_cut)
+        return;
+    for (uint32_t i = 0; i < worker->num_opened; i++) {
+        struct client *client = worker->clients[i];
+        if (is_cut)
+            client_cut(client);
+        else if (client->role == CLIENT_SUBSCRIBER)
+            client_subscribe(client);
+    }
+    if (is_cut)
+        worker->num_opened = 0;
+}
+
 static void worker_turn(struct worker *worker, enum control_phase phase)
 {
     const bool is_open = worker->options->rate > 0;
@@ -230,7 +269,9 @@ static void worker_turn(struct worker *worker, enum control_phase phase)
     uint64_t wait_ns = UINT64_MAX;
     worker->is_publishing = phase == CONTROL_RUN ||
                             (is_open && worker_is_catching_up(worker, phase));
+    worker->is_publishing |= phase == CONTROL_CLEAN;
     worker_turn_recording(worker);
+    worker_turn_phase(worker, phase);
     if (worker->is_publishing && !was_publishing)
         worker_mark_publishers(worker);
     if (phase == CONTROL_CONNECT)

@@ -51,6 +51,8 @@ struct worker {
     uint64_t ticked_ns;          /* [O] */
     bool is_publishing;          /* [O] */
     bool is_recording;           /* [O] */
+    bool is_storming;            /* [O] the measured time has come */
+    bool has_cut;                /* [O] in the present phase */
     struct series_part latency;  /* [O] read by others once joined */
     struct histogram *lateness;  /* [O] owned; open loop: from due to written */
     uint32_t first_publisher;    /* [I] clients[first_publisher ..] are publishers */
@@ -84,6 +86,12 @@ static inline void worker_mark(struct worker *worker, struct client *client)
     CHECK(worker->num_dirty < worker->num_clients);
     worker->dirty[worker->num_dirty++] = client;
 }
+
+/*
+ * When the client wanted to connect: when it was due at --connect-rate; without a rate all want it
+ * at once, when the phase begins, and wait for each other.
+ */
+uint64_t worker_asked_ns(const struct worker *worker, uint64_t client_number);
 
 /* A lane's head has moved: its publisher, maybe on another worker, may send more. */
 static inline void worker_credit(struct worker *worker, struct client *publisher)
