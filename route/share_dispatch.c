@@ -168,10 +168,14 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
      * The loser has left the group or its connected part, so a new pick cannot meet it again; what
      * ends the round is that as many members have lost the message as the group has.
      */
+    uint32_t members = share_group_members_count(group);
+    /* Parked deliveries wait for the first member to connect: with one connected, go round again. */
+    if (ended && extra->attempts > members && share_group_connected_count(group) > 0)
+        extra->attempts = 0;
     struct share_pick pick = share_pick_of(router, &msg->pub, from);
     struct share_round round = {0};
     const struct share_member *member = NULL;
-    if (extra->attempts <= share_group_members_count(group))
+    if (extra->attempts <= members)
         member = share_group_pick_rcu(group, router->picker, &pick, &round);
     if (member == NULL) {
         if (!ended)
