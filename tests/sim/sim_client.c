@@ -29,6 +29,7 @@ void sim_client_init(struct sim_client *client, unsigned index)
     client->session = SIM_SESSION_NONE;
     client->id_next = (uint16_t)(1 + sim_below(65535));
     sim_views[index].v5 = client->version == MQTT_50;
+    sim_views[index].steady = client->steady;
 }
 
 void sim_client_fini(struct sim_client *client)

@@ -40,7 +40,7 @@
 #include "sim_world.h"
 
 #define SIM_SEED_USUAL  1
-#define SIM_COUNT_USUAL 60
+#define SIM_COUNT_USUAL 150
 #define SIM_STEPS_USUAL 4000
 
 static uint64_t sim_argument(int argc, char **argv, int index, uint64_t otherwise)

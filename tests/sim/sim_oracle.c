@@ -30,6 +30,7 @@ static const struct {
 
 struct sim_view sim_views[SIM_CLIENTS_MAX];
 bool sim_lossless;
+bool sim_mixed_groups;
 bool sim_scarce;
 
 static struct sim_message **messages;
@@ -226,7 +227,7 @@ static uint8_t sim_owed_qos(unsigned client, const struct sim_message *message)
     return owed > 0 && !exact ? 3 : owed;
 }
 
-/* Shared groups whose filter matches, or only those with a confirmed member. */
+/* Shared groups whose filter matches, or only those with a confirmed member that stays. */
 static uint8_t sim_groups_matching(unsigned topic, bool confirmed)
 {
     uint8_t groups = 0;
@@ -235,7 +236,7 @@ static uint8_t sim_groups_matching(unsigned topic, bool confirmed)
             continue;
         bool any = !confirmed;
         for (unsigned client = 0; client < SIM_CLIENTS_MAX; client++)
-            any |= sim_views[client].subs[filter] == SIM_SUB_ON;
+            any |= sim_views[client].steady && sim_views[client].subs[filter] == SIM_SUB_ON;
         groups = (uint8_t)(groups + (any ? 1 : 0));
     }
     return groups;
@@ -498,7 +499,9 @@ void sim_oracle_received(const struct sim_receipt *receipt)
 
 static void sim_finish_shared(const struct sim_message *message)
 {
-    if (!message->acked || message->expires || message->groups_owed == 0)
+    /* QoS 2 under way to a session that ends is discarded with it [MQTT-4.8.2-5]. */
+    if (!message->acked || message->expires || message->groups_owed == 0 ||
+        (message->qos == 2 && sim_mixed_groups))
         return;
     unsigned copies = message->qos == 2 ? message->shared_double : message->shared_taken;
     SIM_CHECK(message->qos == 0 || copies >= message->groups_owed,

@@ -100,6 +100,7 @@ enum sim_sub { SIM_SUB_NONE, SIM_SUB_ASKED, SIM_SUB_ON, SIM_SUB_LEAVING, SIM_SUB
 /* The oracle's view of a client. */
 struct sim_view {
     uint32_t packet_max;       /* Maximum Packet Size of its connections; 0: none */
+    bool steady;               /* its session lasts and never begins anew */
     bool v5;                   /* No Local and identifiers mean something */
     uint8_t subs[SIM_FILTERS]; /* enum sim_sub */
     uint32_t version;          /* raised by every change of subs */
@@ -129,6 +130,9 @@ extern struct sim_view sim_views[SIM_CLIENTS_MAX];
 
 /* The limits of this run cannot cost a message; set by sim_world.c. */
 extern bool sim_lossless;
+
+/* Clients whose sessions end are members of shared groups, too. */
+extern bool sim_mixed_groups;
 
 /* Allocations fail in this run: a request may be refused, a connection dropped. */
 extern bool sim_scarce;

@@ -60,7 +60,7 @@ void sim_send_connect(struct sim_client *client, bool clean)
     bool v5 = client->version == MQTT_50;
     client->keep_alive_s = sim_chance(500) ? 0 : (uint16_t)(5 + sim_below(30));
     client->receive_max = v5 && sim_chance(700) ? (uint16_t)sim_size(20) : MQTT_RECEIVE_DEFAULT;
-    client->packet_max = v5 && client->index % 4 == 2 ? 1500 : 0;
+    client->packet_max = v5 && client->index % 4 == 2 ? 300 : 0;
     client->alias_max = v5 && sim_chance(500) ? (uint16_t)sim_size(SIM_ALIASES_MAX) : 0;
     client->clean_asked = clean;
     client->present_unsure = client->strays_num > 0;
@@ -197,7 +197,7 @@ static bool sim_filter_is_for(const struct sim_client *client, unsigned filter)
     if (client->index == SIM_WITNESS && sim_views[SIM_WITNESS].subs[SIM_FILTER_WILL] != SIM_SUB_ON)
         return filter == SIM_FILTER_WILL;
     if (sim_filter_is_shared(filter))
-        return client->steady && client->index % 2 == 1;
+        return client->index % 2 == 1 && (client->steady || (sim_mixed_groups && !client->lasting));
     return filter != SIM_FILTER_WILL || client->index == SIM_WITNESS;
 }
 
