@@ -273,7 +273,7 @@ void conn_abort(struct conn *conn, enum conn_cause cause)
     conn_assert_state(conn);
     if (conn->state == CONN_CLOSED)
         return;
-    conn_unbind(conn, cause);
+    conn_unbind(conn, conn->broken ? (enum conn_cause)conn->broken_cause : cause);
     conn_stop_input(conn);
     conn->state = CONN_CLOSED;
     if (timer_pending(&conn->timer))
@@ -282,6 +282,15 @@ void conn_abort(struct conn *conn, enum conn_cause cause)
     shutdown(conn->fd, SHUT_RDWR);
     /* Not from under the caller's feet: released at the end of the turn. */
     conn_mark_dirty(conn);
+}
+
+void conn_break(struct conn *conn, enum conn_cause cause)
+{
+    conn_assert_state(conn);
+    CHECK(conn->state == CONN_OPEN);
+    conn->broken = true;
+    conn->broken_cause = (uint8_t)cause;
+    shutdown(conn->fd, SHUT_RDWR);
 }
 
 static void conn_say_goodbye(struct conn *conn, enum reason reason)

@@ -65,6 +65,8 @@ struct conn {
     bool starving : 1;     /* the session wants room: call outbound_pump when there is some */
     bool problem_info : 1; /* client wants reason strings */
     bool ended : 1;        /* the peer has closed while input is paused */
+    bool broken : 1;       /* takes no more output, ends with the next completion */
+    uint8_t broken_cause;  /* enum conn_cause of that end */
     struct handle handle;
     struct session *session;
     struct net *net;
@@ -117,6 +119,12 @@ void conn_release(struct conn *conn);
 
 /* Frees at once, when the ring is gone. */
 void conn_destroy(struct conn *conn);
+
+/*
+ * Output that was due had no room, in the middle of a call from route, which may not lose the
+ * session now: shuts the descriptor down, so that the next completion ends the connection.
+ */
+void conn_break(struct conn *conn, enum conn_cause cause);
 
 /* There is output: send it at the end of the turn. */
 void conn_mark_dirty(struct conn *conn);

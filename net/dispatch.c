@@ -49,7 +49,9 @@ bool on_fault(struct conn *conn, enum reason reason)
     return false;
 }
 
-uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len)
+/* Room for an answer; NULL and why the connection cannot go on. */
+static uint8_t *on_room(struct conn *conn, enum packet_type type, uint32_t len,
+                        enum conn_cause *out_cause)
 {
     struct net *net = conn->net;
     /*
@@ -57,26 +59,34 @@ uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len)
      * PUBLISH that found room may be as large as any packet; what is above that is answers.
      */
     uint64_t most = 2 * net->settings->output_bytes_max + net->settings->packet_size_max;
-    if (UNLIKELY(conn->output.bytes > most)) {
-        conn_abort(conn, CAUSE_SEND_TIMEOUT);
+    *out_cause = CAUSE_SEND_TIMEOUT;
+    if (UNLIKELY(conn->output.bytes > most))
         return NULL;
-    }
+    *out_cause = CAUSE_NO_MEMORY;
     uint8_t *at = output_reserve(&conn->output, &net->pool, len);
-    if (UNLIKELY(at == NULL)) {
-        conn_abort(conn, CAUSE_NO_MEMORY);
+    if (UNLIKELY(at == NULL))
         return NULL;
-    }
     net_count(net, STAT_OUTPUT_BYTES, len);
     net_count(net, STAT_PACKETS_OUT + type, 1);
     conn_mark_dirty(conn);
     return at;
 }
 
-bool on_answer(struct conn *conn, enum packet_type type, uint16_t packet_id, enum reason reason)
+uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len)
+{
+    enum conn_cause cause;
+    uint8_t *at = on_room(conn, type, len, &cause);
+    if (UNLIKELY(at == NULL))
+        conn_abort(conn, cause);
+    return at;
+}
+
+static bool on_answer_write(struct conn *conn, enum packet_type type, uint16_t packet_id,
+                            enum reason reason, enum conn_cause *out_cause)
 {
     uint8_t *at;
     if (LIKELY(reason == REASON_SUCCESS || conn->version != MQTT_50)) {
-        at = on_reserve(conn, type, ENCODE_ACK_SHORT_SIZE);
+        at = on_room(conn, type, ENCODE_ACK_SHORT_SIZE, out_cause);
         if (at != NULL)
             encode_ack_short(type, packet_id, at);
         return at != NULL;
@@ -87,8 +97,25 @@ bool on_answer(struct conn *conn, enum packet_type type, uint16_t packet_id, enu
     uint32_t size = encode_ack_size(MQTT_50, type, &ack, conn->packet_size_max);
     if (size == 0)
         return true; /* smaller than any packet that could carry the reason: nothing to send */
-    at = on_reserve(conn, type, size);
+    at = on_room(conn, type, size, out_cause);
     if (at != NULL)
         encode_ack(MQTT_50, type, &ack, conn->packet_size_max, at);
     return at != NULL;
+}
+
+bool on_answer(struct conn *conn, enum packet_type type, uint16_t packet_id, enum reason reason)
+{
+    enum conn_cause cause;
+    if (LIKELY(on_answer_write(conn, type, packet_id, reason, &cause)))
+        return true;
+    conn_abort(conn, cause);
+    return false;
+}
+
+void on_answer_or_break(struct conn *conn, enum packet_type type, uint16_t packet_id,
+                        enum reason reason)
+{
+    enum conn_cause cause;
+    if (!conn->broken && !on_answer_write(conn, type, packet_id, reason, &cause))
+        conn_break(conn, cause);
 }

@@ -34,8 +34,16 @@ bool on_auth(struct conn *conn, const struct frame *frame);
 /* The packet breaks a rule: closes the connection with `reason`. Always false. */
 bool on_fault(struct conn *conn, enum reason reason);
 
-/* Writes PUBACK, PUBREC, PUBREL or PUBCOMP. False, and the connection closed, without memory. */
+/* Writes PUBACK, PUBREC, PUBREL or PUBCOMP. False, and the connection closed, without room. */
 bool on_answer(struct conn *conn, enum packet_type type, uint16_t packet_id, enum reason reason);
+
+/*
+ * The same for whom route has called: a session in use must not lose its connection under its feet.
+ * Without room the connection is broken: it takes nothing any more and is closed by what the kernel
+ * says of it next.
+ */
+void on_answer_or_break(struct conn *conn, enum packet_type type, uint16_t packet_id,
+                        enum reason reason);
 
 /* Room for an answer of `len` bytes, counted as one packet of `type`. NULL: closed, no memory. */
 uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len);

@@ -15,8 +15,6 @@
 #include "net.h"
 #include "on_packet.h"
 
-#include <sys/socket.h>
-
 static void sink_count(struct conn *conn, const struct delivery *delivery, uint64_t bytes)
 {
     struct net *net = conn->net;
@@ -40,6 +38,16 @@ static bool sink_can_share(const struct conn *conn, const struct delivery *deliv
            conn->alias_out_max == 0 && delivery->pub->payload.len <= OUTPUT_COPY_MAX;
 }
 
+/*
+ * Nothing would tell route when there is memory again, and its session would wait for that. So the
+ * connection ends, and the session goes on with the next one.
+ */
+static enum rc sink_no_memory(struct conn *conn)
+{
+    conn_break(conn, CAUSE_NO_MEMORY);
+    return RC_FULL;
+}
+
 static enum rc sink_publish_copy(struct conn *conn, const struct delivery *delivery,
                                  const struct fan_out_cache *cache)
 {
@@ -47,7 +55,7 @@ static enum rc sink_publish_copy(struct conn *conn, const struct delivery *deliv
         return RC_TOO_LARGE;
     uint8_t *at = output_reserve(&conn->output, &conn->net->pool, cache->len);
     if (at == NULL)
-        return RC_FULL;
+        return sink_no_memory(conn);
     memcpy(at, cache->bytes, cache->len);
     if (cache->packet_id_offset != 0) {
         at[cache->packet_id_offset] = (uint8_t)(delivery->packet_id >> 8);
@@ -99,7 +107,7 @@ static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
 {
     struct net *net = conn->net;
     const struct pub *pub = delivery->pub;
-    if (UNLIKELY(conn->output.bytes >= net->output_limit)) {
+    if (UNLIKELY(conn->output.bytes >= net->output_limit || conn->broken)) {
         conn->starving = true;
         return RC_FULL;
     }
@@ -118,14 +126,13 @@ static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
     uint32_t len = head + (copies ? out.payload_len : 0);
     uint8_t *at = output_reserve(&conn->output, &net->pool, len);
     if (at == NULL)
-        return RC_FULL;
+        return sink_no_memory(conn);
     encode_publish_head(version, &out, at);
     if (copies && out.payload_len > 0)
         memcpy(at + head, pub->payload.ptr, out.payload_len);
     if (!copies && !output_refer(&conn->output, &net->pool, pub->msg)) {
-        /* Half a packet stands in the output: the connection cannot go on. */
-        conn->packet_size_max = 0;
-        shutdown(conn->fd, SHUT_RDWR);
+        net_count(net, STAT_OUTPUT_BYTES, head); /* half a packet, which will not leave */
+        return sink_no_memory(conn);
     }
     if (share)
         *cache = (struct fan_out_cache){
@@ -141,13 +148,12 @@ static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
 
 static void sink_release(struct conn *conn, uint16_t packet_id, enum reason reason)
 {
-    /* Without memory the connection is closed, and its session resumes later. */
-    (void)on_answer(conn, PACKET_PUBREL, packet_id, reason);
+    on_answer_or_break(conn, PACKET_PUBREL, packet_id, reason);
 }
 
 static bool sink_has_room(struct conn *conn)
 {
-    if (conn->output.bytes < conn->net->output_limit / 2)
+    if (conn->output.bytes < conn->net->output_limit / 2 && !conn->broken)
         return true;
     conn->starving = true;
     return false;

@@ -110,8 +110,23 @@ static bool outbound_window_open(const struct session *session)
 }
 
 /*
- * Puts a kept delivery into the window and sends it, taking it over on RC_OK and RC_TOO_LARGE.
- * RC_FULL: the output has no room, nothing happened.
+ * The window has no memory for a delivery. While others are under way it may wait for one of their
+ * acknowledgements; otherwise nothing would ever take it out of the queue, and it is dropped
+ * (true).
+ */
+static bool outbound_window_drop(struct router *router, const struct session *session,
+                                 struct msg *msg, void *aux)
+{
+    if (session->inflight.count > 0)
+        return false;
+    router_count(router, STAT_DROP_NO_MEMORY, 1);
+    outbound_release(router, msg, aux);
+    return true;
+}
+
+/*
+ * Puts a kept delivery into the window and sends it, taking it over on all but RC_FULL: the output
+ * has no room, nothing happened.
  */
 static enum rc outbound_window_send(struct router *router, struct session *session, struct msg *msg,
                                     void *aux, uint8_t qos, uint16_t flags)
@@ -119,8 +134,9 @@ static enum rc outbound_window_send(struct router *router, struct session *sessi
     CHECK(qos > 0 && outbound_window_open(session));
     uint16_t packet_id;
     enum rc rc = inflight_add(&session->inflight, msg, aux, flags, qos, &packet_id);
-    if (rc != RC_OK)
-        return rc == RC_NO_MEMORY ? RC_FULL : rc;
+    if (rc == RC_NO_MEMORY)
+        return outbound_window_drop(router, session, msg, aux) ? RC_NO_MEMORY : RC_FULL;
+    CHECK(rc == RC_OK); /* the window is open */
     rc = outbound_send(router, session, &msg->pub, aux, qos, (flags & OUTBOUND_RETAIN) != 0, false,
                        packet_id);
     if (rc == RC_OK)
@@ -159,7 +175,7 @@ static bool outbound_deliver_window(struct router *router, struct session *sessi
     uint16_t packet_id;
     uint32_t flags = copy->retain ? OUTBOUND_RETAIN : 0;
     if (inflight_add(&session->inflight, msg, aux, flags, copy->qos, &packet_id) != RC_OK)
-        return false;
+        return outbound_window_drop(router, session, msg, aux);
     struct delivery delivery = {.pub = copy->pub,
                                 .sub_ids = copy->sub_ids,
                                 .sub_ids_count = copy->sub_ids_count,
