@@ -169,7 +169,7 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
      * ends the round is that as many members have lost the message as the group has.
      */
     uint32_t members = share_group_members_count(group);
-    /* Parked deliveries wait for the first member to connect: with one connected, go round again. */
+    /* Parked deliveries wait for the first member to connect; with one connected, go on. */
     if (ended && extra->attempts > members && share_group_connected_count(group) > 0)
         extra->attempts = 0;
     struct share_pick pick = share_pick_of(router, &msg->pub, from);
