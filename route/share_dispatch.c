@@ -106,6 +106,8 @@ bool share_dispatch(struct router *router, struct pub *pub, const struct match_g
     struct share_pick pick = share_pick_of(router, pub, HANDLE_NONE);
     const struct share_member *member = share_group_pick_rcu(group->group, router->picker, &pick,
                                                              &round);
+    if (UNLIKELY(member == NULL))
+        member = share_group_any_rcu(group->group, HANDLE_NONE);
     if (member == NULL)
         return true; /* the last member left while we looked */
     struct share_terms terms = share_member_terms(member);
@@ -177,6 +179,8 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
     const struct share_member *member = NULL;
     if (extra->attempts <= members)
         member = share_group_pick_rcu(group, router->picker, &pick, &round);
+    if (member == NULL && ended && extra->attempts <= share_group_members_count(group))
+        member = share_group_any_rcu(group, from);
     if (member == NULL) {
         if (!ended)
             return false;

@@ -155,6 +155,14 @@ const struct share_member *share_group_pick_rcu(const struct share_group *group,
                                                 const struct share_pick *pick,
                                                 struct share_round *round);
 
+/*
+ * Some member other than `exclude`, a connected one if there is one; NULL if there is no other. For
+ * who must find one: a pick finds none if all members that were connected lose their connections
+ * while it looks. Looks at every place. Borrowed as above.
+ */
+const struct share_member *share_group_any_rcu(const struct share_group *group,
+                                               struct handle exclude);
+
 uint32_t share_group_members_count(const struct share_group *group);
 uint32_t share_group_connected_count(const struct share_group *group);
 

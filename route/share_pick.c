@@ -215,3 +215,22 @@ const struct share_member *share_group_pick_rcu(const struct share_group *group,
     }
     return NULL;
 }
+
+const struct share_member *share_group_any_rcu(const struct share_group *group,
+                                               struct handle exclude)
+{
+    CHECK_OBJ(group, SHARE_GROUP_MAGIC);
+    struct share_view view = share_view_of(group);
+    const struct share_member *any = NULL;
+    for (uint32_t i = 0; i < view.places->capacity; i++) {
+        const struct share_member *member = share_view_at(&view, i);
+        if (member == NULL || handle_equal(member->session, exclude))
+            continue;
+        CHECK_OBJ(member, SHARE_MEMBER_MAGIC);
+        if (atomic_load_explicit(&member->is_connected, memory_order_relaxed))
+            return member;
+        if (any == NULL)
+            any = member;
+    }
+    return any;
+}

@@ -226,6 +226,28 @@ static void the_first_connected_member_is_told_once(void **state)
     assert_false(share_group_take_rise(group));
 }
 
+static void a_member_is_found_while_all_connections_change(void **state)
+{
+    (void)state;
+    join_all(SHARE_ROUND_ROBIN);
+    for (uint32_t i = 2; i < MEMBERS; i++)
+        filter_index_member_set_connected(filters, members[i], false);
+    /* What a reader sees between the two halves of the change of 0 and 1. */
+    atomic_store(&members[0]->is_connected, false);
+    atomic_store(&members[1]->is_connected, false);
+    struct share_round round = {0};
+    struct share_pick pick = {.publisher = 1, .exclude = HANDLE_NONE};
+    struct share_group *group = members[0]->group;
+    epoch_begin(record);
+    assert_null(share_group_pick_rcu(group, picker, &pick, &round));
+    assert_non_null(share_group_any_rcu(group, HANDLE_NONE));
+    atomic_store(&members[1]->is_connected, true);
+    assert_ptr_equal(share_group_any_rcu(group, HANDLE_NONE), members[1]);
+    assert_ptr_not_equal(share_group_any_rcu(group, members[1]->session), members[1]);
+    atomic_store(&members[0]->is_connected, true);
+    epoch_end(record);
+}
+
 static void sticky_stays_until_the_member_is_gone(void **state)
 {
     (void)state;
@@ -350,6 +372,7 @@ int main(void)
         TEST(random_reaches_all_evenly),
         TEST(random_is_even_beside_members_not_connected),
         TEST(the_first_connected_member_is_told_once),
+        TEST(a_member_is_found_while_all_connections_change),
         TEST(sticky_stays_until_the_member_is_gone),
         TEST(local_prefers_the_publishing_shard),
         TEST(hashes_decide_alone),
