@@ -15,6 +15,8 @@
 
 struct sim_file *(*sim_client_listener)(void);
 bool sim_calm;
+bool sim_draining;
+unsigned sim_goodbyes;
 
 void sim_client_init(struct sim_client *client, unsigned index)
 {
@@ -201,7 +203,7 @@ static void sim_client_read(struct sim_client *client)
     if (client->state == SIM_OFF || !sim_socket_ended(client->socket))
         return;
     SIM_CHECK(client->in.len == 0 || client->socket->reset || client->socket->injured ||
-                  client->doubt || sim_scarce,
+                  client->doubt || sim_scarce || sim_draining,
               "client %u: the broker closed in the middle of a packet", client->index);
     struct sim_file *socket = client->socket;
     sim_client_ended(client, !socket->reset);

@@ -110,6 +110,12 @@ extern struct sim_file *(*sim_client_listener)(void);
 /* True while everything is to come to rest: nothing new, nothing goes wrong. */
 extern bool sim_calm;
 
+/* The broker is stopping: CONNECT may be refused, a connection may be cut when it lingers. */
+extern bool sim_draining;
+
+/* Clients that were told that the broker is stopping. */
+extern unsigned sim_goodbyes;
+
 void sim_client_init(struct sim_client *client, unsigned index);
 void sim_client_fini(struct sim_client *client);
 

@@ -7,7 +7,8 @@
  * gives the same run; SIM_TRACE=1 in the environment shows it. A failure prints seed and step.
  *
  * Invariants, for clients that behave (sim_client.h) whatever the kernel, the clock, the other
- * clients and those that do not behave (sim_chaos.h) do:
+ * clients and those that do not behave (sim_chaos.h) do. Some runs have limits that cost messages,
+ * some let allocations fail; those two are spared what they cannot keep.
  *
  *   loss         a message of QoS 1 or 2 that the broker acknowledged reaches every session whose
  *                subscription was confirmed before it was sent, that asks for at least QoS 1 and
@@ -27,6 +28,8 @@
  *   wills        published once after a connection that was lost, never after DISCONNECT
  *   rest         when nothing new happens everything comes to rest: no work forgotten by a shard
  *                that sleeps, no wake-up lost, gauges at what is there
+ *   stop         told to stop from rest the broker says so to every MQTT 5 client; from the middle
+ *                of the storm it has let go of all clients within seconds, whatever they do
  *   machine      no assertion, no sanitizer finding, no leak, no descriptor left, every receive
  *                buffer returned within the turn, no operation on a descriptor that is closed, no
  *                byte of output freed before it was sent

@@ -340,7 +340,7 @@ static void sim_on_connack(struct sim_client *client, const struct frame *frame)
     SIM_CHECK(client->state == SIM_CONNECTING, "client %u: a second CONNACK", client->index);
     enum reason reason = decode_connack(client->version, frame, &view);
     SIM_CHECK(reason == REASON_SUCCESS, "client %u: CONNACK is malformed", client->index);
-    if (sim_scarce && view.reason != REASON_SUCCESS) {
+    if ((sim_scarce || sim_draining) && view.reason != REASON_SUCCESS) {
         client->disconnect_seen = true;
         return;
     }
@@ -356,6 +356,7 @@ static void sim_on_connack(struct sim_client *client, const struct frame *frame)
                       client->session != SIM_SESSION_NONE,
                   "client %u: a session that it never had", client->index);
     }
+    bool may_have_one = client->session == SIM_SESSION_UNKNOWN;
     bool had_none = client->version > MQTT_31 ? !view.session_present
                                               : client->session != SIM_SESSION_THERE;
     SIM_TRACE("client %u: on, session %s", client->index, had_none ? "new" : "resumed");
@@ -368,7 +369,8 @@ static void sim_on_connack(struct sim_client *client, const struct frame *frame)
                  client->requests[i].packet_id != 0 && j < client->requests[i].filters_num; j++)
                 sim_views[client->index].subs[client->requests[i].filters[j]] = SIM_SUB_ASKED;
     }
-    client->resumed = !had_none;
+    /* MQTT 3.1 does not say whether there was a session. */
+    client->resumed = !had_none || (client->version == MQTT_31 && may_have_one);
     client->session = client->lasting ? SIM_SESSION_THERE : SIM_SESSION_NONE;
     client->state = SIM_ON;
     client->their_receive_max = view.receive_max;
@@ -557,6 +559,7 @@ static void sim_on_disconnect(struct sim_client *client, const struct frame *fra
                   view.reason == REASON_SERVER_SHUTTING_DOWN || sim_scarce,
               "client %u: disconnected with %02x, though it behaves", client->index, view.reason);
     client->disconnect_seen = true;
+    sim_goodbyes += view.reason == REASON_SERVER_SHUTTING_DOWN ? 1 : 0;
 }
 
 static void sim_on_packet(struct sim_client *client, const struct frame *frame)

@@ -18,11 +18,12 @@
 #include "sim_ring.h"
 #include "timer.h"
 
-#define SIM_SHARDS_MAX   4
-#define SIM_CHAOS_MAX    4
-#define SIM_CALM_STEPS   200000
-#define SIM_MS_IN_NS     UINT64_C(1000000)
-#define SIM_QUIET_CHECKS 3
+#define SIM_SHARDS_MAX    4
+#define SIM_CHAOS_MAX     4
+#define SIM_CALM_STEPS    200000
+#define SIM_MS_IN_NS      UINT64_C(1000000)
+#define SIM_QUIET_CHECKS  3
+#define SIM_DRAIN_MS_MOST 30000 /* lingering ends after 2 s; the storm's clock leaps up to 20 s */
 
 struct sim_world {
     struct broker broker;
@@ -71,7 +72,7 @@ static void sim_world_config(char *out, size_t size)
                                              "sticky",    "local",       "hash_clientid",
                                              "hash_topic"};
     sim_lossless = sim_chance(700);
-    sim_scarce = !sim_lossless && sim_chance(0);
+    sim_scarce = !sim_lossless && sim_chance(500);
     sim_mixed_groups = sim_chance(500);
     char queue[80] = "max_mqueue_len: infinity, max_mqueue_bytes: infinity";
     if (!sim_lossless)
@@ -133,9 +134,10 @@ static void sim_world_build(void)
     error_list_init(&errors);
     enum rc rc = config_load_text(&world.config, "sim", text, strlen(text), &none, &errors);
     SIM_CHECK(rc == RC_OK, "%s", errors.texts[0]);
-    log_level_set(LOG_DEBUG);
+    log_level_set(LOG_WARNING);
     rc = broker_create(&world.broker, &world.config, reason, sizeof(reason));
     SIM_CHECK(rc == RC_OK, "%s", reason);
+    log_level_set(LOG_DEBUG); /* formatted always, shown in a trace */
     for (unsigned i = 0; i < world.shards; i++) {
         rc = shard_open(sim_shard(i));
         SIM_CHECK(rc == RC_OK, "shard %u does not open", i);
@@ -210,7 +212,7 @@ static void sim_shard_turn(unsigned index)
         sim_shard_leave();
         return;
     }
-    if (sim_scarce && !sim_calm && sim_chance(50))
+    if (sim_scarce && !sim_calm && sim_chance(200))
         (void)mem_fail_after(sim_below(12));
     shard_turn(shard, false);
     (void)mem_fail_after(UINT64_MAX);
@@ -297,7 +299,7 @@ static void sim_world_standstill(void)
     SIM_FAIL("the broker and its clients do not come to rest");
 }
 
-static void sim_world_calm(void)
+static void sim_world_calm(uint32_t storm_steps)
 {
     sim_calm = true;
     sim_world_calm_kernel();
@@ -305,7 +307,8 @@ static void sim_world_calm(void)
         sim_chaos_fini(&world.chaos[i]);
     unsigned quiet = 0;
     for (uint32_t step = 0; quiet < SIM_QUIET_CHECKS; step++) {
-        if (step >= SIM_CALM_STEPS)
+        /* The longer the storm was, the more has gathered. */
+        if (step / 16 >= SIM_CALM_STEPS / 16 + storm_steps)
             sim_world_standstill();
         sim_step++;
         sim_clock_advance(sim_below(20000));
@@ -351,11 +354,17 @@ static void sim_world_check_gauges(void)
               (unsigned long long)connections, (unsigned long long)connected, world.clients_num);
     SIM_CHECK(output == 0, "%llu bytes of output, but everything was sent",
               (unsigned long long)output);
-    SIM_CHECK(faults == 0 || world.chaos_num > 0, "a well-behaved client was found at fault");
+    SIM_CHECK(faults == 0 || world.chaos_num > 0 || sim_scarce,
+              "a well-behaved client was found at fault");
 }
 
+/* From rest: everybody is told, and nothing is lost on the way. */
 static void sim_world_drain(void)
 {
+    unsigned owed = 0;
+    for (unsigned i = 0; i < world.clients_num; i++)
+        owed += world.clients[i].version == MQTT_50 ? 1 : 0;
+    sim_draining = true;
     broker_drain(&world.broker);
     for (uint32_t step = 0; !broker_turn(&world.broker); step++) {
         SIM_CHECK(step < SIM_CALM_STEPS, "the broker does not drain");
@@ -363,6 +372,24 @@ static void sim_world_drain(void)
         if (!sim_world_turn())
             sim_clock_advance(5 * SIM_MS_IN_NS);
         sim_client_step(&world.clients[step % world.clients_num]);
+    }
+    for (unsigned i = 0; i < world.clients_num; i++)
+        sim_client_step(&world.clients[i]);
+    SIM_CHECK(sim_goodbyes == owed, "%u of %u clients were told that the broker stops",
+              sim_goodbyes, owed);
+}
+
+/* In the middle of everything: it ends, whatever the clients do. */
+static void sim_world_drain_storm(void)
+{
+    sim_draining = true;
+    broker_drain(&world.broker);
+    uint64_t began_ns = clock_mono_ns();
+    while (!broker_turn(&world.broker)) {
+        SIM_CHECK(clock_mono_ns() - began_ns < SIM_DRAIN_MS_MOST * SIM_MS_IN_NS,
+                  "the broker has not drained after %u ms", SIM_DRAIN_MS_MOST);
+        sim_world_storm_step();
+        sim_clock_advance(sim_below(100000));
     }
 }
 
@@ -388,7 +415,8 @@ void sim_world_run(uint64_t seed, const struct sim_options *options)
 {
     sim_random_start(seed);
     sim_clock_start();
-    sim_calm = false;
+    sim_calm = sim_draining = false;
+    sim_goodbyes = 0;
     memset(&world, 0, sizeof(world));
     sim_oracle_start();
     sim_world_build();
@@ -399,10 +427,12 @@ void sim_world_run(uint64_t seed, const struct sim_options *options)
         sim_world_storm_step();
     /* Some runs end in the middle of everything. */
     if (!sim_chance(150)) {
-        sim_world_calm();
+        sim_world_calm(steps);
         sim_world_check_gauges();
         sim_oracle_finish();
         sim_world_drain();
+    } else if (sim_chance(500)) {
+        sim_world_drain_storm();
     }
     sim_world_destroy();
     sim_oracle_stop();
