@@ -146,9 +146,12 @@ def find_brokers(args):
     if nats:
         found["nats-server"] = Broker("nats-server", f"{nats} -c {{config}}", NATS)
         found["nats-server"].version = output_of([nats, "--version"])
-    rabbitmq = shutil.which("rabbitmq-server", path=path)
+    # Debian's script of that name in sbin changes the user, who then owns none of the directories.
+    rabbitmq = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin:" + path)
     if rabbitmq:
         found["rabbitmq"] = rabbitmq_broker(rabbitmq)
+        found["rabbitmq"].version = "rabbitmq " + output_of(
+            [str(Path(rabbitmq).with_name("rabbitmqctl")), "version"])
     if args.peers:
         missing = [name for name in args.peers.split(",") if name not in found]
         if missing:
@@ -175,6 +178,7 @@ def rabbitmq_broker(path):
         "RABBITMQ_DIST_PORT": "{port3}",
         "ERL_EPMD_PORT": "{port4}",
         "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_CRASH_DUMP": "{dir}/erl_crash.dump",
         "HOME": "{dir}",
     }
     # Erlang's name server detaches itself; it has a port of its own here and is told to end.
