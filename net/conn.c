@@ -15,6 +15,7 @@
 #include "net.h"
 #include "outbound.h"
 #include "send.h"
+#include "transport.h"
 
 #define CONNS_LINGER_MS 2000
 
@@ -130,6 +131,19 @@ static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
     conn_open_timer(conn);
 }
 
+/* Handshakes of layers have a limit of their own within that of CONNECT. */
+static void conn_on_new_timer(struct conn *conn, uint64_t now_ms)
+{
+    uint64_t until_ms = conn->opened_ms + conn->net->settings->connect_timeout_ms;
+    if (now_ms >= until_ms)
+        conn_abort(conn, CAUSE_CONNECT_TIMEOUT);
+    else if (conn->layered && conn->cold->ready_until_ms != 0 &&
+             now_ms >= conn->cold->ready_until_ms && !transport_is_ready(conn))
+        conn_abort(conn, CAUSE_HANDSHAKE_TIMEOUT);
+    else
+        timer_set(&conn->net->shard->timers, &conn->timer, until_ms);
+}
+
 static void conn_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
 {
     (void)wheel;
@@ -137,7 +151,7 @@ static void conn_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64
     conn_assert_state(conn);
     switch ((enum conn_state)conn->state) {
     case CONN_NEW:
-        conn_abort(conn, CAUSE_CONNECT_TIMEOUT);
+        conn_on_new_timer(conn, now_ms);
         return;
     case CONN_OPEN:
         conn_on_open_timer(conn, now_ms);
@@ -196,6 +210,7 @@ static void conn_free(struct conn *conn)
         list_remove(&conn->waiting);
     stat_sub(net->shard->stats, STAT_OUTPUT_BYTES, conn->output.bytes);
     output_clear(&conn->output, &net->pool);
+    transport_close(conn);
     CHECK(conn->send == NULL);
     aliases_free(conn);
     mem_free(conn->stash);
@@ -211,6 +226,7 @@ int conn_forget(struct conn *conn)
 {
     conn_assert_state(conn);
     CHECK(conn->state == CONN_NEW && !conn->recv_armed && conn->output.bytes == 0);
+    CHECK(conn->cold == NULL);
     int fd = conn->fd;
     conn_free(conn);
     return fd;
@@ -335,6 +351,15 @@ void conn_close(struct conn *conn, enum conn_cause cause, enum reason reason)
     conn_last_words(conn);
 }
 
+void conn_close_quietly(struct conn *conn, enum conn_cause cause)
+{
+    conn_assert_state(conn);
+    if (conn->state != CONN_NEW && conn->state != CONN_OPEN)
+        return;
+    conn_unbind(conn, cause);
+    conn_last_words(conn);
+}
+
 void conn_close_detached(struct conn *conn, enum conn_cause cause, enum reason reason)
 {
     conn_assert_state(conn);
@@ -355,6 +380,15 @@ void conn_receive(struct conn *conn)
 {
     if (conn->recv_armed || conn->state == CONN_CLOSED || list_is_linked(&conn->waiting))
         return;
+    if (UNLIKELY(conn->layered)) {
+        if (conn->cold->held)
+            return;
+        /* Half-duplex before CONNECT: send_flush asks when everything has left. */
+        if (conn->state == CONN_NEW && !transport_is_quiet(conn)) {
+            conn_mark_dirty(conn);
+            return;
+        }
+    }
     conn->recv_armed = true;
     ring_recv(conn->net->shard->ring, op_token(OP_RECV, conn->handle.slot, conn->handle.generation),
               conn->fd, conn->state != CONN_NEW);

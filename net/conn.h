@@ -25,8 +25,8 @@
  *
  * A connection lost by the peer goes from any state to CONN_CLOSED directly.
  *
- * Memory: 256 bytes and no buffers while idle. The stash holds the beginning of a packet that is
- * not complete, and grows with the bytes received. Aliases have memory only when used.
+ * Memory: 240 bytes and no buffers while idle. The stash holds the beginning of a packet that
+ * is not complete, and grows with the bytes received. Aliases have memory only when used.
  *
  * Threads: the owner shard.
  */
@@ -50,6 +50,7 @@ enum conn_state { CONN_NEW, CONN_OPEN, CONN_LAST_WORDS, CONN_LINGER, CONN_CLOSED
 
 struct alias_in;
 struct alias_out;
+struct conn_cold;
 struct net;
 struct output_send;
 struct session;
@@ -66,6 +67,7 @@ struct conn {
     bool problem_info : 1; /* client wants reason strings */
     bool ended : 1;        /* the peer has closed while input is paused */
     bool broken : 1;       /* takes no more output, ends with the next completion */
+    bool layered : 1;      /* bytes go through the layers in `cold` */
     uint8_t broken_cause;  /* enum conn_cause of that end */
     struct handle handle;
     struct session *session;
@@ -88,8 +90,9 @@ struct conn {
     uint16_t alias_out_max;
     struct alias_in *aliases_in;
     struct alias_out *aliases_out;
-    uint16_t peer_port;   /* host order */
-    struct in6_addr peer; /* IPv4 mapped */
+    struct conn_cold *cold; /* transport.h; NULL for a plain connection */
+    uint16_t peer_port;     /* host order */
+    struct in6_addr peer;   /* IPv4 mapped */
 };
 
 /*
@@ -99,7 +102,10 @@ struct conn {
 MUST_USE enum rc conn_open(struct net *net, int fd, uint16_t listener, uint64_t opened_ms,
                            struct conn **out);
 
-/* The connection is handed over: frees it without closing the descriptor, which is returned. */
+/*
+ * The connection is handed over: frees it without closing the descriptor, which is returned. Its
+ * layers have been detached.
+ */
 int conn_forget(struct conn *conn);
 
 /*
@@ -107,6 +113,9 @@ int conn_forget(struct conn *conn);
  * a v5 client `reason` if that is a DISCONNECT reason, and closes it when the output has left.
  */
 void conn_close(struct conn *conn, enum conn_cause cause, enum reason reason);
+
+/* Ends a connection whose peer has said so: no DISCONNECT, only the layers' last bytes. */
+void conn_close_quietly(struct conn *conn, enum conn_cause cause);
 
 /* The connection is dead or worthless: unbinds the session and closes without last words. */
 void conn_abort(struct conn *conn, enum conn_cause cause);

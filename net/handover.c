@@ -9,6 +9,7 @@
 
 #include "input.h"
 #include "net.h"
+#include "transport.h"
 
 #define HANDOVER_MAGIC 0x48414e44u
 
@@ -18,6 +19,7 @@ struct handover {
     uint64_t opened_ms;
     uint32_t len;
     uint16_t listener;
+    struct conn_cold *cold; /* layers of the transport, with what they hold; or NULL */
     uint8_t bytes[];
 };
 
@@ -38,6 +40,7 @@ void handover_send(struct conn *conn, shard_id home, struct bytes packet, struct
     if (rest.len > 0)
         memcpy(handover->bytes + packet.len, rest.ptr, rest.len);
     struct shard *shard = net->shard;
+    handover->cold = transport_detach(conn);
     handover->fd = conn_forget(conn);
     net_count(net, STAT_HANDED_OVER, 1);
     struct mail mail = {.kind = MAIL_HANDOVER, .ptr = handover, .weight = handover->len};
@@ -55,6 +58,7 @@ void handover_on_mail(struct shard *shard, const struct mail *mail)
         handover_drop(mail);
         return;
     }
+    transport_attach(conn, handover->cold);
     struct handle handle = conn->handle;
     input_feed(conn, bytes_of(handover->bytes, handover->len));
     conn = slot_table_get(&net->conns, handle);
@@ -70,6 +74,11 @@ void handover_drop(const struct mail *mail)
     struct handover *handover = mail->ptr;
     CHECK_OBJ(handover, HANDOVER_MAGIC);
     close(handover->fd);
+    if (handover->cold != NULL) {
+        struct output_pool none = {.self = SHARD_NONE};
+        transport_drop(handover->cold, &none);
+        output_pool_fini(&none);
+    }
     handover->magic = 0;
     mem_free(handover);
 }

@@ -2,9 +2,9 @@
  * handover.h -- a connection moves to the home shard of its session.
  *
  * The accepting shard receives once at a time until CONNECT is whole; so when it knows the home,
- * the kernel has no request of the connection, and the descriptor with the bytes received is all
- * there is to move. The home shard makes a connection of it and handles the bytes as if it had
- * received them.
+ * the kernel has no request of the connection, and the descriptor with the bytes received, and the
+ * layers of its transport (transport.h) with what they hold, is all there is to move. The home
+ * shard makes a connection of it and handles the bytes as if it had received them.
  *
  * Threads: handover_send on the accepting shard, handover_on_mail on the home shard.
  */

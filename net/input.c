@@ -9,6 +9,7 @@
 
 #include "engine_stats.h"
 #include "net.h"
+#include "transport.h"
 
 #define STASH_FIRST 128
 
@@ -189,7 +190,9 @@ static void input_resume(struct net *net, struct conn *conn)
     conn = slot_table_get(&net->conns, handle);
     if (conn == NULL || conn->state == CONN_CLOSED || list_is_linked(&conn->waiting))
         return;
-    if (conn->ended)
+    if (conn->ended && conn->layered && conn->cold->ending)
+        conn_close_quietly(conn, (enum conn_cause)conn->cold->end_cause);
+    else if (conn->ended)
         conn_abort(conn, CAUSE_CLIENT_CLOSED);
     else
         conn_receive(conn);
@@ -239,6 +242,13 @@ static void input_on_end(struct net *net, struct conn *conn, int32_t result)
     }
 }
 
+/* The buffer is the ring's, and nobody else's until it goes back: layers may write to it. */
+static void input_layered(struct conn *conn, struct bytes data)
+{
+    if (input_wanted(conn))
+        transport_receive(conn, (uint8_t *)(uintptr_t)data.ptr, data.len);
+}
+
 void input_on_completion(struct shard *shard, const struct completion *completion)
 {
     struct net *net = net_of(shard);
@@ -254,8 +264,11 @@ void input_on_completion(struct shard *shard, const struct completion *completio
         shard->work += (uint64_t)completion->result;
         net_count(net, STAT_BYTES_IN, (uint64_t)completion->result);
         net_count(net, STAT_RECEIVES, 1);
-        if (input_wanted(conn))
-            input_feed(conn, ring_buffer(shard->ring, completion));
+        struct bytes data = ring_buffer(shard->ring, completion);
+        if (UNLIKELY(conn->layered))
+            input_layered(conn, data);
+        else if (input_wanted(conn))
+            input_feed(conn, data);
     }
     if (ring_has_buffer(completion))
         ring_buffer_return(shard->ring, completion);

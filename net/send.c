@@ -13,6 +13,7 @@
 
 #include "net.h"
 #include "outbound.h"
+#include "transport.h"
 
 #define SEND_BYTES_MAX (1024 * 1024)
 #define SENDS_FREE_MAX 256
@@ -86,11 +87,11 @@ static void send_watch(struct net *net, struct conn *conn)
         timer_set(&net->shard->timers, &conn->timer, now_ms + timeout_ms);
 }
 
-static void send_start(struct net *net, struct conn *conn)
+static void send_start(struct net *net, struct conn *conn, const struct output *from)
 {
     uint64_t token = op_token(OP_SEND, conn->handle.slot, conn->handle.generation);
     struct iovec iov[OUTPUT_IOV_MAX];
-    uint32_t count = output_gather(&conn->output, iov, SEND_BYTES_MAX);
+    uint32_t count = output_gather(from, iov, SEND_BYTES_MAX);
     CHECK(count > 0);
     conn->send_armed = true;
     if (conn->last_out_ms == 0)
@@ -117,6 +118,8 @@ static void send_drained(struct net *net, struct conn *conn)
     if (conn->state == CONN_LAST_WORDS) {
         conn->state = CONN_LINGER;
         shutdown(conn->fd, SHUT_WR);
+    } else if (conn->state == CONN_NEW) {
+        conn_receive(conn);
     }
 }
 
@@ -132,8 +135,11 @@ void send_flush(struct net *net)
         }
         if (conn->send_armed)
             continue;
-        if (conn->output.bytes > 0)
-            send_start(net, conn);
+        const struct output *from = &conn->output;
+        if (UNLIKELY(conn->layered) && (from = transport_flush(conn)) == NULL)
+            continue;
+        if (from->bytes > 0)
+            send_start(net, conn, from);
         else
             send_drained(net, conn);
     }
@@ -143,9 +149,16 @@ static void send_progress(struct net *net, struct conn *conn, uint64_t sent)
 {
     net_count(net, STAT_BYTES_OUT, sent);
     net_count(net, STAT_SENDS, 1);
-    stat_sub(net->shard->stats, STAT_OUTPUT_BYTES, sent);
-    output_consume(&conn->output, &net->pool, sent);
-    conn->last_out_ms = conn->output.bytes > 0 ? net->shard->now_ms : 0;
+    uint64_t waiting;
+    if (UNLIKELY(conn->layered)) {
+        transport_consume(conn, sent);
+        waiting = conn->output.bytes + transport_pending(conn);
+    } else {
+        stat_sub(net->shard->stats, STAT_OUTPUT_BYTES, sent);
+        output_consume(&conn->output, &net->pool, sent);
+        waiting = conn->output.bytes;
+    }
+    conn->last_out_ms = waiting > 0 ? net->shard->now_ms : 0;
     if (conn->state == CONN_OPEN && conn->starving && conn->output.bytes < net->output_limit / 2) {
         conn->starving = false;
         outbound_pump(net->router, conn->session);
