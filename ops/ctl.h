@@ -1,0 +1,29 @@
+/*
+ * ctl.h -- sluicectl, the broker's command line, as a table of subcommands.
+ *
+ * A subcommand is a row of CTL_TABLE and one function in a file ops/ctl_<name>.c. It gets what
+ * stands behind its name (argv[0] is the name), prints what was asked for to standard output and
+ * what went wrong to standard error, and answers with the exit code: 0, CTL_FAILED, or CTL_USAGE
+ * after ctl_usage.
+ *
+ * Threads: one.
+ */
+#ifndef SLUICE_CTL_H
+#define SLUICE_CTL_H
+
+#define CTL_FAILED 1
+#define CTL_USAGE  2
+
+/* X(name, function, what stands behind the name, text) */
+#define CTL_TABLE(X)                                                                               \
+    X("passwd", ctl_passwd, "[-b] [-D] [-a ALGORITHM] [-s] FILE USER [PASSWORD]",                  \
+      "add a user to a password file, or change or delete (-D) one")
+
+#define CTL_DECLARE(name, function, usage, text) int function(int argc, char *const *argv);
+CTL_TABLE(CTL_DECLARE)
+#undef CTL_DECLARE
+
+/* Says how the subcommand is called, after `what` is wrong. Always CTL_USAGE. */
+int ctl_usage(const char *name, const char *what);
+
+#endif
