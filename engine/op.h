@@ -24,7 +24,8 @@
     X(OP_ACCEPT, "accept") /* multishot accept of one listener */                                  \
     X(OP_RECV, "recv")     /* receive of one connection */                                         \
     X(OP_SEND, "send")     /* send of one connection */                                            \
-    X(OP_CANCEL, "cancel") /* cancellation of another request; nobody waits for it */
+    X(OP_CANCEL, "cancel") /* cancellation of another request; nobody waits for it */              \
+    X(OP_LOG, "log")       /* anything the write-ahead log does to files */
 
 #define OP_ENUM(id, name) id,
 enum op_kind { OP_TABLE(OP_ENUM) OP_COUNT };

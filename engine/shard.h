@@ -19,7 +19,7 @@
  * millisecond.
  *
  * The engine knows nothing of MQTT: upper floors fill the operation table, the mail table and the
- * hooks before the shard starts, and hang their own state on `route` and `net`.
+ * hooks before the shard starts, and hang their own state on `route`, `net` and `wal`.
  *
  * Threads: `runtime` is set up by the main thread before shards start; a shard by its own thread.
  */
@@ -112,6 +112,7 @@ struct shard {
     int ring_fd;                /* [A] -1 until the ring exists */
     void *route;                /* [O] route's state of this shard */
     void *net;                  /* [O] net's */
+    void *wal;                  /* [O] persist's: the log, NULL if there is none */
     pthread_t thread;           /* [I] */
 };
 
