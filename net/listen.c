@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "transport.h"
 
 #define LISTEN_AGAIN_MS     100
 #define LISTEN_REFUSALS_MAX 64
@@ -73,6 +74,7 @@ enum rc listen_open(struct net_shared *shared, const struct listen_options *opti
     struct listener *listener = &shared->listeners[shared->listeners_num];
     snprintf(listener->name, sizeof(listener->name), "%s", options->name);
     listener->connections_max = options->connections_max;
+    listener->layers = options->layers;
     for (unsigned i = 0; i < SHARDS_MAX; i++)
         listener->fds[i] = -1;
     struct sockaddr_storage address = options->address;
@@ -241,5 +243,9 @@ void listen_on_completion(struct shard *shard, const struct completion *completi
         return;
     }
     net_count(net, STAT_ACCEPTED, 1);
+    if (net->shared->listeners[listener].layers != 0 && transport_open(conn) != RC_OK) {
+        conn_abort(conn, CAUSE_NO_MEMORY);
+        return;
+    }
     conn_receive(conn);
 }

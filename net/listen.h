@@ -25,6 +25,9 @@ struct net;
 struct net_shared;
 struct shard;
 
+/* What lies between the wire and MQTT (transport.h), from the wire up. */
+enum listen_layer { LISTEN_LAYER_TLS = 1, LISTEN_LAYER_WEBSOCKET = 2 };
+
 /* How to make the sockets of one listener. */
 struct listen_options {
     const char *name;
@@ -38,6 +41,7 @@ struct listen_options {
     int keepalive_probes;
     unsigned user_timeout_ms; /* 0: the kernel's */
     unsigned connections_max;
+    uint8_t layers; /* enum listen_layer */
 };
 
 /*

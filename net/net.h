@@ -60,6 +60,7 @@ struct listener {
     char name[80];
     int fds[SHARDS_MAX]; /* -1: none */
     uint32_t connections_max;
+    uint8_t layers; /* enum listen_layer (listen.h) */
 };
 
 struct net_shared {

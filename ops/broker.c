@@ -148,6 +148,7 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
         .keepalive_interval_s = (int)from->tcp_keepalive.interval_s,
         .keepalive_probes = (int)from->tcp_keepalive.probes,
         .connections_max = from->max_connections,
+        .layers = listen_uri_layers(from->bind.scheme),
     };
     if (from->tcp_user_timeout_ms <= INT32_MAX)
         options.user_timeout_ms = (unsigned)from->tcp_user_timeout_ms;

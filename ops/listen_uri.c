@@ -19,11 +19,12 @@
 struct listen_scheme_row {
     const char *name;
     uint16_t port;
+    uint8_t layers;
     bool available;
 };
 
 static const struct listen_scheme_row listen_schemes[] = {
-#define LISTEN_ROW(constant, scheme, port, available) {scheme, port, available},
+#define LISTEN_ROW(constant, scheme, port, layers, available) {scheme, port, layers, available},
     LISTEN_SCHEME_TABLE(LISTEN_ROW)
 #undef LISTEN_ROW
 };
@@ -181,6 +182,12 @@ enum rc listen_uri_parse_port(const char *text, uint16_t port, struct listen_uri
     if (rc == RC_OK)
         *out = uri;
     return rc;
+}
+
+uint8_t listen_uri_layers(enum listen_scheme scheme)
+{
+    CHECK(scheme < LISTEN_SCHEME_COUNT);
+    return listen_schemes[scheme].layers;
 }
 
 const char *listen_uri_format(const struct listen_uri *uri, char *out)

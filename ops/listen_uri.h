@@ -18,6 +18,7 @@
 #define SLUICE_LISTEN_URI_H
 
 #include "check.h"
+#include "listen.h"
 #include "rc.h"
 
 #include <stdint.h>
@@ -26,15 +27,15 @@
 #define LISTEN_HOST_LEN_MAX 253 /* RFC 1035 section 2.3.4, as text */
 #define LISTEN_URI_LEN_MAX  (LISTEN_HOST_LEN_MAX + 32)
 
-/* X(name, scheme, default port, available in this version) */
+/* X(name, scheme, default port, layers of the transport, available in this version) */
 #define LISTEN_SCHEME_TABLE(X)                                                                     \
-    X(LISTEN_TCP, "tcp", 1883, true)                                                               \
-    X(LISTEN_TLS, "tls", 8883, false)                                                              \
-    X(LISTEN_WS, "ws", 8083, false)                                                                \
-    X(LISTEN_WSS, "wss", 8084, false)                                                              \
-    X(LISTEN_UNIX, "unix", 0, false)
+    X(LISTEN_TCP, "tcp", 1883, 0, true)                                                            \
+    X(LISTEN_TLS, "tls", 8883, LISTEN_LAYER_TLS, false)                                            \
+    X(LISTEN_WS, "ws", 8083, LISTEN_LAYER_WEBSOCKET, false)                                        \
+    X(LISTEN_WSS, "wss", 8084, LISTEN_LAYER_TLS | LISTEN_LAYER_WEBSOCKET, false)                   \
+    X(LISTEN_UNIX, "unix", 0, 0, false)
 
-#define LISTEN_ENUM(name, scheme, port, available) name,
+#define LISTEN_ENUM(name, scheme, port, layers, available) name,
 enum listen_scheme { LISTEN_SCHEME_TABLE(LISTEN_ENUM) LISTEN_SCHEME_COUNT };
 #undef LISTEN_ENUM
 
@@ -54,6 +55,9 @@ MUST_USE enum rc listen_uri_parse(const char *text, struct listen_uri *out,
 /* The same, and without a port it is `port`; 0: the scheme's own. */
 MUST_USE enum rc listen_uri_parse_port(const char *text, uint16_t port, struct listen_uri *out,
                                        const char **out_reason);
+
+/* The layers of such a listener: an OR of enum listen_layer. */
+uint8_t listen_uri_layers(enum listen_scheme scheme);
 
 /* The one spelling: scheme, host, port. `out` has LISTEN_URI_LEN_MAX + 1 bytes; returns `out`. */
 const char *listen_uri_format(const struct listen_uri *uri, char *out);
