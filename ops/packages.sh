@@ -2,7 +2,8 @@
 # ops/test: packages_install NAME... installs what is missing, with sudo when not root, asking nothing.
 
 PACKAGES_RUN="meson ninja-build gcc pkg-config liburing-dev libck-dev libjemalloc-dev libyaml-dev
-              libmicrohttpd-dev android-libboringssl-dev libsodium-dev libcrypt-dev"
+              libmicrohttpd-dev android-libboringssl-dev libsodium-dev libcrypt-dev
+              libpcre2-dev"
 PACKAGES_TEST="libcmocka-dev python3 mosquitto mosquitto-clients python3-paho-mqtt libpaho-mqtt-dev
                nodejs clang-format prometheus"
 PACKAGES_LONG="npm libclang-rt-14-dev clang"
