@@ -24,22 +24,25 @@ static bool listen_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }
 
+/* What the connections inherit that a listening socket accepts. */
+static bool listen_options_inherit(int fd, const struct listen_options *options)
+{
+    bool ok = listen_option(fd, IPPROTO_TCP, TCP_NODELAY, options->nodelay);
+    ok &= listen_option(fd, SOL_SOCKET, SO_KEEPALIVE, options->keepalive_idle_s > 0);
+    if (options->keepalive_idle_s > 0) {
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options->keepalive_idle_s);
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options->keepalive_interval_s);
+        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPCNT, options->keepalive_probes);
+    }
+    return ok & listen_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
+}
+
 static bool listen_options_set(int fd, const struct listen_options *options)
 {
     bool ok = listen_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (options->address.ss_family == AF_INET6)
         ok &= listen_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6only);
-    if (options->nodelay)
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (options->keepalive_idle_s > 0) {
-        ok &= listen_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options->keepalive_idle_s);
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options->keepalive_interval_s);
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPCNT, options->keepalive_probes);
-    }
-    if (options->user_timeout_ms > 0)
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
-    return ok;
+    return ok & listen_options_inherit(fd, options);
 }
 
 /* -1 with errno set. `share`: with SO_REUSEPORT. */
@@ -100,6 +103,20 @@ enum rc listen_open(struct net_shared *shared, const struct listen_options *opti
     *out_port = listen_port(&address);
     shared->listeners_num++;
     return RC_OK;
+}
+
+enum rc listen_adjust(struct net_shared *shared, unsigned listener,
+                      const struct listen_options *options)
+{
+    CHECK(listener < shared->listeners_num);
+    struct listener *adjusted = &shared->listeners[listener];
+    __atomic_store_n(&adjusted->connections_max, options->connections_max, __ATOMIC_RELAXED);
+    bool ok = true;
+    for (unsigned i = 0; i < shared->shards; i++) {
+        if (adjusted->fds[i] >= 0)
+            ok &= listen_options_inherit(adjusted->fds[i], options);
+    }
+    return ok ? RC_OK : RC_IO;
 }
 
 void listen_shut(struct net_shared *shared)
@@ -170,7 +187,8 @@ static uint64_t listen_connections(const struct net *net, unsigned listener)
 
 static bool listen_over_limit(const struct net *net, unsigned listener)
 {
-    uint32_t limit = net->shared->listeners[listener].connections_max;
+    uint32_t limit = __atomic_load_n(&net->shared->listeners[listener].connections_max,
+                                     __ATOMIC_RELAXED);
     if (limit != UINT32_MAX && listen_connections(net, listener) >= limit)
         return true;
     limit = net->settings->connections_max;

@@ -9,7 +9,8 @@
  * one, the reserve is given up for a moment to accept the waiting connection and close it, so that
  * clients are refused instead of left hanging; accepting goes on a little later.
  *
- * Threads: listen_open and listen_shut by the main thread; the others on the shard.
+ * Threads: listen_open, listen_adjust and listen_shut by the main thread, which is also the ops
+ * thread; the others on the shard.
  */
 #ifndef SLUICE_LISTEN_H
 #define SLUICE_LISTEN_H
@@ -50,6 +51,13 @@ struct listen_options {
  */
 MUST_USE enum rc listen_open(struct net_shared *shared, const struct listen_options *options,
                              unsigned *out_port, int *out_error);
+
+/*
+ * Gives the sockets of a listener new options for the connections to come: the limit of connections
+ * and what TCP is told; all else stays. RC_IO: the kernel refused one, the others are set.
+ */
+enum rc listen_adjust(struct net_shared *shared, unsigned listener,
+                      const struct listen_options *options);
 
 /* Closes every listening socket that is left. */
 void listen_shut(struct net_shared *shared);

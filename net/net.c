@@ -70,7 +70,6 @@ static void net_output_look(struct net *net)
 static bool net_turn_end(struct shard *shard)
 {
     struct net *net = net_of(shard);
-    net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
     if (shard->now_ms >= net->output_next_ms)
         net_output_look(net);
     bool more = false;
@@ -94,6 +93,17 @@ static void net_on_drain(struct shard *shard, const struct mail *mail)
     listen_stop(net);
 }
 
+/* What a shard keeps from turn to turn of the old settings is renewed here, and nowhere else. */
+static void net_on_reload(struct shard *shard, const struct mail *mail)
+{
+    struct net *net = net_of(shard);
+    router_settings_take(net->router);
+    net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
+    net_output_look(net);
+    struct mail answer = {.kind = MAIL_RELOADED};
+    shard_mail(shard, mail->from, MAIL_CONFIRM, &answer);
+}
+
 void net_tables_fill(struct shard_tables *tables)
 {
     tables->ops[OP_ACCEPT] = listen_on_completion;
@@ -101,6 +111,7 @@ void net_tables_fill(struct shard_tables *tables)
     tables->ops[OP_SEND] = send_on_completion;
     tables->mails[MAIL_HANDOVER] = handover_on_mail;
     tables->mails[MAIL_DRAIN] = net_on_drain;
+    tables->mails[MAIL_RELOAD] = net_on_reload;
     tables->drops[MAIL_HANDOVER] = handover_drop;
     tables->turn_end[1] = net_turn_end;
 }

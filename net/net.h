@@ -7,6 +7,8 @@
  *                  home shard of its session.
  *   MAIL_DRAIN     control, from the ops thread. Stop accepting, say goodbye to every client.
  *   MAIL_DRAINED   confirm, to the ops thread. The shard has no connections any more.
+ *   MAIL_RELOAD    control, from the ops thread. There are new settings: take them.
+ *   MAIL_RELOADED  confirm, to the ops thread. The shard has nothing of the old ones any more.
  *
  * Threads: net_shared is made by the main thread before start; settings may be replaced while the
  * broker runs; a struct net belongs to its shard.
@@ -25,7 +27,13 @@
 
 #define LISTENERS_MAX 64
 
-enum net_mail { MAIL_HANDOVER = MAIL_NET_FIRST, MAIL_DRAIN, MAIL_DRAINED };
+enum net_mail {
+    MAIL_HANDOVER = MAIL_NET_FIRST,
+    MAIL_DRAIN,
+    MAIL_DRAINED,
+    MAIL_RELOAD,
+    MAIL_RELOADED
+};
 
 /* What an operator can set of net, plain values. */
 struct net_settings {
@@ -88,7 +96,7 @@ struct net {
     struct stats *stats; /* the shard's */
     struct router *router;
     struct net_shared *shared;
-    const struct net_settings *settings; /* as of this turn */
+    const struct net_settings *settings; /* taken last */
     struct slot_table conns;
     uint64_t output_limit;   /* of one connection, as of now */
     uint64_t output_next_ms; /* when to look again */

@@ -92,10 +92,8 @@ static bool broker_indexes(struct broker *broker, unsigned shards)
     struct retained_config retained = {
         .key = key,
         .count_max = UINT64_MAX,
-        .bytes_max = broker->config->retained.max_bytes,
+        .bytes_max = UINT64_MAX,
         .ops = {.ref = broker_retained_ref, .unref = broker_retained_unref}};
-    if (broker->config->retained.max_messages != CONFIG_INFINITY_32)
-        retained.count_max = broker->config->retained.max_messages;
     broker->route = (struct route_shared){.settings = &broker->settings->route,
                                           .sink = net_sink(),
                                           .filters = filter_index_create(&filters),
@@ -121,7 +119,6 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
                                       .recv_buffer_size = BROKER_RECV_BUFFER_SIZE};
     if (runtime_create(&broker->runtime, &options, &tables, broker) != RC_OK)
         return false;
-    mesh_set_limit(broker->runtime->mesh, broker->config->limits.mail_overflow_bytes);
     broker->stats = aligned_alloc(64, sizeof(struct stats));
     if (broker->stats == NULL)
         return false;
@@ -134,11 +131,18 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
     return broker->port != NULL;
 }
 
-static enum rc broker_listen(struct broker *broker, const struct config_listener *from,
-                             char *out_reason, size_t reason_size)
+void broker_set_bounds(struct broker *broker)
 {
-    char address[LISTEN_URI_LEN_MAX + 1];
-    const char *why = NULL;
+    const struct config *config = broker->config;
+    uint64_t count_max = UINT64_MAX;
+    if (config->retained.max_messages != CONFIG_INFINITY_32)
+        count_max = config->retained.max_messages;
+    retained_set_limits(broker->route.retained, count_max, config->retained.max_bytes);
+    mesh_set_limit(broker->runtime->mesh, config->limits.mail_overflow_bytes);
+}
+
+struct listen_options broker_listen_options(const struct config_listener *from)
+{
     struct listen_options options = {
         .name = from->name,
         .backlog = (int)from->backlog,
@@ -152,6 +156,15 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
     };
     if (from->tcp_user_timeout_ms <= INT32_MAX)
         options.user_timeout_ms = (unsigned)from->tcp_user_timeout_ms;
+    return options;
+}
+
+static enum rc broker_listen(struct broker *broker, const struct config_listener *from,
+                             char *out_reason, size_t reason_size)
+{
+    char address[LISTEN_URI_LEN_MAX + 1];
+    const char *why = NULL;
+    struct listen_options options = broker_listen_options(from);
     listen_uri_format(&from->bind, address);
     if (listen_uri_resolve(&from->bind, &options.address, &options.address_len, &why) != RC_OK) {
         snprintf(out_reason, reason_size, "%s: cannot listen at %s: %s", from->place, address, why);
@@ -188,6 +201,7 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
         snprintf(out_reason, reason_size, "not enough memory or descriptors to start");
         return RC_NO_MEMORY;
     }
+    broker_set_bounds(broker);
     for (uint32_t i = 0; i < config->num_listeners; i++) {
         rc = broker_listen(broker, &config->listeners[i], out_reason, reason_size);
         if (rc != RC_OK)
@@ -225,6 +239,10 @@ void broker_drain(struct broker *broker)
 static void broker_on_mail(void *context, const struct mail *mail)
 {
     struct broker *broker = context;
+    if (mail->kind == MAIL_RELOADED) {
+        reload_taken(broker);
+        return;
+    }
     CHECK(mail->kind == MAIL_DRAINED);
     broker->drained++;
 }
@@ -252,6 +270,7 @@ void broker_destroy(struct broker *broker)
     /* Runs what the shards have retired; the indexes must still be there. */
     runtime_destroy(broker->runtime);
     free(broker->stats);
+    reload_fini(broker);
     if (broker->route.filters != NULL)
         filter_index_destroy(broker->route.filters);
     if (broker->route.retained != NULL)

@@ -14,13 +14,15 @@
 #include "datadir.h"
 #include "mem.h"
 #include "net.h"
+#include "reload.h"
 #include "settings.h"
 
 struct admin;
 
 struct broker {
-    struct config *config; /* borrowed */
+    struct config *config; /* borrowed; a reload replaces what is in it */
     struct settings *settings;
+    struct reload reload;
     struct datadir dir;
     struct route_shared route;
     struct net_shared net;
@@ -44,6 +46,14 @@ struct broker {
  */
 MUST_USE enum rc broker_create(struct broker *broker, struct config *config, char *out_reason,
                                size_t reason_size);
+
+struct listen_options;
+
+/* What `from` says of the sockets, all but the address. */
+struct listen_options broker_listen_options(const struct config_listener *from);
+
+/* Bounds of the configuration that are neither route's nor net's settings. */
+void broker_set_bounds(struct broker *broker);
 
 /* Starts the shards. */
 MUST_USE enum rc broker_start(struct broker *broker, char *out_reason, size_t reason_size);

@@ -175,22 +175,6 @@ bool config_has_data_dir(const struct config *config)
     return strcmp(config->data_dir, CONFIG_NO_DATA_DIR) != 0;
 }
 
-/* The value of `key` as text, which the caller frees; NULL without memory. */
-static char *config_value_text(const struct config_key *key, const void *base)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    if (out == NULL)
-        return NULL;
-    config_value_print(key, base, out);
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
 /* Prints `<prefix><key> = <value>` for each key whose value differs from that of `standard`. */
 static void config_print_keys(const struct config_key *keys, uint32_t num, const char *prefix,
                               const void *base, const void *standard, FILE *out)

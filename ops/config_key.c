@@ -52,7 +52,8 @@ static const struct config_choice config_choices_log_format[] = {
 /* clang-format off */
 #define CONFIG_ROW(section, path, offset, name, type, low, high, initial, words, reload, text) \
     {section, name, path, CONFIG_TYPE_##type, CONFIG_WORDS_##words, \
-     CONFIG_RELOADABLE_##reload, low, high, initial, text, CONFIG_CHOICES_##type, offset},
+     CONFIG_RELOADABLE_##reload, low, high, initial, text, CONFIG_CHOICES_##type, offset, \
+     sizeof(CONFIG_CTYPE_##type)},
 
 #define CONFIG_ROW_ROOT(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("", #name, offsetof(struct config, CONFIG_NAME_##type(name)), \

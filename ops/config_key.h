@@ -56,6 +56,7 @@ struct config_key {
     const char *text;
     const struct config_choice *choices; /* for CONFIG_TYPE_CHOICE, else NULL */
     size_t offset;                       /* of the field from the base */
+    size_t size;                         /* of the field */
 };
 
 struct config_section {

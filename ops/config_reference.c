@@ -72,10 +72,10 @@ static const char config_reference_introduction[] =
     "- `infinity` means no limit where a key allows it, `disabled` that it is off.\n"
     "- Booleans: `true` and `false`.\n"
     "\n"
-    "Every value may stand in quotes. Keys marked *reload* are made to take a new value while the "
-    "broker runs. This version does not reload yet (SIGHUP is kept for it): every new value needs "
-    "a "
-    "restart.\n";
+    "Every value may stand in quotes. SIGHUP makes a running broker read all of it again: keys "
+    "marked *reload* take their new values, of the others that differ the log says that they need "
+    "a restart. With an error anywhere nothing changes, and the log says where it is. See "
+    "[limits](limits.md).\n";
 
 static void config_reference_row(const struct config_key *key, FILE *out)
 {

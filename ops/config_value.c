@@ -425,6 +425,47 @@ void config_value_print(const struct config_key *key, const void *base, FILE *ou
     }
 }
 
+char *config_value_text(const struct config_key *key, const void *base)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL)
+        return NULL;
+    config_value_print(key, base, out);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+bool config_value_equal(const struct config_key *key, const void *a, const void *b)
+{
+    CHECK(key != NULL && a != NULL && b != NULL);
+    if (key->type == CONFIG_TYPE_TEXT) /* long texts are printed as their length */
+        return strcmp(*(char *const *)((const char *)a + key->offset),
+                      *(char *const *)((const char *)b + key->offset)) == 0;
+    char *left = config_value_text(key, a);
+    char *right = config_value_text(key, b);
+    bool same = left != NULL && right != NULL && strcmp(left, right) == 0;
+    free(left);
+    free(right);
+    return same;
+}
+
+void config_value_swap(const struct config_key *key, void *a, void *b)
+{
+    CHECK(key != NULL && a != b && key->size > 0);
+    uint8_t *left = config_key_field(key, a);
+    uint8_t *right = config_key_field(key, b);
+    for (size_t i = 0; i < key->size; i++) {
+        uint8_t byte = left[i];
+        left[i] = right[i];
+        right[i] = byte;
+    }
+}
+
 void config_value_describe(const struct config_key *key, FILE *out)
 {
     CHECK(key != NULL && out != NULL);

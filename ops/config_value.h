@@ -27,6 +27,15 @@ void config_value_clear(const struct config_key *key, void *base);
 /* Writes the value as an operator could have written it. */
 void config_value_print(const struct config_key *key, const void *base, FILE *out);
 
+/* The same as a text that the caller frees; NULL without memory. */
+char *config_value_text(const struct config_key *key, const void *base);
+
+/* Whether the field has the same value in both. Without memory the answer is false. */
+bool config_value_equal(const struct config_key *key, const void *a, const void *b);
+
+/* Exchanges the values of the field, and what they own. */
+void config_value_swap(const struct config_key *key, void *a, void *b);
+
 /* Writes what a value may be: "duration, 100ms to 1h, or `infinity`". */
 void config_value_describe(const struct config_key *key, FILE *out);
 

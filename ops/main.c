@@ -3,7 +3,7 @@
  *
  * The main thread is the ops thread: it waits for signals and for mail of the shards, and writes
  * the log. SIGTERM and SIGINT drain and end; a second one ends at once; SIGUSR1 writes the
- * counters; SIGHUP is kept for reload and only says so; SIGPIPE is ignored.
+ * counters; SIGHUP reads the configuration again (reload.h); SIGPIPE is ignored.
  *
  * Exit codes: 0 clean, 1 run-time failure, 2 bad arguments or configuration.
  */
@@ -89,7 +89,7 @@ static bool main_on_signal(struct broker *broker, int signal_fd, bool *draining)
         return false;
     switch (info.ssi_signo) {
     case SIGHUP:
-        LOG(LOG_INFO, "SIGHUP: nothing to reload in this version");
+        reload_signal(broker);
         return false;
     case SIGUSR1:
         broker_log_counters(broker);
@@ -140,7 +140,8 @@ static void main_serve(struct broker *broker, int signal_fd)
         LOG(LOG_WARNING, "not every client took its goodbye in time");
 }
 
-static int main_run(const struct args *args, struct config *config)
+static int main_run(const struct args *args, const struct config_sources *sources,
+                    struct config *config)
 {
     char reason[512];
     static struct broker broker;
@@ -162,6 +163,7 @@ static int main_run(const struct args *args, struct config *config)
               telemetry_open(&broker, reason, sizeof(reason)) == RC_OK;
     main_log_drain(&broker);
     if (up && broker_start(&broker, reason, sizeof(reason)) == RC_OK) {
+        reload_init(&broker, sources);
         main_say_defaults(&broker, args);
         LOG(LOG_INFO, "sluiced %s ready: %u shard%s", SLUICE_VERSION, broker.net.shards,
             broker.net.shards == 1 ? "" : "s");
@@ -209,7 +211,7 @@ int main(int argc, char **argv)
     if (args.mode == ARGS_CHECK_CONFIG)
         config_print(&config, stdout);
     else
-        exit_code = main_run(&args, &config);
+        exit_code = main_run(&args, &sources, &config);
     config_fini(&config);
     return exit_code;
 }

@@ -406,6 +406,21 @@ static void metrics_write_shared(struct exposition *out, const struct metrics_so
                         "Members of all groups of shared subscriptions.", filters->members);
 }
 
+static void metrics_write_reloads(struct exposition *out, const struct metrics_sources *sources)
+{
+    const struct exposition_label results[] = {{"result", "applied"}, {"result", "refused"}};
+    struct exposition_family family = {
+        .name = "sluice_reloads",
+        .type = EXPOSITION_COUNTER,
+        .help = "Times the configuration was read again, by what came of it."};
+    exposition_open(out, &family);
+    exposition_whole(out, &results[0], 1, sources->reloads_applied);
+    exposition_whole(out, &results[1], 1, sources->reloads_refused);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_config_applied_timestamp_seconds", "seconds",
+                        "When the configuration in use was read, in seconds since 1970.",
+                        sources->reload_applied_at_s);
+}
+
 static void metrics_write_allocator(struct exposition *out, const struct mem_figures *figures)
 {
     static const char *const names[] = {
@@ -444,6 +459,7 @@ void metrics_write(struct exposition *out, const struct metrics_sources *sources
     metrics_write_build(out, sources);
     metrics_write_counters(out, sources);
     metrics_write_shared(out, sources);
+    metrics_write_reloads(out, sources);
     metrics_write_histogram(out, "sluice_publish_to_deliver_seconds",
                             "Time from the turn in which a publication was received to the end of "
                             "the turn that handed a copy of it to a connection; retained messages "

@@ -36,6 +36,9 @@ struct metrics_sources {
     uint64_t retained_bytes;
     const struct mem_figures *allocator;   /* NULL: the allocator does not tell */
     const struct process_figures *process; /* NULL: the kernel does not tell */
+    uint64_t reloads_applied;
+    uint64_t reloads_refused;
+    uint64_t reload_applied_at_s; /* since 1970 */
     bool is_ready;
 };
 

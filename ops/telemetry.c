@@ -60,6 +60,9 @@ static void telemetry_write(void *context, struct exposition *out)
         .retained_bytes = retained_bytes(broker->route.retained),
         .allocator = telemetry_allocator(broker),
         .process = kernel_tells ? &process : NULL,
+        .reloads_applied = broker->reload.applied,
+        .reloads_refused = broker->reload.refused,
+        .reload_applied_at_s = broker->reload.applied_at_s,
         .is_ready = telemetry_not_ready(broker) == NULL,
     };
     filter_index_figures(broker->route.filters, &sources.filters);

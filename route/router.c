@@ -1,8 +1,8 @@
 /*
  * router.c -- one shard's part of route: construction, the end-of-turn work, settings.
  *
- * The end of a turn publishes due wills, goes on with retained walks, picks up new settings and
- * adds the match cache's figures to the shard's counters.
+ * The end of a turn publishes due wills, goes on with retained walks and adds the match cache's
+ * figures to the shard's counters.
  *
  * Threads: see router.h.
  */
@@ -44,7 +44,6 @@ static void router_limit_look(struct router *router)
 static bool router_turn_end(struct shard *shard)
 {
     struct router *router = router_of(shard);
-    router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
     if (router->shard->now_ms >= router->limit_next_ms)
         router_limit_look(router);
     bool more = !list_is_empty(&router->wills) && wills_run(router);
@@ -131,6 +130,14 @@ void router_close(struct shard *shard)
     router->magic = 0;
     mem_free(router);
     shard->route = NULL;
+}
+
+void router_settings_take(struct router *router)
+{
+    SHARD_CHECK(router->shard);
+    router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
+    CHECK(router->settings != NULL);
+    router_limit_look(router);
 }
 
 uint8_t router_priority(const struct router *router, struct bytes topic)

@@ -16,7 +16,8 @@
  *                  words[0..1]: filter id, group number.
  *
  * Settings may be replaced while the broker runs (reload): route_shared.settings is one pointer,
- * read once per use; the old one is retired by epoch.
+ * which a router takes when it is told to. The old ones live until every shard has said that it has
+ * taken the new ones.
  *
  * Threads: see each function; a router belongs to its shard.
  */
@@ -88,7 +89,7 @@ struct router {
     struct shard *shard;                   /* [I] */
     struct stats *stats;                   /* [I] the shard's */
     struct route_shared *shared;           /* [I] */
-    const struct route_settings *settings; /* [O] as of this turn */
+    const struct route_settings *settings; /* [O] taken last */
     const struct sink *sink;               /* [I] */
     struct slot_table sessions;            /* [O] */
     struct session **buckets;              /* [O] client id table, chained by hash_next */
@@ -133,6 +134,9 @@ void router_tables_fill(struct shard_tables *tables);
 /* Builds and destroys the router of the calling shard. RC_NO_MEMORY. */
 MUST_USE enum rc router_open(struct shard *shard, struct route_shared *shared);
 void router_close(struct shard *shard);
+
+/* Takes the newest settings: what the router had before is not used any more. */
+void router_settings_take(struct router *router);
 
 /* The queue priority of a topic. */
 uint8_t router_priority(const struct router *router, struct bytes topic);

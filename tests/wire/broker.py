@@ -4,7 +4,10 @@
 accepts. `stop()` sends SIGTERM and returns what was wrong with the end: an exit code other than
 0, a sanitizer's report, an assertion. Options are the keys of the section `mqtt:` of sluiced's
 configuration; the keys "limits", "listeners" and other sections hold maps of their own. With
-`admin=True` it has its HTTP endpoint at `admin_port`, without it has none.
+`admin=True` it has its HTTP endpoint at `admin_port`, without it has none. `listener` is a map of
+keys for its one listener. `log_level` is that of the command line, `warning` where it is not given;
+None leaves it to the configuration. `reload(...)` changes options of a broker with `admin=True`,
+writes the configuration again, sends SIGHUP and says what came of it.
 
 Two kinds are known. "sluiced" takes everything. "mosquitto" serves to develop the tests: the few
 options with an equivalent are translated, any other raises Unsupported and the test is skipped.
@@ -19,6 +22,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained")
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
@@ -63,6 +67,7 @@ class Broker:
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.process, self.admin_port = None, 0
         wants_admin = self.options.pop("admin", False)
+        self.log_level = self.options.pop("log_level", "warning")
         if wants_admin and kind != "sluiced":
             raise Unsupported("admin")
         for attempt in range(3):
@@ -88,19 +93,24 @@ class Broker:
             arguments = ["-c", path]
         else:
             lines, mqtt = [], {}
+            listen = ["--listen", f"tcp://127.0.0.1:{self.port}"]
             for key, value in self.options.items():
-                if key in SECTIONS:
+                if key == "listener":
+                    value = {"bind": f"tcp://127.0.0.1:{self.port}", **value}
+                    lines.append(f"listeners: [{yaml_value(value)}]")
+                    listen = []
+                elif key in SECTIONS:
                     lines.append(f"{key}: {yaml_value(value)}")
                 else:
                     mqtt[key] = value
             if mqtt:
                 lines.append("mqtt:")
                 lines += [f"  {key}: {yaml_value(value)}" for key, value in mqtt.items()]
-            arguments = ["--listen", f"tcp://127.0.0.1:{self.port}", "--data", "none",
-                         "--shards", str(self.shards), "--log-level", "warning", "--admin",
-                         f"tcp://127.0.0.1:{self.admin_port}" if self.admin_port else "none"]
-            if lines:
-                arguments += ["--config", path]
+            arguments = ["--config", path, "--data", "none", "--shards", str(self.shards),
+                         "--admin", f"tcp://127.0.0.1:{self.admin_port}" if self.admin_port
+                         else "none"] + listen
+            if self.log_level:
+                arguments += ["--log-level", self.log_level]
         with open(path, "w") as out:
             out.write("\n".join(lines) + "\n")
         return arguments
@@ -127,6 +137,33 @@ class Broker:
                 time.sleep(0.005)
         self.kill()
         return False
+
+    def reloads(self):
+        """(applied, refused) so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics") as answer:
+            text = answer.read().decode()
+        return tuple(int(text.split(f'sluice_reloads_total{{result="{result}"}} ')[1].split()[0])
+                     for result in ("applied", "refused"))
+
+    def hang_up(self, timeout=20):
+        """SIGHUP; "applied" or "refused", once the broker has told its shards."""
+        before, deadline = self.reloads(), time.monotonic() + timeout
+        self.process.send_signal(signal.SIGHUP)
+        while time.monotonic() < deadline:
+            after = self.reloads()
+            if after != before:
+                return "applied" if after[0] > before[0] else "refused"
+            time.sleep(0.005)
+        raise AssertionError("SIGHUP did nothing")
+
+    def reload(self, text=None, **options):
+        """Changes options (or lets the file be `text`), writes the file anew and sends SIGHUP."""
+        self.options.update(options)
+        self.configuration()
+        if text is not None:
+            with open(os.path.join(self.folder, "broker.conf"), "w") as out:
+                out.write(text)
+        return self.hang_up()
 
     @property
     def pid(self):

@@ -1,0 +1,122 @@
+/*
+ * config_change.c -- see config_change.h.
+ *
+ * Values are compared as text. Keeping is exchanging: what `next` must not have goes to `current`,
+ * which is freed afterwards, so nothing is allocated and nothing can fail half-way.
+ */
+#include "config_change.h"
+
+#include "config_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_PATH_LEN_MAX 160 /* "listeners.", a name of 64 bytes or an address, a key */
+
+struct config_change_visit {
+    config_change_fn fn;
+    void *context;
+};
+
+static void config_changes_keys(const struct config_key *keys, uint32_t num, const char *prefix,
+                                const void *current, const void *next,
+                                const struct config_change_visit *visit)
+{
+    for (uint32_t i = 0; i < num; i++) {
+        if (config_value_equal(&keys[i], current, next))
+            continue;
+        char path[CONFIG_PATH_LEN_MAX + 1];
+        snprintf(path, sizeof(path), "%s%s", prefix, keys[i].path);
+        char *from = config_value_text(&keys[i], current);
+        char *to = config_value_text(&keys[i], next);
+        struct config_change change = {.path = path,
+                                       .from = from == NULL ? "?" : from,
+                                       .to = to == NULL ? "?" : to,
+                                       .reloadable = keys[i].reloadable};
+        visit->fn(visit->context, &change);
+        free(from);
+        free(to);
+    }
+}
+
+struct config_listener *config_listener_find(const struct config *config, const char *name)
+{
+    CHECK(config != NULL && name != NULL);
+    for (uint32_t i = 0; i < config->num_listeners; i++) {
+        if (strcmp(config->listeners[i].name, name) == 0)
+            return &config->listeners[i];
+    }
+    return NULL;
+}
+
+/* Listeners of `config` that `other` does not have. */
+static void config_changes_alone(const struct config *config, const struct config *other,
+                                 bool is_new, const struct config_change_visit *visit)
+{
+    for (uint32_t i = 0; i < config->num_listeners; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        if (config_listener_find(other, listener->name) != NULL)
+            continue;
+        char path[CONFIG_PATH_LEN_MAX + 1];
+        char address[LISTEN_URI_LEN_MAX + 1];
+        snprintf(path, sizeof(path), "listeners.%s", listener->name);
+        listen_uri_format(&listener->bind, address);
+        struct config_change change = {.path = path,
+                                       .from = is_new ? NULL : address,
+                                       .to = is_new ? address : NULL,
+                                       .reloadable = false};
+        visit->fn(visit->context, &change);
+    }
+}
+
+void config_changes(const struct config *current, const struct config *next, config_change_fn fn,
+                    void *context)
+{
+    CHECK(current != NULL && next != NULL && fn != NULL);
+    const struct config_change_visit visit = {.fn = fn, .context = context};
+    uint32_t num = 0;
+    const struct config_key *keys = config_keys(&num);
+    config_changes_keys(keys, num, "", current, next, &visit);
+    keys = config_listener_keys(&num);
+    for (uint32_t i = 0; i < current->num_listeners; i++) {
+        const struct config_listener *listener = &current->listeners[i];
+        const struct config_listener *other = config_listener_find(next, listener->name);
+        if (other == NULL)
+            continue;
+        char prefix[CONFIG_PATH_LEN_MAX + 1];
+        snprintf(prefix, sizeof(prefix), "listeners.%s.", listener->name);
+        config_changes_keys(keys, num, prefix, listener, other, &visit);
+    }
+    config_changes_alone(current, next, false, &visit);
+    config_changes_alone(next, current, true, &visit);
+}
+
+void config_keep(struct config *current, struct config *next)
+{
+    CHECK(current != NULL && next != NULL && current != next);
+    uint32_t num = 0;
+    const struct config_key *keys = config_keys(&num);
+    for (uint32_t i = 0; i < num; i++) {
+        if (!keys[i].reloadable)
+            config_value_swap(&keys[i], current, next);
+    }
+    /* The present listeners stay, with new values where they have some. */
+    keys = config_listener_keys(&num);
+    for (uint32_t i = 0; i < current->num_listeners; i++) {
+        struct config_listener *listener = &current->listeners[i];
+        struct config_listener *other = config_listener_find(next, listener->name);
+        for (uint32_t k = 0; other != NULL && k < num; k++) {
+            if (keys[k].reloadable)
+                config_value_swap(&keys[k], listener, other);
+        }
+    }
+    struct config_listener *list = next->listeners;
+    uint32_t num_listeners = next->num_listeners;
+    bool are_default = next->listeners_are_default;
+    next->listeners = current->listeners;
+    next->num_listeners = current->num_listeners;
+    next->listeners_are_default = current->listeners_are_default;
+    current->listeners = list;
+    current->num_listeners = num_listeners;
+    current->listeners_are_default = are_default;
+}

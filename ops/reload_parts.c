@@ -1,0 +1,91 @@
+/*
+ * reload_parts.c -- the parts of a reload that need no file of their own.
+ *
+ *   settings    the plain settings of route and net, one immutable pair, replaced as a whole
+ *   process     bounds of the retained messages and of the mail between shards; the log
+ *   listeners   what the sockets of the listeners hand on to new connections
+ *
+ * Threads: the ops thread.
+ */
+#include "broker.h"
+#include "listen.h"
+#include "logger.h"
+#include "reload_table.h"
+
+/* ---- settings ---- */
+
+static bool reload_settings_prepare(struct broker *broker, const struct config *next,
+                                    struct error_list *errors, void **out_state)
+{
+    (void)broker;
+    *out_state = settings_create(next);
+    if (*out_state == NULL)
+        error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
+    return *out_state != NULL;
+}
+
+static void *reload_settings_commit(struct broker *broker, void *state)
+{
+    struct settings *old = broker->settings;
+    struct settings *settings = state;
+    broker->settings = settings;
+    __atomic_store_n(&broker->route.settings, &settings->route, __ATOMIC_RELEASE);
+    __atomic_store_n(&broker->net.settings, &settings->net, __ATOMIC_RELEASE);
+    return old;
+}
+
+static void reload_settings_dispose(struct broker *broker, void *state)
+{
+    (void)broker;
+    settings_destroy(state);
+}
+
+const struct reload_part reload_part_settings = {.name = "settings",
+                                                 .prepare = reload_settings_prepare,
+                                                 .commit = reload_settings_commit,
+                                                 .dispose = reload_settings_dispose};
+
+/* ---- process ---- */
+
+/* Values only, checked by the configuration's own table. */
+static bool reload_nothing_prepare(struct broker *broker, const struct config *next,
+                                   struct error_list *errors, void **out_state)
+{
+    (void)broker;
+    (void)next;
+    (void)errors;
+    (void)out_state;
+    return true;
+}
+
+static void *reload_process_commit(struct broker *broker, void *state)
+{
+    (void)state;
+    const struct config *config = broker->config;
+    broker_set_bounds(broker);
+    broker->json = logger_is_json(config->log.format);
+    log_level_set(config->log.level);
+    return NULL;
+}
+
+const struct reload_part reload_part_process = {
+    .name = "process", .prepare = reload_nothing_prepare, .commit = reload_process_commit};
+
+/* ---- listeners ---- */
+
+static void *reload_listeners_commit(struct broker *broker, void *state)
+{
+    (void)state;
+    const struct config *config = broker->config;
+    CHECK(config->num_listeners == broker->net.listeners_num);
+    for (uint32_t i = 0; i < config->num_listeners; i++) {
+        struct listen_options options = broker_listen_options(&config->listeners[i]);
+        if (listen_adjust(&broker->net, i, &options) != RC_OK)
+            LOG(LOG_WARNING, "reload: listener %s: the kernel refuses a TCP option",
+                config->listeners[i].name);
+    }
+    return NULL;
+}
+
+const struct reload_part reload_part_listeners = {
+    .name = "listeners", .prepare = reload_nothing_prepare, .commit = reload_listeners_commit};
