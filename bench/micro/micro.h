@@ -48,6 +48,9 @@ extern const struct micro_suite micro_text;
 extern const struct micro_suite micro_mesh;
 extern const struct micro_suite micro_codec;
 extern const struct micro_suite micro_match;
+extern const struct micro_suite micro_deliver;
+extern const struct micro_suite micro_retained;
+extern const struct micro_suite micro_threads;
 
 /* The compiler must assume that the value is used, and that memory has changed. */
 static inline void micro_keep(uint64_t value)

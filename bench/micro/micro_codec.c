@@ -76,6 +76,18 @@ static struct frame codec_frame(const struct codec_input *input, uint32_t *at)
     return frame;
 }
 
+static void codec_cut(void *context, uint64_t num)
+{
+    const struct codec_input *input = context;
+    for (uint64_t done = 0; done < num; done += CODEC_PACKETS) {
+        uint32_t at = 0;
+        while (at < input->len) {
+            struct frame frame = codec_frame(input, &at);
+            micro_keep((uintptr_t)frame.body.ptr + frame.len);
+        }
+    }
+}
+
 static void codec_decode_publish(void *context, uint64_t num)
 {
     const struct codec_input *input = context;
@@ -182,6 +194,7 @@ static void *codec_empty_setup(int64_t version)
     }
 
 static const struct micro_case codec_cases[] = {
+    CODEC_CASE("frame", codec_publish0_setup, codec_cut),
     CODEC_CASE("decode_publish_qos0", codec_publish0_setup, codec_decode_publish),
     CODEC_CASE("decode_publish_qos1", codec_publish1_setup, codec_decode_publish),
     CODEC_CASE("decode_ack", codec_ack_setup, codec_decode_ack),

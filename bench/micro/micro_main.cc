@@ -79,6 +79,9 @@ int main(int argc, char **argv)
     add_suite(micro_mesh);
     add_suite(micro_codec);
     add_suite(micro_match);
+    add_suite(micro_deliver);
+    add_suite(micro_retained);
+    add_suite(micro_threads);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv))
         return 2;

@@ -112,6 +112,11 @@ static void *match_exact_cold_setup(int64_t num_filters)
     return match_setup(num_filters, false, false);
 }
 
+static void *match_exact_cached_setup(int64_t num_filters)
+{
+    return match_setup(num_filters, false, true);
+}
+
 static void *match_wildcard_cold_setup(int64_t num_filters)
 {
     return match_setup(num_filters, true, false);
@@ -158,6 +163,7 @@ static void match_run(void *context, uint64_t num)
 
 static const struct micro_case match_cases[] = {
     MATCH_CASE("match_exact_cold", match_exact_cold_setup),
+    MATCH_CASE("match_exact_cached", match_exact_cached_setup),
     MATCH_CASE("match_wildcard_cold", match_wildcard_cold_setup),
     MATCH_CASE("match_wildcard_cached", match_wildcard_cached_setup),
 };

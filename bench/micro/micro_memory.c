@@ -118,58 +118,74 @@ static void memory_allocator(void *context, uint64_t num)
     }
 }
 
+/* So many timers are pending while some of them are set again, or fire. */
 struct memory_timers {
     struct timer_wheel wheel;
-    struct timer timers[MEMORY_OBJECTS];
+    struct timer *timers;
+    uint32_t num;
+    uint32_t next;
     uint64_t now_ms;
 };
 
-static void memory_timer_fired(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
+/* Deadlines are spread over an hour, as keep alives of many clients are, in no order. */
+static uint64_t memory_timer_deadline(const struct memory_timers *timers, uint32_t number)
 {
-    (void)wheel;
-    (void)timer;
-    micro_keep(now_ms);
+    return timers->now_ms + TIMER_TICK_MS + (number * UINT32_C(2654435761)) % 3600000;
 }
 
-static void *memory_timer_setup(int64_t argument)
+static void memory_timer_fired(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
 {
-    (void)argument;
+    struct memory_timers *timers = wheel->owner;
+    micro_keep(now_ms);
+    timer_set(wheel, timer, memory_timer_deadline(timers, timers->next++));
+}
+
+static void *memory_timer_setup(int64_t num)
+{
     struct memory_timers *timers = mem_alloc(sizeof(*timers));
     CHECK(timers != NULL);
-    timers->now_ms = 1000;
-    timer_wheel_init(&timers->wheel, NULL, timers->now_ms);
-    for (unsigned i = 0; i < MEMORY_OBJECTS; i++)
+    *timers = (struct memory_timers){.num = (uint32_t)num, .now_ms = 1000};
+    timers->timers = mem_alloc((size_t)num * sizeof(*timers->timers));
+    CHECK(timers->timers != NULL);
+    timer_wheel_init(&timers->wheel, timers, timers->now_ms);
+    for (uint32_t i = 0; i < timers->num; i++) {
         timer_init(&timers->timers[i], memory_timer_fired);
+        timer_set(&timers->wheel, &timers->timers[i], memory_timer_deadline(timers, i));
+    }
     return timers;
 }
 
 static void memory_timer_teardown(void *context)
 {
     struct memory_timers *timers = context;
-    for (unsigned i = 0; i < MEMORY_OBJECTS; i++)
+    for (uint32_t i = 0; i < timers->num; i++)
         timer_cancel(&timers->wheel, &timers->timers[i]);
     timer_wheel_fini(&timers->wheel);
+    mem_free(timers->timers);
     mem_free(timers);
 }
 
 static void memory_timer_set(void *context, uint64_t num)
 {
     struct memory_timers *timers = context;
-    for (uint64_t i = 0; i < num; i++)
-        timer_set(&timers->wheel, &timers->timers[i % MEMORY_OBJECTS],
-                  timers->now_ms + 1000 + 37 * (i % MEMORY_OBJECTS));
+    for (uint64_t i = 0; i < num; i++) {
+        uint32_t number = timers->next++ * UINT32_C(2654435761) % timers->num;
+        timer_set(&timers->wheel, &timers->timers[number],
+                  memory_timer_deadline(timers, timers->next));
+    }
 }
 
-/* Sets all, lets all fire. */
+/* Time passes until as many have fired, each of which is set again. */
 static void memory_timer_fire(void *context, uint64_t num)
 {
     struct memory_timers *timers = context;
-    for (uint64_t done = 0; done < num; done += MEMORY_OBJECTS) {
-        memory_timer_set(context, MEMORY_OBJECTS);
-        timers->now_ms += 20000;
-        uint32_t fired = 0;
-        while (fired < MEMORY_OBJECTS)
-            fired += timers_run(&timers->wheel, timers->now_ms, MEMORY_OBJECTS);
+    uint64_t fired = 0;
+    while (fired < num) {
+        uint64_t next_ms = timers_next_ms(&timers->wheel);
+        CHECK(next_ms != TIMER_NEVER_MS);
+        if (next_ms > timers->now_ms)
+            timers->now_ms = next_ms;
+        fired += timers_run(&timers->wheel, timers->now_ms, MEMORY_OBJECTS);
     }
 }
 
@@ -198,11 +214,15 @@ static const struct micro_case memory_cases[] = {
     {.name = "timer_set",
      .setup = memory_timer_setup,
      .run = memory_timer_set,
-     .teardown = memory_timer_teardown},
+     .teardown = memory_timer_teardown,
+     .arguments = {256, 1000000},
+     .num_arguments = 2},
     {.name = "timer_set_and_fire",
      .setup = memory_timer_setup,
      .run = memory_timer_fire,
-     .teardown = memory_timer_teardown},
+     .teardown = memory_timer_teardown,
+     .arguments = {256, 1000000},
+     .num_arguments = 2},
 };
 
 const struct micro_suite micro_memory = {memory_cases, ARRAY_LEN(memory_cases)};
