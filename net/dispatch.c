@@ -6,6 +6,8 @@
 #include "input.h"
 #include "on_packet.h"
 
+STATIC_CHECK(ENCODE_ACK_SHORT_SIZE == NET_STATS_ACK_SIZE, "the gauge of outputs counts by it");
+
 typedef bool (*on_packet_fn)(struct conn *conn, const struct frame *frame);
 
 /* Packets that only a server sends have no handler: receiving one is a protocol error. */
@@ -22,7 +24,6 @@ bool input_packet(struct conn *conn, const struct frame *frame, struct bytes pac
 {
     enum packet_type type = frame_type(frame);
     CHECK(type > PACKET_NONE && type < PACKET_TYPE_COUNT);
-    net_count(conn->net, STAT_PACKETS_IN + type, 1);
     conn->last_in_ms = conn->net->shard->now_ms; /* whole packets only [MQTT-3.1.2-22] */
     if (UNLIKELY(conn->state == CONN_NEW)) {
         if (type == PACKET_CONNECT)
@@ -49,7 +50,10 @@ bool on_fault(struct conn *conn, enum reason reason)
     return false;
 }
 
-/* Room for an answer; NULL and why the connection cannot go on. */
+/*
+ * Room for an answer; NULL and why the connection cannot go on. The caller counts its bytes, as far
+ * as net_stats_output_bytes does not know them.
+ */
 static uint8_t *on_room(struct conn *conn, enum packet_type type, uint32_t len,
                         enum conn_cause *out_cause)
 {
@@ -66,7 +70,6 @@ static uint8_t *on_room(struct conn *conn, enum packet_type type, uint32_t len,
     uint8_t *at = output_reserve(&conn->output, &net->pool, len);
     if (UNLIKELY(at == NULL))
         return NULL;
-    net_count(net, STAT_OUTPUT_BYTES, len);
     net_count(net, STAT_PACKETS_OUT + type, 1);
     conn_mark_dirty(conn);
     return at;
@@ -78,6 +81,8 @@ uint8_t *on_reserve(struct conn *conn, enum packet_type type, uint32_t len)
     uint8_t *at = on_room(conn, type, len, &cause);
     if (UNLIKELY(at == NULL))
         conn_abort(conn, cause);
+    else
+        net_count(conn->net, STAT_OUTPUT_BYTES, len);
     return at;
 }
 
@@ -98,9 +103,11 @@ static bool on_answer_write(struct conn *conn, enum packet_type type, uint16_t p
     if (size == 0)
         return true; /* smaller than any packet that could carry the reason: nothing to send */
     at = on_room(conn, type, size, out_cause);
-    if (at != NULL)
-        encode_ack(MQTT_50, type, &ack, conn->packet_size_max, at);
-    return at != NULL;
+    if (at == NULL)
+        return false;
+    encode_ack(MQTT_50, type, &ack, conn->packet_size_max, at);
+    net_count(conn->net, STAT_OUTPUT_BYTES, size - ENCODE_ACK_SHORT_SIZE);
+    return true;
 }
 
 bool on_answer(struct conn *conn, enum packet_type type, uint16_t packet_id, enum reason reason)

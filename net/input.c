@@ -59,34 +59,62 @@ static void input_keep(struct conn *conn, struct bytes data)
 }
 
 /*
+ * Packets in a row with the same first byte, which are counted together when another comes or the
+ * input ends: a busy publisher sends hundreds of one kind in one receive.
+ */
+struct input_row {
+    uint8_t head;
+    uint32_t packets;
+    uint32_t from; /* where the first of them begins */
+};
+
+static void input_row_count(struct net *net, const struct input_row *row, uint32_t end)
+{
+    if (row->packets == 0)
+        return;
+    unsigned type = row->head >> 4;
+    unsigned qos = (row->head >> 1) & 3;
+    net_count(net, STAT_PACKETS_IN + type, row->packets);
+    if (type != PACKET_PUBLISH || qos > MQTT_QOS_2)
+        return;
+    net_count(net, STAT_PUBLISH_IN_QOS0 + qos, row->packets);
+    net_count(net, STAT_PUBLISH_BYTES_IN_QOS0 + qos, end - row->from);
+}
+
+/*
  * Handles whole packets at the start of `data`. Returns how many bytes were used up; the connection
  * may be gone (handed over) if *out_stop is set, and must not be touched before its state is known
  * by handle.
  */
 static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
 {
+    struct net *net = conn->net;
+    struct input_row row = {0};
     uint32_t at = 0;
     *out_stop = false;
-    while (at < data.len) {
+    while (at < data.len && !*out_stop) {
         struct bytes left = {.ptr = data.ptr + at, .len = data.len - at};
         struct frame frame;
         enum frame_result result = frame_read(left, conn->net->settings->packet_size_max,
                                               (enum mqtt_version)conn->version, &frame);
         if (result == FRAME_MORE)
-            return at;
+            break;
         if (result != FRAME_OK) {
             input_bad_frame(conn, result);
             *out_stop = true;
-            return at;
+            break;
         }
+        if (UNLIKELY(frame.head != row.head)) {
+            input_row_count(net, &row, at);
+            row = (struct input_row){.head = frame.head, .from = at};
+        }
+        row.packets++;
         at += frame.len;
         struct bytes packet = {.ptr = left.ptr, .len = frame.len};
         struct bytes rest = {.ptr = left.ptr + frame.len, .len = left.len - frame.len};
-        if (!input_packet(conn, &frame, packet, rest)) {
-            *out_stop = true;
-            return at;
-        }
+        *out_stop = !input_packet(conn, &frame, packet, rest);
     }
+    input_row_count(net, &row, at);
     return at;
 }
 

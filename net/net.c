@@ -61,7 +61,7 @@ static void net_output_look(struct net *net)
         return;
     uint64_t sum = 0;
     for (unsigned i = 0; i < net->shared->shards; i++)
-        sum += stat_read(net->shared->runtime->shards[i].stats, STAT_OUTPUT_BYTES);
+        sum += net_stats_output_bytes(net->shared->runtime->shards[i].stats);
     if ((int64_t)sum > 0 && sum > settings->output_bytes_total_max &&
         net->output_limit > NET_OUTPUT_LEAST)
         net->output_limit = NET_OUTPUT_LEAST;

@@ -12,7 +12,11 @@
 #define SLUICE_NET_STATS_H
 
 #include "conn_cause.h"
+#include "packet_table.h"
 #include "stat.h"
+
+/* Of an acknowledgement without a reason and properties, as ENCODE_ACK_SHORT_SIZE. */
+#define NET_STATS_ACK_SIZE 4
 
 #define NET_STATS(X)                                                                               \
     X(STAT_CONNECTIONS, GAUGE, "connections", "Connections that are open.")                        \
@@ -63,6 +67,21 @@ enum net_stat {
     STAT_NET_END = STAT_CLOSED + CONN_CAUSE_COUNT
 };
 #undef NET_STAT_ENUM
+
+/*
+ * The gauge. The word STAT_OUTPUT_BYTES lacks what other counters know of the packets that were put
+ * into outputs: the bytes of PUBLISH, and four of every acknowledgement.
+ */
+static inline uint64_t net_stats_output_bytes(const struct stats *stats)
+{
+    uint64_t acks = 0;
+    for (unsigned type = PACKET_PUBACK; type <= PACKET_PUBCOMP; type++)
+        acks += stat_read(stats, STAT_PACKETS_OUT + type);
+    return stat_read(stats, STAT_OUTPUT_BYTES) + NET_STATS_ACK_SIZE * acks +
+           stat_read(stats, STAT_PUBLISH_BYTES_OUT_QOS0) +
+           stat_read(stats, STAT_PUBLISH_BYTES_OUT_QOS1) +
+           stat_read(stats, STAT_PUBLISH_BYTES_OUT_QOS2);
+}
 
 STATIC_CHECK((int)STAT_NET_END <= (int)STAT_COUNT, "net's counters fit their range");
 

@@ -109,8 +109,6 @@ bool on_publish(struct conn *conn, const struct frame *frame)
     enum reason reason = decode_publish((enum mqtt_version)conn->version, frame, &view);
     if (UNLIKELY(reason != REASON_SUCCESS))
         return on_fault(conn, reason);
-    net_count(net, STAT_PUBLISH_IN_QOS0 + view.qos, 1);
-    net_count(net, STAT_PUBLISH_BYTES_IN_QOS0 + view.qos, frame->len);
     struct pub pub = {.payload = view.payload,
                       .qos = view.qos,
                       .retain = view.retain,

@@ -18,7 +18,6 @@
 static void sink_count(struct conn *conn, const struct delivery *delivery, uint64_t bytes)
 {
     struct net *net = conn->net;
-    net_count(net, STAT_OUTPUT_BYTES, bytes);
     net_count(net, STAT_DELIVERED_QOS0 + delivery->qos, 1);
     net_count(net, STAT_PUBLISH_BYTES_OUT_QOS0 + delivery->qos, bytes);
     conn_mark_dirty(conn);

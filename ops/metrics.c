@@ -246,7 +246,8 @@ static uint64_t metrics_sum(const struct metrics_sources *sources, unsigned inde
                metrics_sum(sources, STAT_DELIVERED_QOS2);
     uint64_t sum = sources->ops_stats == NULL ? 0 : stat_read(sources->ops_stats, index);
     for (unsigned i = 0; i < sources->shards; i++)
-        sum += stat_read(sources->shard_stats[i], index);
+        sum += index == STAT_OUTPUT_BYTES ? net_stats_output_bytes(sources->shard_stats[i])
+                                          : stat_read(sources->shard_stats[i], index);
     return index == STAT_LOG_LOST ? sum + sources->log_lost : sum;
 }
 

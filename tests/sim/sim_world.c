@@ -345,7 +345,7 @@ static void sim_world_check_gauges(void)
         const struct stats *stats = sim_shard(i)->stats;
         connections += stat_read(stats, STAT_CONNECTIONS);
         connected += stat_read(stats, STAT_SESSIONS_CONNECTED);
-        output += stat_read(stats, STAT_OUTPUT_BYTES);
+        output += net_stats_output_bytes(stats);
         faults += stat_read(stats, STAT_CLOSED + CAUSE_MALFORMED);
         faults += stat_read(stats, STAT_CLOSED + CAUSE_PROTOCOL_ERROR);
     }

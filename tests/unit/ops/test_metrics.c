@@ -169,6 +169,19 @@ static void gauges_may_wrap_in_a_block_but_not_in_the_sum(void **state)
     has_line(all, "sluice_sessions 0");
 }
 
+static void what_waits_in_outputs_is_put_together_from_what_went_in(void **state)
+{
+    (void)state;
+    stat_add(&blocks[0], STAT_PUBLISH_BYTES_OUT_QOS0, 100);
+    stat_add(&blocks[1], STAT_PUBLISH_BYTES_OUT_QOS2, 50);
+    stat_add(&blocks[1], STAT_PACKETS_OUT + PACKET_PUBACK, 3);
+    stat_add(&blocks[2], STAT_PACKETS_OUT + PACKET_PUBCOMP, 1);
+    stat_add(&blocks[0], STAT_OUTPUT_BYTES, 7);
+    stat_sub(&blocks[0], STAT_OUTPUT_BYTES, 20);
+    struct metrics_sources sources = sources_of_three();
+    has_line(written(EXPOSITION_TEXT, &sources), "sluice_output_bytes 153");
+}
+
 static void loops_are_told_by_shard_and_in_seconds(void **state)
 {
     (void)state;
@@ -299,6 +312,7 @@ int main(void)
         cmocka_unit_test(every_counter_goes_out_once),
         cmocka_unit_test_setup(counters_of_all_threads_are_summed, clear),
         cmocka_unit_test_setup(gauges_may_wrap_in_a_block_but_not_in_the_sum, clear),
+        cmocka_unit_test_setup(what_waits_in_outputs_is_put_together_from_what_went_in, clear),
         cmocka_unit_test_setup(loops_are_told_by_shard_and_in_seconds, clear),
         cmocka_unit_test_setup(histograms_are_cumulative_and_gathered, clear),
         cmocka_unit_test_setup(what_nobody_tells_is_left_out, clear),
