@@ -61,17 +61,17 @@ static void deliver_shard(struct deliver_setup *setup)
     setup->route = (struct route_shared){
         .settings = &setup->route_settings,
         .sink = net_sink(),
-        .filters = filter_index_create(&(struct filter_index_config){
-            .key = key,
-            .shard_count = 1,
-            .shapes_per_level_max = FILTER_SHAPES_USUAL,
-            .filters_max = 1024,
-            .bytes_max = UINT64_MAX}),
-        .retained = retained_create(&(struct retained_config){
-            .key = key,
-            .count_max = 1,
-            .bytes_max = UINT64_MAX,
-            .ops = {.ref = deliver_nothing, .unref = deliver_nothing}}),
+        .filters = filter_index_create(
+            &(struct filter_index_config){.key = key,
+                                          .shard_count = 1,
+                                          .shapes_per_level_max = FILTER_SHAPES_USUAL,
+                                          .filters_max = 1024,
+                                          .bytes_max = UINT64_MAX}),
+        .retained = retained_create(
+            &(struct retained_config){.key = key,
+                                      .count_max = 1,
+                                      .bytes_max = UINT64_MAX,
+                                      .ops = {.ref = deliver_nothing, .unref = deliver_nothing}}),
         .home_key = key,
         .shards = 1};
     CHECK(setup->route.filters != NULL && setup->route.retained != NULL);
