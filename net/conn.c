@@ -12,6 +12,7 @@
 
 #include "alias.h"
 #include "encode.h"
+#include "gate.h"
 #include "net.h"
 #include "outbound.h"
 #include "send.h"
@@ -211,6 +212,7 @@ static void conn_free(struct conn *conn)
     stat_sub(net->shard->stats, STAT_OUTPUT_BYTES, conn->output.bytes);
     output_clear(&conn->output, &net->pool);
     transport_close(conn);
+    gate_free(conn);
     CHECK(conn->send == NULL);
     aliases_free(conn);
     mem_free(conn->stash);

@@ -51,6 +51,7 @@ enum conn_state { CONN_NEW, CONN_OPEN, CONN_LAST_WORDS, CONN_LINGER, CONN_CLOSED
 struct alias_in;
 struct alias_out;
 struct conn_cold;
+struct gates;
 struct net;
 struct output_send;
 struct session;
@@ -82,6 +83,7 @@ struct conn {
     struct list_node waiting; /* in net->paused or net->starved */
     struct output output;
     struct output_send *send; /* gathered send in flight */
+    struct gates *gates;      /* output that is held (gate.h); NULL: none */
     uint8_t *stash;
     uint32_t stash_len;
     uint32_t stash_capacity;

@@ -136,6 +136,7 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     list_init(&net->dirty);
     list_init(&net->paused);
     list_init(&net->starved);
+    list_init(&net->gated);
     net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     __atomic_store_n((struct net **)&shard->net, net, __ATOMIC_RELEASE);
     listen_start(net);

@@ -103,6 +103,9 @@ struct net {
     struct list_node dirty;
     struct list_node paused;
     struct list_node starved;
+    struct list_node gated; /* outputs that are held (gate.h) */
+    uint64_t committed;     /* by the shard's log, as far as route has said */
+    uint32_t gate_number;   /* drawn last */
     struct output_pool pool;
     struct output_send *sends_free;
     unsigned sends_free_count;

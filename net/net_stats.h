@@ -55,6 +55,9 @@
       "Bytes of PUBLISH packets sent with QoS 2.")                                                 \
     X(STAT_PUBLISH_REFUSED, COUNTER, "publish_refused",                                            \
       "PUBLISH answered with a failure or dropped, with nothing delivered.")                       \
+    X(STAT_UNACKNOWLEDGED, COUNTER, "connections_unacknowledged",                                  \
+      "Times a connection ended without acknowledgements because what they claim could not be "    \
+      "stored.")                                                                                   \
     X(STAT_DROP_AWAITING_REL, COUNTER, "dropped_awaiting_rel",                                     \
       "QoS 2 messages of 3.x clients dropped because too many wait for PUBREL.")
 

@@ -124,6 +124,8 @@ uint32_t output_gather(const struct output *output, struct iovec *iov, uint64_t 
 {
     uint32_t count = 0;
     uint64_t total = 0;
+    if (UNLIKELY(output->open_to != 0) && bytes_max > output_ready(output))
+        bytes_max = output_ready(output);
     for (struct output_segment *segment = output->first;
          segment != NULL && count < OUTPUT_IOV_MAX && total < bytes_max; segment = segment->next) {
         if (segment->len == segment->sent)
@@ -143,8 +145,9 @@ uint32_t output_gather(const struct output *output, struct iovec *iov, uint64_t 
 
 void output_consume(struct output *output, struct output_pool *pool, uint64_t sent)
 {
-    CHECK(sent <= output->bytes);
+    CHECK(sent <= output_ready(output));
     output->bytes -= sent;
+    output->sent += sent;
     while (output->first != NULL) {
         struct output_segment *segment = output->first;
         uint64_t part = segment->len - segment->sent;
@@ -160,6 +163,34 @@ void output_consume(struct output *output, struct output_pool *pool, uint64_t se
         output_segment_put(pool, segment);
     }
     CHECK(sent == 0);
+}
+
+void output_truncate(struct output *output, struct output_pool *pool, uint64_t keep)
+{
+    CHECK(keep <= output->bytes);
+    if (keep == output->bytes)
+        return;
+    output->bytes = keep;
+    struct output_segment *rest = output->first;
+    output->first = NULL;
+    output->last = NULL;
+    while (rest != NULL) {
+        struct output_segment *segment = rest;
+        rest = segment->next;
+        segment->next = NULL;
+        if (keep == 0) {
+            output_segment_put(pool, segment);
+            continue;
+        }
+        uint64_t part = segment->len - segment->sent;
+        if (part > keep) {
+            segment->len = segment->sent + (uint32_t)keep;
+            part = keep;
+        }
+        keep -= part;
+        output_append(output, segment);
+    }
+    CHECK(keep == 0);
 }
 
 void output_clear(struct output *output, struct output_pool *pool)

@@ -43,8 +43,21 @@ struct output_pool {
 struct output {
     struct output_segment *first;
     struct output_segment *last;
-    uint64_t bytes; /* not yet accepted by the kernel */
+    uint64_t bytes;   /* not yet accepted by the kernel */
+    uint64_t sent;    /* since it was made */
+    uint64_t open_to; /* 0: all may leave; n: only the first n - 1 bytes, those sent included */
 };
+
+/* How many of the bytes are held (gate.h), and how many may leave. */
+static inline uint64_t output_held(const struct output *output)
+{
+    return LIKELY(output->open_to == 0) ? 0 : output->sent + output->bytes + 1 - output->open_to;
+}
+
+static inline uint64_t output_ready(const struct output *output)
+{
+    return output->bytes - output_held(output);
+}
 
 /*
  * Room for `len` bytes at the end, in one piece, to be written by the caller at once. NULL without
@@ -56,13 +69,16 @@ MUST_USE uint8_t *output_reserve(struct output *output, struct output_pool *pool
 MUST_USE bool output_refer(struct output *output, struct output_pool *pool, struct msg *msg);
 
 /*
- * The next bytes to send: fills up to OUTPUT_IOV_MAX elements and returns how many. At most
- * `bytes_max` bytes. 0 if the output is empty.
+ * The next bytes to send, none that is held: fills up to OUTPUT_IOV_MAX elements and returns how
+ * many. At most `bytes_max` bytes. 0 if there are none.
  */
 uint32_t output_gather(const struct output *output, struct iovec *iov, uint64_t bytes_max);
 
 /* `sent` bytes have left: releases the segments that are done. */
 void output_consume(struct output *output, struct output_pool *pool, uint64_t sent);
+
+/* Throws away what is behind the first `keep` bytes, none of which is in flight. */
+void output_truncate(struct output *output, struct output_pool *pool, uint64_t keep);
 
 /* Throws everything away. No send may be in flight. */
 void output_clear(struct output *output, struct output_pool *pool);

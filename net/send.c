@@ -138,9 +138,9 @@ void send_flush(struct net *net)
         const struct output *from = &conn->output;
         if (UNLIKELY(conn->layered) && (from = transport_flush(conn)) == NULL)
             continue;
-        if (from->bytes > 0)
+        if (LIKELY(output_ready(from) > 0))
             send_start(net, conn, from);
-        else
+        else if (conn->output.bytes == 0)
             send_drained(net, conn);
     }
 }
@@ -158,6 +158,8 @@ static void send_progress(struct net *net, struct conn *conn, uint64_t sent)
         output_consume(&conn->output, &net->pool, sent);
         waiting = conn->output.bytes;
     }
+    /* A client is not charged for what we hold. */
+    waiting -= output_held(&conn->output);
     conn->last_out_ms = waiting > 0 ? net->shard->now_ms : 0;
     if (conn->state == CONN_OPEN && conn->starving && conn->output.bytes < net->output_limit / 2) {
         conn->starving = false;

@@ -12,6 +12,7 @@
  */
 #include "alias.h"
 #include "encode.h"
+#include "gate.h"
 #include "net.h"
 #include "on_packet.h"
 
@@ -164,11 +165,32 @@ static void sink_close(struct conn *conn, enum reason reason)
         conn, reason == REASON_SESSION_TAKEN_OVER ? CAUSE_TAKEN_OVER : CAUSE_SHUTDOWN, reason);
 }
 
+static void sink_committed(struct shard *shard, uint64_t lsn)
+{
+    gate_committed(net_of(shard), lsn);
+}
+
+static void sink_confirmed(struct shard *shard, const struct hold_ticket *ticket, uint32_t count,
+                           bool ok)
+{
+    gate_confirmed(net_of(shard), ticket, count, ok);
+}
+
+static void sink_log_failed(struct shard *shard)
+{
+    gate_log_failed(net_of(shard));
+}
+
 const struct sink *net_sink(void)
 {
     static const struct sink sink = {.publish = sink_publish,
                                      .release = sink_release,
                                      .has_room = sink_has_room,
-                                     .close = sink_close};
+                                     .close = sink_close,
+                                     .hold = gate_hold,
+                                     .hold_ticket = gate_ticket,
+                                     .committed = sink_committed,
+                                     .confirmed = sink_confirmed,
+                                     .log_failed = sink_log_failed};
     return &sink;
 }

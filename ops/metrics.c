@@ -110,6 +110,9 @@ static const struct metrics_entry metrics_entries[] = {
     NEXT("sluice_messages_sent_bytes", STAT_PUBLISH_BYTES_OUT_QOS2, "qos", "2")
     COUNTER("sluice_messages_published", STAT_PUBLISHED,
             "Publications accepted for routing, those of wills included.")
+    COUNTER("sluice_connections_unacknowledged", STAT_UNACKNOWLEDGED,
+            "Connections that ended without acknowledgements, because what these claim could not "
+            "be stored.")
     COUNTER("sluice_messages_refused", STAT_PUBLISH_REFUSED,
             "PUBLISH answered with a failure or dropped, with nothing delivered.")
     COUNTER("sluice_messages_queued", STAT_QUEUED, "Copies put into a session's queue.")

@@ -25,6 +25,7 @@
 #define SLUICE_MSG_H
 
 #include "bytes.h"
+#include "hold.h"
 #include "types.h"
 
 #define MSG_MAGIC 0x4d534721u
@@ -37,11 +38,12 @@ struct pub {
     struct bytes props; /* forwardable properties in wire form; may be empty */
     struct bytes payload;
     uint64_t topic_hash;
-    uint64_t expires_at_ms;  /* of the monotonic clock; 0: never */
-    uint64_t received_ns;    /* monotonic; for the latency histogram */
-    uint64_t publisher_hash; /* of the client id; for shared subscriptions by hash */
-    struct handle publisher; /* the session, HANDLE_NONE for the broker itself */
-    struct msg *msg;         /* the message around this pub, or NULL; borrowed */
+    uint64_t expires_at_ms;    /* of the monotonic clock; 0: never */
+    uint64_t received_ns;      /* monotonic; for the latency histogram */
+    uint64_t publisher_hash;   /* of the client id; for shared subscriptions by hash */
+    struct handle publisher;   /* the session, HANDLE_NONE for the broker itself */
+    struct hold_ticket ticket; /* of the acknowledgement that waits for other shards; or none */
+    struct msg *msg;           /* the message around this pub, or NULL; borrowed */
     uint8_t qos;
     bool retain;
 };

@@ -76,7 +76,9 @@ static bool publish_mail(struct router *router, struct pub *pub, const struct ma
     struct msg *msg = pub_msg(pub, router->shard->id);
     if (msg == NULL)
         return false;
-    struct mail mail = {.kind = MAIL_PUBLISH, .ptr = msg, .weight = msg->size};
+    bool store = pub->qos > 0 && shard_set_has(&result->durable, to);
+    struct mail mail = {
+        .kind = store ? MAIL_PUBLISH_STORE : MAIL_PUBLISH, .ptr = msg, .weight = msg->size};
     struct filter_id *ids = (struct filter_id *)(void *)mail.words;
     STATIC_CHECK(sizeof(struct filter_id) == sizeof(mail.words[0]), "an id is one word");
     if (result->filters_len <= ROUTE_MAIL_IDS_INLINE) {
@@ -123,6 +125,23 @@ static bool publish_local(struct router *router, struct pub *pub, const struct m
     return true;
 }
 
+/*
+ * The acknowledgement waits for every other shard with a durable subscriber. All get the same
+ * ticket, which is in the message, so it is drawn before there is one.
+ */
+static void publish_ticket(struct router *router, struct pub *pub,
+                           const struct match_result *result)
+{
+    pub->ticket = (struct hold_ticket){.conn = HANDLE_NONE};
+    for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
+        uint64_t rest = result->durable.words[word];
+        if (router->shard->id / 64 == word)
+            rest &= ~(UINT64_C(1) << (router->shard->id % 64));
+        for (; rest != 0; rest &= rest - 1)
+            pub->ticket = router_ticket(router);
+    }
+}
+
 enum reason publish_route(struct router *router, struct pub *pub)
 {
     CHECK_OBJ(router, ROUTER_MAGIC);
@@ -148,6 +167,8 @@ enum reason publish_route(struct router *router, struct pub *pub)
         router_count(router, STAT_DROP_NO_SUBSCRIBER, 1);
         return REASON_NO_MATCHING_SUBSCRIBERS;
     }
+    if (pub->qos > 0 && UNLIKELY(!shard_set_is_empty(&result->durable)))
+        publish_ticket(router, pub, result);
     bool done = true;
     if (shard_set_has(&result->any, shard->id))
         done &= publish_local(router, pub, result);
@@ -180,8 +201,14 @@ void publish_on_mail(struct shard *shard, const struct mail *mail)
     msg_adopt(msg, shard->id);
     struct pub pub = msg->pub;
     uint64_t mark = lag_mark(router);
+    uint64_t logged = router->log_last;
+    uint64_t refused = router->log_refused;
     deliver_filters(router, &pub, ids, count);
     lag_since(router, mark, pub.received_ns);
+    if (mail->kind == MAIL_PUBLISH_STORE && router->log_refused != refused)
+        confirm_refuse(router, &pub.ticket);
+    else if (mail->kind == MAIL_PUBLISH_STORE)
+        confirm_owe(router, &pub.ticket, router->log_last == logged ? 0 : router->log_last);
     msg_unref(msg, shard->id);
     mem_free(array);
 }
@@ -193,6 +220,23 @@ void publish_drop(const struct mail *mail)
     msg_unref_shared(mail->ptr);
 }
 
+/*
+ * Routes a publication of QoS 1 or 2 whose acknowledgement claims what was logged for it, here and
+ * on other shards.
+ */
+static enum reason publish_acknowledged(struct router *router, struct session *session,
+                                        struct pub *pub)
+{
+    uint64_t logged = router->log_last;
+    uint64_t refused = router->log_refused;
+    router->publishing = session->conn;
+    enum reason reason = publish_route(router, pub);
+    router->publishing = NULL;
+    if (router->log_last != logged)
+        router_hold(router, session, router->log_last);
+    return UNLIKELY(router->log_refused != refused) ? REASON_QUOTA_EXCEEDED : reason;
+}
+
 enum reason publish_inbound(struct router *router, struct session *session, struct pub *pub,
                             uint16_t packet_id)
 {
@@ -200,7 +244,8 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
     pub->publisher = session->handle;
     pub->publisher_hash = session->id_hash;
     if (pub->qos < 2) {
-        enum reason reason = publish_route(router, pub);
+        enum reason reason = pub->qos == 0 ? publish_route(router, pub)
+                                           : publish_acknowledged(router, session, pub);
         pub_release(pub, router->shard->id);
         return reason;
     }
@@ -211,7 +256,7 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
         return REASON_RECEIVE_MAX_EXCEEDED;
     if (rc != RC_OK)
         return REASON_QUOTA_EXCEEDED;
-    enum reason reason = publish_route(router, pub);
+    enum reason reason = publish_acknowledged(router, session, pub);
     pub_release(pub, router->shard->id);
     if (reason_is_failure(reason))
         awaiting_rel_remove(&session->awaiting, packet_id);

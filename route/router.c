@@ -52,6 +52,7 @@ static bool router_turn_end(struct shard *shard)
         more |= feeds_run(router);
         lag_since(router, mark, 0);
     }
+    confirm_run(router);
     struct match_figures figures;
     match_cache_figures(router->matches, &figures);
     router_count(router, STAT_MATCH_HITS, figures.hits - router->match_hits);
@@ -64,9 +65,12 @@ static bool router_turn_end(struct shard *shard)
 void router_tables_fill(struct shard_tables *tables)
 {
     tables->mails[MAIL_PUBLISH] = publish_on_mail;
+    tables->mails[MAIL_PUBLISH_STORE] = publish_on_mail;
+    tables->mails[MAIL_STORED] = confirm_on_mail;
     tables->mails[MAIL_SHARED] = share_on_mail;
     tables->mails[MAIL_SHARE_UP] = share_on_up;
     tables->drops[MAIL_PUBLISH] = publish_drop;
+    tables->drops[MAIL_PUBLISH_STORE] = publish_drop;
     tables->drops[MAIL_SHARED] = share_drop;
     tables->turn_end[0] = router_turn_end;
     tables->turned = lag_turned;
@@ -127,6 +131,7 @@ void router_close(struct shard *shard)
     slot_table_fini(&router->sessions);
     mem_free(router->buckets);
     mem_free(router->gather);
+    confirm_fini(router);
     router->magic = 0;
     mem_free(router);
     shard->route = NULL;

@@ -12,6 +12,9 @@
  *   MAIL_SHARED    data. ptr: struct msg, one shared reference: one delivery for one member of a
  *                  shared group. words[0]: handle of its session, words[1]: address of the
  *                  delivery_extra, words[2]: SUB_* of its subscription.
+ *                  words[3..4]: the ticket of the publisher's acknowledgement, if it waits for us.
+ *   MAIL_PUBLISH_STORE  like MAIL_PUBLISH, to be confirmed with the ticket in the message.
+ *   MAIL_STORED    confirm. Such a confirmation; see confirm.h.
  *   MAIL_SHARE_UP  control. A member of a group connected: parked deliveries may move on.
  *                  words[0..1]: filter id, group number.
  *
@@ -24,6 +27,7 @@
 #ifndef SLUICE_ROUTER_H
 #define SLUICE_ROUTER_H
 
+#include "confirm.h"
 #include "filter_index.h"
 #include "hash.h"
 #include "lag.h"
@@ -43,7 +47,14 @@
 struct sweep;
 
 /* Kinds of mail; net's begin with MAIL_NET_FIRST. */
-enum route_mail { MAIL_PUBLISH, MAIL_SHARED, MAIL_SHARE_UP, MAIL_NET_FIRST = 8 };
+enum route_mail {
+    MAIL_PUBLISH,
+    MAIL_SHARED,
+    MAIL_SHARE_UP,
+    MAIL_PUBLISH_STORE,
+    MAIL_STORED,
+    MAIL_NET_FIRST = 16
+};
 
 #define ROUTE_MAIL_IDS_INLINE 6
 
@@ -111,6 +122,12 @@ struct router {
     struct list_node parked;               /* [O] shared deliveries that wait for a member */
     uint32_t parked_count;                 /* [O] */
     struct sweep *sweep;                   /* [O] on shard 0 */
+    struct conn *publishing;               /* [O] whose publication is routed; NULL: nobody's */
+    struct hold_ticket passing;            /* [O] of the shared delivery that came by mail */
+    struct confirm_queue confirms;         /* [O] owed to other shards */
+    uint64_t log_last;                     /* [O] number of the record logged last; 0: no log */
+    uint64_t log_committed;                /* [O] records up to this one are durable */
+    uint64_t log_refused;                  /* [O] how often the log could not take a record */
     uint64_t match_hits;                   /* [O] figures already added to the counters */
     uint64_t match_misses;                 /* [O] */
 };
@@ -126,6 +143,24 @@ static inline struct router *router_of(struct shard *shard)
 static inline void router_count(struct router *router, unsigned index, uint64_t amount)
 {
     stat_add(router->stats, index, amount);
+}
+
+/*
+ * What a connection is told after this call leaves once the log has committed record `lsn`. Of a
+ * session without a connection: nothing.
+ */
+static inline void router_hold(struct router *router, struct session *session, uint64_t lsn)
+{
+    if (session->conn != NULL && lsn > router->log_committed)
+        router->sink->hold(session->conn, lsn);
+}
+
+/* The same for one confirmation from another shard; a ticket for it to bring back, or none. */
+static inline struct hold_ticket router_ticket(struct router *router)
+{
+    if (router->publishing == NULL)
+        return (struct hold_ticket){.conn = HANDLE_NONE};
+    return router->sink->hold_ticket(router->publishing);
 }
 
 /* Fills the rows of route in the tables of the runtime. Main thread, before start. */

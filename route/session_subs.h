@@ -25,6 +25,7 @@
 #define SUB_QOS_MASK     0x03u
 #define SUB_NO_LOCAL     0x04u
 #define SUB_RETAIN_AS_IS 0x08u
+#define SUB_DURABLE      0x10u /* of a session that survives the process */
 
 struct session_sub {
     struct filter_id id;         /* [O] */

@@ -74,6 +74,15 @@ static void share_send(struct router *router, const struct share_member *member,
     }
     struct mail mail = {.kind = MAIL_SHARED, .ptr = msg, .weight = msg->size};
     memcpy(&mail.words[0], &member->session, sizeof(member->session));
+    if ((terms.options & SUB_DURABLE) != 0 && msg->pub.qos > 0) {
+        /* One that came by mail and goes on takes its ticket along. */
+        struct hold_ticket ticket = router->passing;
+        router->passing = (struct hold_ticket){.conn = HANDLE_NONE};
+        if (hold_ticket_is_none(&ticket))
+            ticket = router_ticket(router);
+        memcpy(&mail.words[3], &ticket.conn, sizeof(ticket.conn));
+        mail.words[4] = ticket.gate_number;
+    }
     mail.words[1] = (uint64_t)(uintptr_t)extra;
     mail.words[2] = terms.options;
     msg_ref_shared(msg);
@@ -196,9 +205,10 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
     return true;
 }
 
-void share_on_mail(struct shard *shard, const struct mail *mail)
+/* A delivery for one member has come: to it, or on to another. */
+static void share_receive(struct router *router, const struct mail *mail)
 {
-    struct router *router = router_of(shard);
+    struct shard *shard = router->shard;
     struct msg *msg = mail->ptr;
     struct delivery_extra *extra = (struct delivery_extra *)(uintptr_t)mail->words[1];
     struct handle handle;
@@ -215,6 +225,22 @@ void share_on_mail(struct shard *shard, const struct mail *mail)
     router_count(router, STAT_DROP_SESSION_GONE, 1);
     sub_ids_free(extra);
     msg_unref(msg, shard->id);
+}
+
+void share_on_mail(struct shard *shard, const struct mail *mail)
+{
+    struct router *router = router_of(shard);
+    memcpy(&router->passing.conn, &mail->words[3], sizeof(router->passing.conn));
+    router->passing.gate_number = (uint32_t)mail->words[4];
+    uint64_t logged = router->log_last;
+    uint64_t refused = router->log_refused;
+    share_receive(router, mail);
+    struct hold_ticket ticket = router->passing;
+    router->passing = (struct hold_ticket){.conn = HANDLE_NONE};
+    if (router->log_refused != refused)
+        confirm_refuse(router, &ticket);
+    else
+        confirm_owe(router, &ticket, router->log_last == logged ? 0 : router->log_last);
 }
 
 void share_drop(const struct mail *mail)

@@ -13,11 +13,13 @@
 #ifndef SLUICE_SINK_H
 #define SLUICE_SINK_H
 
+#include "hold.h"
 #include "msg.h"
 #include "rc.h"
 #include "reason.h"
 
 struct conn;
+struct shard;
 
 /* One PUBLISH for one client, a value. */
 struct delivery {
@@ -51,6 +53,23 @@ struct sink {
      * closed once its output has left. The connection has forgotten the session on return.
      */
     void (*close)(struct conn *conn, enum reason reason);
+
+    /*
+     * What is appended to the connection's output from now on leaves once this shard's log has
+     * committed `lsn`; with hold_ticket, once a confirmation with this ticket has come back too.
+     * The ticket is none if the connection cannot wait: it ends unacknowledged.
+     */
+    void (*hold)(struct conn *conn, uint64_t lsn);
+    struct hold_ticket (*hold_ticket)(struct conn *conn);
+
+    /* The log of the shard has committed everything up to `lsn`. */
+    void (*committed)(struct shard *shard, uint64_t lsn);
+
+    /* `count` confirmations of a ticket of this shard; not `ok`: it could not be stored. */
+    void (*confirmed)(struct shard *shard, const struct hold_ticket *t, uint32_t count, bool ok);
+
+    /* The log takes nothing for the time being: who waits for it ends unacknowledged. */
+    void (*log_failed)(struct shard *shard);
 };
 
 #endif

@@ -1,0 +1,26 @@
+/*
+ * hold.h -- tickets: what an acknowledgement waits for on other shards.
+ *
+ * The bytes of an acknowledgement are written at once and held at the connection (net/gate.h) until
+ * what it claims is durable. What this shard's log must have committed is a number; what other
+ * shards must have stored is counted in confirmations, each of which brings a ticket back: the
+ * connection and the number of its gate. All targets of one publication carry the same ticket.
+ *
+ * Threads: pure values, any.
+ */
+#ifndef SLUICE_HOLD_H
+#define SLUICE_HOLD_H
+
+#include "types.h"
+
+struct hold_ticket {
+    struct handle conn;   /* [M] HANDLE_NONE or zeroes: nobody waits */
+    uint32_t gate_number; /* [M] */
+};
+
+static inline bool hold_ticket_is_none(const struct hold_ticket *ticket)
+{
+    return handle_is_none(ticket->conn);
+}
+
+#endif
