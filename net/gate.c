@@ -1,7 +1,7 @@
 /*
  * gate.c -- see gate.h.
  *
- * Gates are a small ring; `at` counts bytes of the output since the connection was made. A gate that
+ * Gates are a small ring; `at` counts bytes of the output since the connection was made. One that
  * opens in the middle of the ring waits for those before it.
  *
  * Threads: see gate.h.
