@@ -213,10 +213,10 @@ class World:
         return passed, wrong
 
 
-def run(arguments, folder):
+def run(arguments, broker):
     rng = random.Random(arguments.seed)
     shards = [int(n) for n in arguments.shards.split(",")]
-    broker, world = Broker(arguments.sluiced, folder, arguments.durability), World(rng, 4)
+    world = World(rng, 4)
     slowest = broker.start(shards[0])
     world.subscribe(broker)
     for cycle in range(arguments.cycles):
@@ -232,7 +232,6 @@ def run(arguments, folder):
     world.drain(broker)
     passed, wrong = world.check()
     more, also = world.check_retained(broker)
-    broker.kill()
     print(f"slowest start {slowest:.2f} s, refused "
           f"{sum(sum(p.refused.values()) for p in world.publishers)}")
     return passed + more, wrong + also
@@ -251,10 +250,16 @@ def main():
         arguments.seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {arguments.seed}", flush=True)
     folder = tempfile.mkdtemp(prefix="kill9-")
+    broker = Broker(arguments.sluiced, folder, arguments.durability)
     try:
-        passed, wrong = run(arguments, folder)
+        passed, wrong = run(arguments, broker)
+        broker.kill()
     except Broken as error:
         passed, wrong = 0, [str(error)]
+    finally:
+        if broker.process is not None and broker.process.poll() is None:
+            broker.process.kill()
+            broker.process.wait()
     for line in wrong:
         print(f"not ok {line}")
     if wrong:
