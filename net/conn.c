@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "alias.h"
+#include "auth.h"
+#include "clock.h"
 #include "encode.h"
 #include "gate.h"
 #include "net.h"
@@ -91,6 +93,22 @@ static void conn_find_peer(struct conn *conn)
     }
 }
 
+/* When what the client has shown of itself expires, on the shard's clock; UINT64_MAX: never. */
+static uint64_t conn_expires_ms(const struct conn *conn)
+{
+    const struct identity *identity = conn->session->identity;
+    if (identity == NULL || identity->is.expires_s == 0)
+        return UINT64_MAX;
+    uint64_t now_ms = conn->net->shard->now_ms;
+    uint64_t wall_ms = clock_wall_ms();
+    uint64_t left_ms = 0;
+    if (identity->is.expires_s > (UINT64_MAX - now_ms) / 1000)
+        return UINT64_MAX;
+    if (identity->is.expires_s * 1000 > wall_ms)
+        left_ms = identity->is.expires_s * 1000 - wall_ms;
+    return now_ms + left_ms;
+}
+
 /* Keep alive and send time-out share the timer; both move on lazily (timer.h). */
 static void conn_open_timer(struct conn *conn)
 {
@@ -103,6 +121,9 @@ static void conn_open_timer(struct conn *conn)
     if (conn->last_out_ms != 0 && timeout_ms != UINT64_MAX &&
         conn->last_out_ms + timeout_ms < at_ms)
         at_ms = conn->last_out_ms + timeout_ms;
+    uint64_t expires_ms = conn_expires_ms(conn);
+    if (expires_ms < at_ms)
+        at_ms = expires_ms;
     if (at_ms == UINT64_MAX) {
         if (timer_pending(&conn->timer))
             timer_cancel(&net->shard->timers, &conn->timer);
@@ -118,6 +139,11 @@ static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
     if (conn->last_out_ms != 0 && timeout_ms != UINT64_MAX &&
         now_ms >= conn->last_out_ms + timeout_ms) {
         conn_abort(conn, CAUSE_SEND_TIMEOUT);
+        return;
+    }
+    if (conn_expires_ms(conn) <= now_ms) {
+        router_count(net->router, STAT_AUTHN_EXPIRED, 1);
+        conn_close(conn, CAUSE_AUTH_EXPIRED, REASON_MAXIMUM_CONNECT_TIME);
         return;
     }
     /* A connection that we do not read from cannot show that it is alive. */
@@ -153,6 +179,9 @@ static void conn_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64
     switch ((enum conn_state)conn->state) {
     case CONN_NEW:
         conn_on_new_timer(conn, now_ms);
+        return;
+    case CONN_AUTH:
+        auth_timeout(conn);
         return;
     case CONN_OPEN:
         conn_on_open_timer(conn, now_ms);
@@ -215,6 +244,7 @@ static void conn_free(struct conn *conn)
     gate_free(conn);
     CHECK(conn->send == NULL);
     aliases_free(conn);
+    auth_forget(conn);
     mem_free(conn->stash);
     slot_table_remove(&net->conns, conn->handle);
     stat_sub(net->shard->stats, STAT_CONNECTIONS, 1);
@@ -262,7 +292,7 @@ void conn_destroy(struct conn *conn)
 static void conn_unbind(struct conn *conn, enum conn_cause cause)
 {
     struct net *net = conn->net;
-    if (conn->state == CONN_NEW || conn->state == CONN_OPEN)
+    if (conn->state <= CONN_OPEN)
         net_count(net, STAT_CLOSED + cause, 1);
     if (log_level_enabled(LOG_DEBUG)) {
         char peer[CONN_PEER_LEN_MAX];
@@ -280,6 +310,7 @@ static void conn_stop_input(struct conn *conn)
 {
     if (list_is_linked(&conn->waiting))
         list_remove(&conn->waiting);
+    auth_forget(conn);
     mem_free(conn->stash);
     conn->stash = NULL;
     conn->stash_len = 0;
@@ -344,7 +375,7 @@ static void conn_last_words(struct conn *conn)
 void conn_close(struct conn *conn, enum conn_cause cause, enum reason reason)
 {
     conn_assert_state(conn);
-    if (conn->state != CONN_NEW && conn->state != CONN_OPEN)
+    if (conn->state > CONN_OPEN)
         return;
     bool was_open = conn->state == CONN_OPEN;
     conn_unbind(conn, cause);
@@ -356,7 +387,7 @@ void conn_close(struct conn *conn, enum conn_cause cause, enum reason reason)
 void conn_close_quietly(struct conn *conn, enum conn_cause cause)
 {
     conn_assert_state(conn);
-    if (conn->state != CONN_NEW && conn->state != CONN_OPEN)
+    if (conn->state > CONN_OPEN)
         return;
     conn_unbind(conn, cause);
     conn_last_words(conn);
@@ -380,7 +411,8 @@ void conn_mark_dirty(struct conn *conn)
 
 void conn_receive(struct conn *conn)
 {
-    if (conn->recv_armed || conn->state == CONN_CLOSED || list_is_linked(&conn->waiting))
+    if (conn->recv_armed || conn->state == CONN_CLOSED || list_is_linked(&conn->waiting) ||
+        conn->auth_waits)
         return;
     if (UNLIKELY(conn->layered)) {
         if (conn->cold->held)
@@ -393,7 +425,7 @@ void conn_receive(struct conn *conn)
     }
     conn->recv_armed = true;
     ring_recv(conn->net->shard->ring, op_token(OP_RECV, conn->handle.slot, conn->handle.generation),
-              conn->fd, conn->state != CONN_NEW);
+              conn->fd, conn->state > CONN_AUTH);
 }
 
 void conn_established(struct conn *conn, uint16_t keep_alive_s)
@@ -402,5 +434,12 @@ void conn_established(struct conn *conn, uint16_t keep_alive_s)
     conn->keep_alive_ms = (uint32_t)(keep_alive_s * UINT64_C(1) *
                                      net->settings->keep_alive_permille);
     conn->last_in_ms = net->shard->now_ms;
+    conn_open_timer(conn);
+}
+
+void conn_identity_changed(struct conn *conn)
+{
+    conn_assert_state(conn);
+    CHECK(conn->state == CONN_OPEN);
     conn_open_timer(conn);
 }

@@ -3,7 +3,8 @@
  *
  *            accept / hand-over              CONNECT accepted
  *   (none) ---------------------> CONN_NEW ------------------> CONN_OPEN
- *                                    |  \                         |
+ *                                    |  \  \                  /   |
+ *                                    |   \   ---> CONN_AUTH --    |
  *                 handed to the home |   \ refused, time-out      | DISCONNECT, error, time-out,
  *                 shard: forgotten   |    \                       | take-over, shutdown
  *                                    v     v                      v
@@ -17,6 +18,7 @@
  *
  *   CONN_NEW         no session; a receive at a time (so that the descriptor can be handed over);
  *                    bounded by mqtt.connect_timeout
+ *   CONN_AUTH        no session; CONNECT waits for authentication (auth.h); bounded by its timeout
  *   CONN_OPEN        session bound; multishot receive; keep alive and send time-outs run
  *   CONN_LAST_WORDS  no session; what is in the output still leaves, input is thrown away
  *   CONN_LINGER      everything sent; waiting for the peer to close, so that unread input does not
@@ -46,10 +48,11 @@
 
 #define CONN_MAGIC 0x434f4e4eu
 
-enum conn_state { CONN_NEW, CONN_OPEN, CONN_LAST_WORDS, CONN_LINGER, CONN_CLOSED };
+enum conn_state { CONN_NEW, CONN_AUTH, CONN_OPEN, CONN_LAST_WORDS, CONN_LINGER, CONN_CLOSED };
 
 struct alias_in;
 struct alias_out;
+struct auth;
 struct conn_cold;
 struct gates;
 struct net;
@@ -68,6 +71,7 @@ struct conn {
     bool problem_info : 1; /* client wants reason strings */
     bool ended : 1;        /* the peer has closed while input is paused */
     bool broken : 1;       /* takes no more output, ends with the next completion */
+    bool auth_waits : 1;   /* CONN_AUTH: for somebody else than the client, input waits */
     bool layered : 1;      /* bytes go through the layers in `cold` */
     uint8_t broken_cause;  /* enum conn_cause of that end */
     struct handle handle;
@@ -92,6 +96,7 @@ struct conn {
     uint16_t alias_out_max;
     struct alias_in *aliases_in;
     struct alias_out *aliases_out;
+    struct auth *auth;      /* authentication, NULL: none is going on (auth.h) */
     struct conn_cold *cold; /* transport.h; NULL for a plain connection */
     uint16_t peer_port;     /* host order */
     struct in6_addr peer;   /* IPv4 mapped */
@@ -142,6 +147,9 @@ void conn_mark_dirty(struct conn *conn);
 
 /* Asks the kernel for input, if the state wants any. */
 void conn_receive(struct conn *conn);
+
+/* The session's identity is another one: its expiry may be, too. */
+void conn_identity_changed(struct conn *conn);
 
 /* CONN_NEW -> CONN_OPEN: keep alive and multishot receive begin. */
 void conn_established(struct conn *conn, uint16_t keep_alive_s);

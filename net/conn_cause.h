@@ -21,6 +21,9 @@
     X(CAUSE_KEEP_ALIVE, "keep_alive_timeout", true, "keep alive timeout")                          \
     X(CAUSE_SEND_TIMEOUT, "send_timeout", true, "the client does not read")                        \
     X(CAUSE_REFUSED, "connect_refused", true, "CONNECT was refused")                               \
+    X(CAUSE_AUTH_FAILED, "authentication_failed", true,                                            \
+      "authentication on the open connection failed")                                              \
+    X(CAUSE_AUTH_EXPIRED, "authentication_expired", true, "authentication has expired")            \
     X(CAUSE_MALFORMED, "malformed_packet", true, "a malformed packet")                             \
     X(CAUSE_PROTOCOL_ERROR, "protocol_error", true, "a protocol error")                            \
     X(CAUSE_LIMIT, "limit_exceeded", true, "a limit was exceeded")                                 \

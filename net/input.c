@@ -15,13 +15,13 @@
 
 static bool input_wanted(const struct conn *conn)
 {
-    return conn->state == CONN_NEW || conn->state == CONN_OPEN;
+    return conn->state <= CONN_OPEN;
 }
 
 /* A fault that shows in the fixed header. */
 static void input_bad_frame(struct conn *conn, enum frame_result result)
 {
-    if (conn->state == CONN_NEW) {
+    if (conn->state <= CONN_AUTH) {
         conn_abort(conn, CAUSE_MALFORMED); /* not MQTT, or nothing that could be answered */
         return;
     }
@@ -223,6 +223,20 @@ static void input_resume(struct net *net, struct conn *conn)
     else if (conn->ended)
         conn_abort(conn, CAUSE_CLIENT_CLOSED);
     else
+        conn_receive(conn);
+}
+
+void input_continue(struct conn *conn)
+{
+    struct net *net = conn->net;
+    struct handle handle = conn->handle;
+    CHECK(!conn->auth_waits);
+    if (list_is_linked(&conn->waiting))
+        return;
+    if (conn->stash_len > 0)
+        input_run_stash(conn, handle);
+    conn = slot_table_get(&net->conns, handle);
+    if (conn != NULL)
         conn_receive(conn);
 }
 

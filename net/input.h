@@ -30,6 +30,9 @@ void input_feed(struct conn *conn, struct bytes data);
 /* Stops reading from the connection until input_resume_all. */
 void input_pause(struct conn *conn);
 
+/* The connection waits for nothing any more: handles what is in the stash, and receives. */
+void input_continue(struct conn *conn);
+
 /*
  * Takes up the paused connections, once no shard is pressed, and the starved ones. True if paused
  * ones were taken up: they may have left work for the hooks of the next turn.

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "handover.h"
 #include "input.h"
 #include "listen.h"
@@ -29,7 +30,7 @@ static bool net_drain_slice(struct net *net)
     unsigned count = 0;
     struct conn *conn;
     while (count < NET_DRAIN_PER_TURN && (conn = slot_table_next(&net->conns, &cursor)) != NULL) {
-        if (conn->state == CONN_NEW) {
+        if (conn->state <= CONN_AUTH) {
             conn_abort(conn, CAUSE_SHUTDOWN);
             count++;
         } else if (conn->state == CONN_OPEN) {
@@ -112,6 +113,7 @@ void net_tables_fill(struct shard_tables *tables)
     tables->mails[MAIL_HANDOVER] = handover_on_mail;
     tables->mails[MAIL_DRAIN] = net_on_drain;
     tables->mails[MAIL_RELOAD] = net_on_reload;
+    tables->mails[MAIL_AUTHN_DONE] = auth_on_mail;
     tables->drops[MAIL_HANDOVER] = handover_drop;
     tables->turn_end[1] = net_turn_end;
 }

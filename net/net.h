@@ -38,6 +38,7 @@ enum net_mail {
 /* What an operator can set of net, plain values. */
 struct net_settings {
     uint64_t connect_timeout_ms;
+    uint64_t auth_timeout_ms;
     uint64_t send_timeout_ms; /* UINT64_MAX: none */
     uint32_t packet_size_max; /* of what we accept, whole packet */
     uint32_t client_id_len_max;

@@ -10,6 +10,8 @@
  */
 #include <stdio.h>
 
+#include "auth.h"
+#include "authn.h"
 #include "handover.h"
 #include "on_packet.h"
 #include "props.h"
@@ -33,8 +35,7 @@ static bool on_connect_answer(struct conn *conn, enum mqtt_version version,
     return true;
 }
 
-/* Refuses: CONNACK if there is a form for it, and close. */
-static bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason reason)
+bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason reason)
 {
     struct connack_view connack = CONNACK_VIEW_DEFAULT;
     connack.reason = reason;
@@ -57,8 +58,6 @@ static enum reason on_connect_check(const struct net *net, const struct connect_
     const struct net_settings *settings = net->settings;
     if (view->client_id.len > settings->client_id_len_max)
         return REASON_CLIENT_ID_NOT_VALID;
-    if (view->auth_method.ptr != NULL)
-        return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT-4.12.0-1] */
     if (!view->has_will)
         return REASON_SUCCESS;
     if (view->will.qos > settings->qos_max)
@@ -143,8 +142,8 @@ static uint32_t on_connect_expiry_s(const struct net *net, const struct connect_
                                                                    : settings->session_expiry_max_s;
 }
 
-static bool on_connect_accept(struct conn *conn, const struct connect_view *view,
-                              struct bytes client_id)
+bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct bytes client_id,
+                      struct authn_outcome *outcome)
 {
     struct net *net = conn->net;
     uint32_t expiry_s = on_connect_expiry_s(net, view);
@@ -154,12 +153,16 @@ static bool on_connect_accept(struct conn *conn, const struct connect_view *view
                                      .clean_start = view->clean_start,
                                      .is_bridge = view->bridge,
                                      .expiry_s = expiry_s,
-                                     .receive_max = view->receive_max};
+                                     .receive_max = view->receive_max,
+                                     .identity = outcome->identity};
     struct attach_result result;
-    if (!on_connect_will(net, view, &request.will))
+    if (!on_connect_will(net, view, &request.will)) {
+        identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
+    }
     if (session_attach(net->router, &request, &result) != RC_OK) {
         will_free(request.will, net->shard->id);
+        identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
     }
     struct session *session = result.session;
@@ -173,6 +176,9 @@ static bool on_connect_accept(struct conn *conn, const struct connect_view *view
         if (view->client_id.len == 0)
             connack.assigned_client_id = client_id; /* [MQTT-3.2.2-16] */
         awaiting_rel_set_max(&session->awaiting, net->settings->receive_max);
+        connack.auth_method = auth_method(conn); /* 3.2.2.3.17 */
+        if (outcome->answer.len > 0)
+            connack.auth_data = outcome->answer;
     }
     if (!on_connect_answer(conn, view->version, &connack)) {
         conn_abort(conn, CAUSE_LIMIT); /* no CONNACK fits the client's maximum packet size */
@@ -217,5 +223,5 @@ bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packe
     conn->alias_out_max = view.topic_alias_max < net->settings->alias_out_max
                               ? view.topic_alias_max
                               : net->settings->alias_out_max;
-    return on_connect_accept(conn, &view, client_id);
+    return auth_connect(conn, &view, client_id, packet);
 }

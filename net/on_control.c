@@ -1,9 +1,5 @@
 /*
- * on_control.c -- PINGREQ, DISCONNECT and AUTH from a client (MQTT 5.0 sections 3.12, 3.14, 3.15).
- *
- * AUTH belongs to enhanced authentication. A CONNECT that names a method is refused with 0x8C while
- * no method is configured, so an AUTH packet on an open connection has no method and breaks
- * [MQTT-4.12.0-7].
+ * on_control.c -- PINGREQ and DISCONNECT from a client (MQTT 5.0 sections 3.12, 3.14).
  *
  * Threads: the owner shard.
  */
@@ -41,14 +37,4 @@ bool on_disconnect(struct conn *conn, const struct frame *frame)
     conn_close(conn, keeps_will ? CAUSE_CLIENT_DISCONNECT_WILL : CAUSE_CLIENT_DISCONNECT,
                REASON_SUCCESS);
     return false;
-}
-
-bool on_auth(struct conn *conn, const struct frame *frame)
-{
-    struct auth_view view;
-    enum reason reason = decode_auth((enum mqtt_version)conn->version, DECODE_FROM_CLIENT, frame,
-                                     &view);
-    if (reason != REASON_SUCCESS)
-        return on_fault(conn, reason);
-    return on_fault(conn, REASON_PROTOCOL_ERROR);
 }

@@ -16,9 +16,21 @@
 #include "encode.h"
 #include "net.h"
 
+struct authn_outcome;
+
 /* The first packet. `packet` and `rest` are what is handed over to another shard. */
 bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packet,
                 struct bytes rest);
+
+/*
+ * Authentication has succeeded: takes over outcome->identity, binds the session, and says so. The
+ * connection is CONN_NEW; `view` is its CONNECT.
+ */
+bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct bytes client_id,
+                      struct authn_outcome *outcome);
+
+/* Refuses a CONN_NEW: CONNACK if there is a form for it, and close. Always false. */
+bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason reason);
 
 bool on_publish(struct conn *conn, const struct frame *frame);
 bool on_puback(struct conn *conn, const struct frame *frame);

@@ -118,7 +118,7 @@ static void send_drained(struct net *net, struct conn *conn)
     if (conn->state == CONN_LAST_WORDS) {
         conn->state = CONN_LINGER;
         shutdown(conn->fd, SHUT_WR);
-    } else if (conn->state == CONN_NEW) {
+    } else if (conn->state <= CONN_AUTH) {
         conn_receive(conn);
     }
 }

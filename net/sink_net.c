@@ -159,6 +159,15 @@ static bool sink_has_room(struct conn *conn)
     return false;
 }
 
+static void sink_address(const struct conn *conn, struct client_identity *out)
+{
+    const struct listener *listener = &conn->net->shared->listeners[conn->listener];
+    STATIC_CHECK(sizeof(out->address) == sizeof(conn->peer), "both are an IPv6 address");
+    memcpy(out->address, &conn->peer, sizeof(out->address));
+    out->port = conn->peer_port;
+    out->listener = bytes_of_text(listener->name);
+}
+
 static void sink_close(struct conn *conn, enum reason reason)
 {
     conn_close_detached(
@@ -186,6 +195,7 @@ const struct sink *net_sink(void)
     static const struct sink sink = {.publish = sink_publish,
                                      .release = sink_release,
                                      .has_room = sink_has_room,
+                                     .address = sink_address,
                                      .close = sink_close,
                                      .hold = gate_hold,
                                      .hold_ticket = gate_ticket,

@@ -99,6 +99,7 @@ static bool broker_indexes(struct broker *broker, unsigned shards)
                                           .filters = filter_index_create(&filters),
                                           .retained = retained_create(&retained),
                                           .home_key = broker->dir.secret,
+                                          .authn = broker->authn,
                                           .shards = shards};
     return broker->route.filters != NULL && broker->route.retained != NULL;
 }
@@ -112,11 +113,12 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
     tables.start = broker_shard_start;
     tables.stop = broker_shard_stop;
     struct runtime_options options = {.shards = shards,
-                                      .helpers = 1,
+                                      .helpers = 1 + broker->access.workers_num,
                                       .cpus = broker->cpus,
                                       .spin = spin,
                                       .recv_buffers = BROKER_RECV_BUFFERS,
                                       .recv_buffer_size = BROKER_RECV_BUFFER_SIZE};
+    access_prepare(broker, (shard_id)(shards + 1));
     if (runtime_create(&broker->runtime, &options, &tables, broker) != RC_OK)
         return false;
     broker->stats = aligned_alloc(64, sizeof(struct stats));
@@ -183,6 +185,17 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
     return RC_OK;
 }
 
+/* The chains of authentication, or in `out_reason` the first thing that is wrong with them. */
+static bool broker_access(struct broker *broker, char *out_reason, size_t reason_size)
+{
+    static struct error_list errors;
+    error_list_init(&errors);
+    broker->authn = access_create(broker->config, &errors);
+    if (broker->authn == NULL)
+        snprintf(out_reason, reason_size, "%s", errors.texts[0]);
+    return broker->authn != NULL;
+}
+
 enum rc broker_create(struct broker *broker, struct config *config, char *out_reason,
                       size_t reason_size)
 {
@@ -193,8 +206,11 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
     enum rc rc = datadir_open(&broker->dir, config->data_dir, out_reason, reason_size);
     if (rc != RC_OK)
         return rc;
+    if (!broker_access(broker, out_reason, reason_size))
+        return RC_INVALID;
     unsigned available;
     unsigned shards = broker_cpus(broker, &available);
+    broker->access.workers_num = access_workers(config, shards);
     broker->settings = settings_create(config);
     if (broker->settings == NULL || !broker_indexes(broker, shards) ||
         !broker_runtime(broker, shards, available > shards)) {
@@ -212,7 +228,9 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
 
 enum rc broker_start(struct broker *broker, char *out_reason, size_t reason_size)
 {
-    enum rc rc = runtime_start(broker->runtime);
+    enum rc rc = access_start(broker);
+    if (rc == RC_OK)
+        rc = runtime_start(broker->runtime);
     broker_turn(broker);
     if (rc != RC_OK)
         snprintf(out_reason, reason_size, "the shards could not start");
@@ -260,16 +278,30 @@ bool broker_turn(struct broker *broker)
 void broker_stop(struct broker *broker)
 {
     runtime_stop(broker->runtime);
+    access_stop(broker);
     broker_turn(broker);
+}
+
+/* Mail that no shard will take any more. */
+static void broker_drop(void *context, const struct mail *mail)
+{
+    const struct broker *broker = context;
+    shard_drop_fn drop = broker->runtime->tables.drops[mail->kind];
+    if (drop != NULL)
+        drop(mail);
 }
 
 void broker_destroy(struct broker *broker)
 {
+    access_stop(broker);
     listen_shut(&broker->net);
+    if (broker->port != NULL)
+        mail_port_empty(broker->port, broker_drop, broker);
     mail_port_destroy(broker->port);
     /* Runs what the shards have retired; the indexes must still be there. */
     runtime_destroy(broker->runtime);
     free(broker->stats);
+    authn_set_unref(broker->authn);
     reload_fini(broker);
     if (broker->route.filters != NULL)
         filter_index_destroy(broker->route.filters);

@@ -10,6 +10,7 @@
 #ifndef SLUICE_BROKER_H
 #define SLUICE_BROKER_H
 
+#include "access.h"
 #include "config.h"
 #include "datadir.h"
 #include "mem.h"
@@ -27,8 +28,10 @@ struct broker {
     struct route_shared route;
     struct net_shared net;
     struct runtime *runtime;
-    struct mail_port *port; /* the ops thread's */
-    struct stats *stats;    /* the ops thread's */
+    struct access access;
+    struct authn_set *authn; /* the ops thread's reference */
+    struct mail_port *port;  /* the ops thread's */
+    struct stats *stats;     /* the ops thread's */
     uint16_t cpus[SHARDS_MAX];
     unsigned drained; /* shards that have reported */
     bool json;

@@ -156,6 +156,9 @@ struct config_shards {
 struct config_admin {
     CONFIG_ADMIN_TABLE(CONFIG_FIELD)
 };
+struct config_access {
+    CONFIG_ACCESS_TABLE(CONFIG_FIELD)
+};
 struct config_log {
     CONFIG_LOG_TABLE(CONFIG_FIELD)
 };

@@ -76,6 +76,10 @@ static const struct config_choice config_choices_log_format[] = {
 #define CONFIG_ROW_ADMIN(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("admin", "admin." #name, offsetof(struct config, admin.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_ACCESS(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("access", "access." #name, \
+               offsetof(struct config, access.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 #define CONFIG_ROW_LOG(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("log", "log." #name, offsetof(struct config, log.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
@@ -95,6 +99,7 @@ static const struct config_key config_key_rows[] = {
     CONFIG_LIMITS_TABLE(CONFIG_ROW_LIMITS)
     CONFIG_SHARDS_TABLE(CONFIG_ROW_SHARDS)
     CONFIG_ADMIN_TABLE(CONFIG_ROW_ADMIN)
+    CONFIG_ACCESS_TABLE(CONFIG_ROW_ACCESS)
     CONFIG_LOG_TABLE(CONFIG_ROW_LOG)
     CONFIG_SHUTDOWN_TABLE(CONFIG_ROW_SHUTDOWN)
 };

@@ -44,6 +44,7 @@
     X(limits, "Bounds of the whole process and of one connection.") \
     X(shards, "Threads and the CPUs they are pinned to.") \
     X(admin, "The HTTP endpoint for operators: `/metrics` for Prometheus, `/livez`, `/readyz`.") \
+    X(access, "Who may come in. See [access](access.md).") \
     X(log, "What is logged, and how. The log goes to standard error.") \
     X(shutdown, "How the broker stops.")
 
@@ -173,6 +174,19 @@
       "Address of the endpoint, or `none`. Who reaches it can read it: it knows no passwords. " \
       "Without a port it is 18083. If the default is in use already, the broker starts without " \
       "an endpoint and says so; an address that was configured has to be free.")
+
+#define CONFIG_ACCESS_TABLE(X) \
+    X(allow_anonymous, BOOL, 0, 0, "false", NUMBER, RELOAD, \
+      "Whether clients may come in without a user name. Without any step in `authentication` " \
+      "they may from this machine, and with `true` from everywhere, whatever their user name is.") \
+    X(auth_timeout, DURATION, 100, CONFIG_H_IN_MS(1), "30s", NUMBER, RELOAD, \
+      "A client that is not authenticated after this time is refused.") \
+    X(auth_queue, COUNT, 1, 1000000, "4096", NUMBER, RESTART, \
+      "Most clients whose password is waiting for a worker, or for an answer from outside. Over " \
+      "it a client is told to come later (reason 0x89).") \
+    X(auth_workers, COUNT, 0, 32, "0", NUMBER, RESTART, \
+      "Threads that verify passwords, at a lower priority than the shards. 0: one for every two " \
+      "shards.")
 
 #define CONFIG_LOG_TABLE(X) \
     X(level, LOG_LEVEL, 0, 0, "info", NUMBER, RELOAD, \

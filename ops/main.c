@@ -65,7 +65,7 @@ static int main_signals(void)
 }
 
 /* What an operator should know about what was not configured. */
-static void main_say_defaults(const struct broker *broker, const struct args *args)
+static void main_say_defaults(const struct broker *broker)
 {
     if (broker->dir.path[0] == '\0')
         LOG(LOG_INFO, "in memory: no session and no message survives a restart (--data none)");
@@ -77,8 +77,9 @@ static void main_say_defaults(const struct broker *broker, const struct args *ar
             broker->dir.path);
     if (broker->config->listeners_are_default)
         LOG(LOG_INFO, "only this machine can connect; to open up: --listen tcp://:1883");
-    else if (args->num_listen > 0)
-        LOG(LOG_INFO, "no authentication is configured: anonymous clients are accepted");
+    else if (broker->config->access.allow_anonymous)
+        LOG(LOG_INFO, "clients without a user name are accepted from everywhere "
+                      "(access.allow_anonymous)");
 }
 
 /* One signal. True: end at once. */
@@ -140,8 +141,7 @@ static void main_serve(struct broker *broker, int signal_fd)
         LOG(LOG_WARNING, "not every client took its goodbye in time");
 }
 
-static int main_run(const struct args *args, const struct config_sources *sources,
-                    struct config *config)
+static int main_run(const struct config_sources *sources, struct config *config)
 {
     char reason[512];
     static struct broker broker;
@@ -164,7 +164,7 @@ static int main_run(const struct args *args, const struct config_sources *source
     main_log_drain(&broker);
     if (up && broker_start(&broker, reason, sizeof(reason)) == RC_OK) {
         reload_init(&broker, sources);
-        main_say_defaults(&broker, args);
+        main_say_defaults(&broker);
         LOG(LOG_INFO, "sluiced %s ready: %u shard%s", SLUICE_VERSION, broker.net.shards,
             broker.net.shards == 1 ? "" : "s");
         main_log_drain(&broker);
@@ -211,7 +211,7 @@ int main(int argc, char **argv)
     if (args.mode == ARGS_CHECK_CONFIG)
         config_print(&config, stdout);
     else
-        exit_code = main_run(&args, &sources, &config);
+        exit_code = main_run(&sources, &config);
     config_fini(&config);
     return exit_code;
 }

@@ -159,6 +159,18 @@ static const struct metrics_entry metrics_entries[] = {
     COUNTER("sluice_wills_cancelled", STAT_WILLS_CANCELLED,
             "Will messages deleted unpublished.")
 
+    /* authentication */
+    COUNTER("sluice_authn_success", STAT_AUTHN_SUCCESS, "Clients that were authenticated.")
+    COUNTER("sluice_authn_anonymous", STAT_AUTHN_ANONYMOUS,
+            "Of these, how many no step was asked about.")
+    COUNTER("sluice_authn_failure", STAT_AUTHN_FAILURE, "Clients whose authentication failed.")
+    COUNTER("sluice_authn_busy", STAT_AUTHN_BUSY,
+            "Of these, how many because too many others were waiting for an answer.")
+    COUNTER("sluice_authn_timeout", STAT_AUTHN_TIMEOUT,
+            "Clients refused because authentication took too long.")
+    COUNTER("sluice_authn_expired", STAT_AUTHN_EXPIRED,
+            "Connections ended because their authentication expired.")
+
     /* subscriptions and matching */
     GAUGE("sluice_subscriptions", STAT_SUBSCRIPTIONS, "Subscriptions, shared ones included.")
     GAUGE("sluice_subscriptions_shared", STAT_SUBSCRIPTIONS_SHARED, "Shared subscriptions.")

@@ -12,7 +12,8 @@
 #define RELOAD_PART_TABLE(X)                                                                       \
     X(settings)                                                                                    \
     X(process)                                                                                     \
-    X(listeners)
+    X(listeners)                                                                                   \
+    X(access)
 
 #define RELOAD_PART_DECLARE(name) extern const struct reload_part reload_part_##name;
 RELOAD_PART_TABLE(RELOAD_PART_DECLARE)

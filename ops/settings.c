@@ -94,6 +94,7 @@ static bool settings_net(const struct config *config, struct net_settings *net)
         receive_max = mqtt->max_awaiting_rel;
     *net = (struct net_settings){
         .connect_timeout_ms = mqtt->connect_timeout_ms,
+        .auth_timeout_ms = config->access.auth_timeout_ms,
         .send_timeout_ms = config->limits.send_timeout_ms,
         /* The longest remaining length still has its fixed header before it. */
         .packet_size_max = mqtt->max_packet_size >= PACKET_LEN_MAX

@@ -77,6 +77,16 @@
     X(STAT_WILLS_CANCELLED, COUNTER, "wills_cancelled", "Will messages deleted unpublished.")      \
     X(STAT_SHARE_REDISPATCHED, COUNTER, "share_redispatched",                                      \
       "Shared deliveries passed on to another member.")                                            \
+    X(STAT_AUTHN_SUCCESS, COUNTER, "authn_success", "Clients that were authenticated.")            \
+    X(STAT_AUTHN_ANONYMOUS, COUNTER, "authn_success_anonymous",                                    \
+      "Of these, how many no step was asked about.")                                               \
+    X(STAT_AUTHN_FAILURE, COUNTER, "authn_failure", "Clients whose authentication failed.")        \
+    X(STAT_AUTHN_BUSY, COUNTER, "authn_busy",                                                      \
+      "Of these, how many because too many others were waiting for an answer.")                    \
+    X(STAT_AUTHN_TIMEOUT, COUNTER, "authn_timeout",                                                \
+      "Clients refused because authentication took too long.")                                     \
+    X(STAT_AUTHN_EXPIRED, COUNTER, "authn_expired",                                                \
+      "Connections ended because their authentication expired.")                                   \
     X(STAT_SHARE_PARKED, COUNTER, "share_parked",                                                  \
       "Shared deliveries that wait for the group's next member.")
 

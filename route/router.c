@@ -69,6 +69,10 @@ void router_tables_fill(struct shard_tables *tables)
     tables->mails[MAIL_STORED] = confirm_on_mail;
     tables->mails[MAIL_SHARED] = share_on_mail;
     tables->mails[MAIL_SHARE_UP] = share_on_up;
+    tables->mails[MAIL_AUTHN_SET] = authn_on_set;
+    tables->drops[MAIL_AUTHN_RUN] = authn_drop_job;
+    tables->drops[MAIL_AUTHN_DONE] = authn_drop_job;
+    tables->drops[MAIL_AUTHN_SET] = authn_drop_set;
     tables->drops[MAIL_PUBLISH] = publish_drop;
     tables->drops[MAIL_PUBLISH_STORE] = publish_drop;
     tables->drops[MAIL_SHARED] = share_drop;
@@ -101,7 +105,8 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
                                         .bytes_max = ROUTER_MATCH_BYTES_MAX};
     router->matches = match_cache_create(&config);
     router->picker = share_picker_create(ROUTER_PICKER_ENTRIES, shard->now_ns ^ shard->id);
-    if (router->matches == NULL || router->picker == NULL) {
+    router->authn = shared->authn != NULL ? authn_set_ref(shared->authn) : authn_set_create(false);
+    if (router->matches == NULL || router->picker == NULL || router->authn == NULL) {
         router_close(shard);
         return RC_NO_MEMORY;
     }
@@ -127,6 +132,7 @@ void router_close(struct shard *shard)
         match_cache_destroy(router->matches);
     if (router->picker != NULL)
         share_picker_destroy(router->picker);
+    authn_set_unref(router->authn);
     subtable_fini(&router->subs);
     slot_table_fini(&router->sessions);
     mem_free(router->buckets);

@@ -17,6 +17,9 @@
  *   MAIL_STORED    confirm. Such a confirmation; see confirm.h.
  *   MAIL_SHARE_UP  control. A member of a group connected: parked deliveries may move on.
  *                  words[0..1]: filter id, group number.
+ *   MAIL_AUTHN_RUN   control, to workers and the helper. ptr: struct authn_job (authn.h).
+ *   MAIL_AUTHN_DONE  confirm, from them. ptr: the same job, with a verdict.
+ *   MAIL_AUTHN_SET   control, from the ops thread. ptr: struct authn_set, one reference.
  *
  * Settings may be replaced while the broker runs (reload): route_shared.settings is one pointer,
  * which a router takes when it is told to. The old ones live until every shard has said that it has
@@ -27,6 +30,7 @@
 #ifndef SLUICE_ROUTER_H
 #define SLUICE_ROUTER_H
 
+#include "authn.h"
 #include "confirm.h"
 #include "filter_index.h"
 #include "hash.h"
@@ -53,6 +57,9 @@ enum route_mail {
     MAIL_SHARE_UP,
     MAIL_PUBLISH_STORE,
     MAIL_STORED,
+    MAIL_AUTHN_RUN,
+    MAIL_AUTHN_DONE,
+    MAIL_AUTHN_SET,
     MAIL_NET_FIRST = 16
 };
 
@@ -93,6 +100,11 @@ struct route_shared {
     struct hash_key home_key;              /* [I] secret: decides the home of a client id */
     unsigned shards;                       /* [I] */
     uint32_t retained_expires;             /* [A] some retained value has an expiry (sweep.h) */
+    struct authn_set *authn;               /* [I] with which the shards begin; NULL: no steps */
+    uint32_t authn_away_max;               /* [I] jobs of one shard with workers and helper */
+    shard_id authn_workers_first;          /* [I] endpoints of the workers */
+    uint16_t authn_workers_num;            /* [I] 0: none */
+    shard_id authn_helper;                 /* [I] endpoint of the helper, or SHARD_NONE */
 };
 
 struct router {
@@ -128,6 +140,9 @@ struct router {
     uint64_t log_last;                     /* [O] number of the record logged last; 0: no log */
     uint64_t log_committed;                /* [O] records up to this one are durable */
     uint64_t log_refused;                  /* [O] how often the log could not take a record */
+    struct authn_set *authn;               /* [O] one reference */
+    uint32_t authn_away;                   /* [O] jobs with workers and helper */
+    uint32_t authn_next;                   /* [O] whose turn it is among the workers */
     uint64_t match_hits;                   /* [O] figures already added to the counters */
     uint64_t match_misses;                 /* [O] */
 };

@@ -167,6 +167,7 @@ void session_end(struct router *router, struct session *session)
     }
     if (timer_pending(&session->timer))
         timer_cancel(&router->shard->timers, &session->timer);
+    identity_destroy(session->identity);
     subscribe_remove_all(router, session);
     feed_end_all(router, session);
     outbound_discard(router, session);
@@ -221,6 +222,8 @@ static void session_bind(struct router *router, struct session *session,
     session->expires_at_ms = 0;
     session->will_at_ms = 0;
     session->will = request->will;
+    identity_destroy(session->identity);
+    session->identity = request->identity;
     inflight_set_max(&session->inflight, window);
     awaiting_rel_set_max(&session->awaiting, router->settings->max_awaiting_rel);
     session_timer_update(router, session);
@@ -290,6 +293,37 @@ void session_detach(struct router *router, struct session *session, bool publish
     outbound_lost(router, session);
     session_trim(session);
     session_timer_update(router, session);
+}
+
+void session_identity(const struct router *router, const struct session *session,
+                      struct client_identity *out)
+{
+    SHARD_CHECK(router->shard);
+    CHECK_OBJ(session, SESSION_MAGIC);
+    memset(out, 0, sizeof(*out));
+    out->client_id = session_id(session);
+    if (session->conn != NULL)
+        router->sink->address(session->conn, out);
+    if (session->identity == NULL)
+        return;
+    const struct identity_draft *is = &session->identity->is;
+    out->username = is->username;
+    out->cert_common_name = is->cert_common_name;
+    out->cert_subject = is->cert_subject;
+    out->attrs = is->attrs;
+    out->attrs_num = is->attrs_num;
+    out->rules = is->rules;
+    out->rules_num = is->rules_num;
+    out->has_rules = is->has_rules;
+    out->is_superuser = is->is_superuser;
+}
+
+void session_identify(struct router *router, struct session *session, struct identity *identity)
+{
+    SHARD_CHECK(router->shard);
+    CHECK_OBJ(session, SESSION_MAGIC);
+    identity_destroy(session->identity);
+    session->identity = identity;
 }
 
 void session_trim(struct session *session)

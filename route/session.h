@@ -28,6 +28,7 @@
 
 #include "awaiting_rel.h"
 #include "bytes.h"
+#include "identity.h"
 #include "inflight.h"
 #include "list.h"
 #include "mqtt.h"
@@ -61,6 +62,7 @@ struct session {
     struct mqueue queue;          /* [O] */
     struct session_subs subs;     /* [O] */
     struct will *will;            /* [O] */
+    struct identity *identity;    /* [O] of the latest client; NULL: a plain one */
     struct feed_set *feeds;       /* [O] retained messages on their way; NULL: none */
     uint64_t gather_stamp;        /* [O] deliver.c: which publication touched it last */
     uint32_t gather_index;        /* [O] deliver.c */
@@ -81,8 +83,9 @@ struct attach_request {
     bool clean_start;
     bool is_bridge;
     uint32_t expiry_s;
-    uint16_t receive_max; /* the client's; 65535 for 3.x */
-    struct will *will;    /* taken over on RC_OK; NULL: none */
+    uint16_t receive_max;      /* the client's; 65535 for 3.x */
+    struct will *will;         /* taken over on RC_OK; NULL: none */
+    struct identity *identity; /* taken over on RC_OK; NULL: a plain client */
 };
 
 /* What came of it, a value. */
@@ -126,6 +129,13 @@ void session_detach(struct router *router, struct session *session, bool publish
 
 /* Ends a session: clean start, expiry, administrator. Its will, if pending, is published. */
 void session_end(struct router *router, struct session *session);
+
+/* Who the session's client is, with views that are good until the session is touched. */
+void session_identity(const struct router *router, const struct session *session,
+                      struct client_identity *out);
+
+/* Authentication was repeated on the same connection: the new identity, taken over. */
+void session_identify(struct router *router, struct session *session, struct identity *identity);
 
 /* The connection has been quiet: gives back what empty windows and queues keep. */
 void session_trim(struct session *session);

@@ -14,6 +14,7 @@
 #define SLUICE_SINK_H
 
 #include "hold.h"
+#include "identity.h"
 #include "msg.h"
 #include "rc.h"
 #include "reason.h"
@@ -47,6 +48,9 @@ struct sink {
 
     /* Is there room for another PUBLISH in the output? */
     bool (*has_room)(struct conn *conn);
+
+    /* Fills in what the connection knows of its client: address, port, listener, zone. */
+    void (*address)(const struct conn *conn, struct client_identity *out);
 
     /*
      * The session lets go of the connection: v5 clients get DISCONNECT with `reason`, and it is

@@ -1,0 +1,49 @@
+/*
+ * access.h -- from the configuration to the chains of authentication, and their threads.
+ *
+ * access_create reads every file that a step names and builds a set of chains (route/authn.h). It
+ * is built at start, and anew with every reload; the shards get a reference each by mail.
+ *
+ * The workers are started with the broker, whether a step needs them or not: a reload may bring one
+ * that does, and a thread that sleeps costs nothing.
+ *
+ * Threads: the ops thread.
+ */
+#ifndef SLUICE_ACCESS_H
+#define SLUICE_ACCESS_H
+
+#include "authn.h"
+#include "config.h"
+#include "worker_thread.h"
+
+struct broker;
+
+#define ACCESS_WORKERS_MAX 32
+
+/* The broker's part of authentication. */
+struct access {
+    unsigned workers_num;     /* endpoints kept for them */
+    unsigned workers_started; /* threads that run */
+    struct worker workers[ACCESS_WORKERS_MAX];
+};
+
+/*
+ * The chains that `config` asks for. NULL: a file cannot be read or is not right, or there is no
+ * memory; *errors has a message with file and line.
+ */
+MUST_USE struct authn_set *access_create(const struct config *config, struct error_list *errors);
+
+/* How many workers the configuration wants for so many shards. */
+unsigned access_workers(const struct config *config, unsigned shards);
+
+/* Fills in what the shards have to know of workers, whose endpoints begin at `first`. */
+void access_prepare(struct broker *broker, shard_id first);
+
+/* Starts the workers, and ends them when the shards have ended. */
+MUST_USE enum rc access_start(struct broker *broker);
+void access_stop(struct broker *broker);
+
+/* Gives every shard a reference to the set, by mail. */
+void access_publish(struct broker *broker, struct authn_set *set);
+
+#endif

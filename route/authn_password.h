@@ -1,0 +1,26 @@
+/*
+ * authn_password.h -- the step that compares a password with a table of users.
+ *
+ * A client without user name or password is none of its business, and neither is a user who is not
+ * in the table: IGNORE. A wrong password is DENY. For an unknown user the stored password of
+ * another is verified in vain, so that both take the same time.
+ *
+ * Threads: workers; see authn.h.
+ */
+#ifndef SLUICE_AUTHN_PASSWORD_H
+#define SLUICE_AUTHN_PASSWORD_H
+
+#include "authn.h"
+#include "user_table.h"
+
+/* Who a user is for the table: the user name of CONNECT, or the client id. */
+enum authn_user_is { AUTHN_USER_IS_NAME, AUTHN_USER_IS_CLIENT_ID };
+
+/* Takes over a reference to the table. NULL without memory: the table is still the caller's. */
+MUST_USE struct authn_step *authn_password_create(struct user_table *users,
+                                                  enum authn_user_is user_is);
+
+/* How often a password was verified for nobody, over all workers: for tests. */
+uint64_t authn_password_decoys(void);
+
+#endif
