@@ -76,7 +76,8 @@ int main(int argc, char **argv)
         return 2;
     }
     fcntl(CONNECT_FD, F_SETFD, FD_CLOEXEC);
-    signal(SIGPIPE, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
     struct connect_http *http = connect_http_create(&out);
     if (http == NULL)
         return 1;

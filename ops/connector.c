@@ -1,8 +1,9 @@
 /*
  * connector.c -- see connector.h.
  *
- * Requests under way stand in a table of slots; an id is {reuse count, slot}, so that an answer that
- * comes after a cancellation finds nobody. The helper's end of the socket becomes its descriptor 3.
+ * Requests under way stand in a table of slots; an id is {reuse count, slot}, so that an answer
+ * that comes after a cancellation finds nobody. The helper's end of the socket becomes its
+ * descriptor 3.
  *
  * Threads: see connector.h.
  */

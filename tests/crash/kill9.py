@@ -143,7 +143,8 @@ class World:
             publisher.pump()
 
     def progress(self):
-        return (sum(s.copies for s in self.subscribers), sum(len(p.pending) for p in self.publishers))
+        return (sum(s.copies for s in self.subscribers),
+                sum(len(p.pending) for p in self.publishers))
 
     def drain(self, broker):
         """Nothing new; until nothing has come for a while and nothing is pending."""

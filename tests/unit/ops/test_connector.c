@@ -314,7 +314,8 @@ static void a_program_that_is_not_there_is_tried_again(void **state)
 int main(int argc, char **argv)
 {
     program = argc > 1 ? argv[1] : "build-test/ops/sluice-connect";
-    signal(SIGPIPE, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
     const struct CMUnitTest tests[] = {
 #define CONNECTOR_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         CONNECTOR_TEST(an_answer_comes_back),
