@@ -18,6 +18,7 @@
     X(CAUSE_CONNECT_TIMEOUT, "connect_timeout", true, "no CONNECT in time")                        \
     X(CAUSE_HANDSHAKE_TIMEOUT, "handshake_timeout", true, "no handshake of TLS in time")           \
     X(CAUSE_HANDSHAKE_FAILED, "handshake_failed", true, "the handshake of TLS failed")             \
+    X(CAUSE_TLS_ERROR, "tls_error", true, "bytes that are no TLS of this connection")              \
     X(CAUSE_KEEP_ALIVE, "keep_alive_timeout", true, "keep alive timeout")                          \
     X(CAUSE_SEND_TIMEOUT, "send_timeout", true, "the client does not read")                        \
     X(CAUSE_REFUSED, "connect_refused", true, "CONNECT was refused")                               \

@@ -78,6 +78,7 @@ enum rc listen_open(struct net_shared *shared, const struct listen_options *opti
     snprintf(listener->name, sizeof(listener->name), "%s", options->name);
     listener->connections_max = options->connections_max;
     listener->layers = options->layers;
+    listener->tls = options->tls;
     for (unsigned i = 0; i < SHARDS_MAX; i++)
         listener->fds[i] = -1;
     struct sockaddr_storage address = options->address;
@@ -261,9 +262,9 @@ void listen_on_completion(struct shard *shard, const struct completion *completi
         return;
     }
     net_count(net, STAT_ACCEPTED, 1);
-    if (net->shared->listeners[listener].layers != 0 && transport_open(conn) != RC_OK) {
-        conn_abort(conn, CAUSE_NO_MEMORY);
-        return;
-    }
-    conn_receive(conn);
+    enum rc rc = net->shared->listeners[listener].layers != 0 ? transport_open(conn) : RC_OK;
+    if (rc == RC_OK)
+        conn_receive(conn);
+    else
+        conn_abort(conn, rc == RC_FULL ? CAUSE_LIMIT : CAUSE_NO_MEMORY);
 }

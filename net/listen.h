@@ -25,6 +25,7 @@ struct listener;
 struct net;
 struct net_shared;
 struct shard;
+struct tls_server;
 
 /* What lies between the wire and MQTT (transport.h), from the wire up. */
 enum listen_layer { LISTEN_LAYER_TLS = 1, LISTEN_LAYER_WEBSOCKET = 2 };
@@ -42,7 +43,8 @@ struct listen_options {
     int keepalive_probes;
     unsigned user_timeout_ms; /* 0: the kernel's */
     unsigned connections_max;
-    uint8_t layers; /* enum listen_layer */
+    uint8_t layers;         /* enum listen_layer */
+    struct tls_server *tls; /* with LISTEN_LAYER_TLS; borrowed */
 };
 
 /*

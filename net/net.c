@@ -18,6 +18,7 @@
 #include "input.h"
 #include "listen.h"
 #include "send.h"
+#include "tls.h"
 
 #define NET_CONNS_MAX      (1u << 24)
 #define NET_DRAIN_PER_TURN 512
@@ -78,6 +79,7 @@ static bool net_turn_end(struct shard *shard)
         more = input_resume_all(net);
     if (net->draining && !net->drained)
         more |= net_drain_slice(net);
+    more |= tls_turn(net);
     send_flush(net);
     if (net->draining && !net->drained)
         net_drain_report(net);
@@ -139,6 +141,7 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     list_init(&net->paused);
     list_init(&net->starved);
     list_init(&net->gated);
+    tls_net_init(net);
     net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     __atomic_store_n((struct net **)&shard->net, net, __ATOMIC_RELEASE);
     listen_start(net);
@@ -157,6 +160,7 @@ void net_close(struct shard *shard)
     slot_table_fini(&net->conns);
     output_pool_fini(&net->pool);
     send_pool_fini(net);
+    tls_net_fini(net);
     if (net->spare_fd >= 0)
         close(net->spare_fd);
     net->magic = 0;

@@ -60,6 +60,7 @@ struct net_settings {
     uint64_t output_bytes_max;       /* of one connection */
     uint64_t output_bytes_total_max; /* of the process; UINT64_MAX: no limit */
     uint32_t connections_max;        /* of the process */
+    uint32_t tls_handshakes_max;     /* under way, of a shard */
     struct bytes response_info;      /* empty: none */
     struct bytes server_reference;   /* empty: none */
 };
@@ -69,7 +70,8 @@ struct listener {
     char name[80];
     int fds[SHARDS_MAX]; /* -1: none */
     uint32_t connections_max;
-    uint8_t layers; /* enum listen_layer (listen.h) */
+    uint8_t layers;         /* enum listen_layer (listen.h) */
+    struct tls_server *tls; /* with LISTEN_LAYER_TLS; borrowed */
 };
 
 struct net_shared {
@@ -115,8 +117,14 @@ struct net {
     int spare_fd;           /* kept to be able to refuse when out of descriptors */
     uint64_t log_descriptors_ms;
     uint64_t log_limit_ms;
-    struct timer accept_timer; /* listeners whose accept ended in an error */
-    uint64_t accept_again;     /* bit per listener */
+    struct timer accept_timer;    /* listeners whose accept ended in an error */
+    uint64_t accept_again;        /* bit per listener */
+    struct list_node tls_waiting; /* handshakes whose next step waits for its turn (tls.h) */
+    unsigned tls_steps;           /* taken in this turn */
+    unsigned tls_handshakes;      /* under way */
+    bool tls_taking;              /* a step that has waited is being taken */
+    uint8_t *tls_scratch;         /* decrypted bytes of one receive; gathered ones of one send */
+    uint64_t log_tls_ms;
     bool draining;
     bool drained;
     uint32_t conns_by_listener[LISTENERS_MAX]; /* of this shard; read relaxed by others */

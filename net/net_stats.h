@@ -58,6 +58,13 @@
     X(STAT_UNACKNOWLEDGED, COUNTER, "connections_unacknowledged",                                  \
       "Times a connection ended without acknowledgements because what they claim could not be "    \
       "stored.")                                                                                   \
+    X(STAT_TLS_HANDSHAKES, COUNTER, "tls_handshakes", "Handshakes of TLS completed.")              \
+    X(STAT_TLS_RESUMED, COUNTER, "tls_handshakes_resumed",                                         \
+      "Handshakes of TLS that resumed a session by its ticket, among those completed.")            \
+    X(STAT_TLS_HANDSHAKES_FAILED, COUNTER, "tls_handshakes_failed",                                \
+      "Handshakes of TLS that failed.")                                                            \
+    X(STAT_TLS_HANDSHAKES_WAITED, COUNTER, "tls_handshakes_waited",                                \
+      "Steps of handshakes that waited for a later turn, so that messages do not wait for them.")  \
     X(STAT_DROP_AWAITING_REL, COUNTER, "dropped_awaiting_rel",                                     \
       "QoS 2 messages of 3.x clients dropped because too many wait for PUBREL.")
 

@@ -16,6 +16,7 @@
 #include "on_packet.h"
 #include "props.h"
 #include "topic.h"
+#include "transport.h"
 #include "utf8.h"
 #include "will.h"
 
@@ -211,6 +212,9 @@ bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packe
                                                          : REASON_SERVER_UNAVAILABLE);
     char assigned[ASSIGNED_ID_LEN + 1];
     struct bytes client_id = view.client_id;
+    if (UNLIKELY(conn->cold != NULL) && conn_identity_client_id(conn, &client_id) &&
+        (client_id.len == 0 || client_id.len > net->settings->client_id_len_max))
+        return on_connect_refuse(conn, view.version, REASON_CLIENT_ID_NOT_VALID);
     if (client_id.len == 0)
         client_id = on_connect_assign(net, assigned);
     shard_id home = session_home(net->router, client_id);

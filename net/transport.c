@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "input.h"
+#include "listen.h"
 #include "net.h"
+#include "tls.h"
 
 enum rc transport_push(struct conn *conn, struct transport *layer)
 {
@@ -50,7 +52,9 @@ void transport_remove(struct conn *conn, struct transport *layer)
 
 enum rc transport_open(struct conn *conn)
 {
-    (void)conn;
+    const struct listener *listener = &conn->net->shared->listeners[conn->listener];
+    if ((listener->layers & LISTEN_LAYER_TLS) != 0)
+        return tls_open(conn, listener->tls);
     return RC_OK;
 }
 
@@ -73,12 +77,17 @@ void transport_end(struct conn *conn, enum conn_cause cause)
 
 void transport_receive(struct conn *conn, uint8_t *ptr, uint32_t len)
 {
+    CHECK(conn->cold->bottom != NULL);
+    transport_enter(conn, conn->cold->bottom, ptr, len);
+}
+
+void transport_enter(struct conn *conn, struct transport *layer, uint8_t *ptr, uint32_t len)
+{
     struct net *net = conn->net;
     struct handle handle = conn->handle;
-    struct transport *bottom = conn->cold->bottom;
-    CHECK(bottom != NULL && len > 0);
+    CHECK(len > 0);
     if (!conn->cold->ending)
-        bottom->type->receive(conn, bottom, ptr, len);
+        layer->type->receive(conn, layer, ptr, len);
     conn = slot_table_get(&net->conns, handle);
     if (conn == NULL || conn->cold == NULL || !conn->cold->ending)
         return;

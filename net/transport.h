@@ -49,8 +49,9 @@ struct transport_type {
     /* `len` bytes have come, more than 0; see "Receiving". */
     void (*receive)(struct conn *conn, struct transport *layer, uint8_t *ptr, uint32_t len);
     /*
-     * Takes from `from` what fits into TRANSPORT_OUT_MAX, encoded, to layer->out; from->bytes may
-     * be 0, and nothing happens before the layer is ready. False without memory.
+     * Takes from `from` what may leave (output_ready, which may be 0) and fits into
+     * TRANSPORT_OUT_MAX, encoded, to layer->out. Nothing happens before the layer is ready. False
+     * without memory.
      */
     bool (*send)(struct conn *conn, struct transport *layer, struct output *from);
     /* The last bytes of this layer, to layer->out. Called once. */
@@ -76,6 +77,8 @@ struct conn_cold {
     uint64_t counted;               /* bytes of all `out` in STAT_OUTPUT_BYTES */
     uint64_t ready_until_ms;        /* when handshakes have to be done; 0: with CONNECT */
     uint8_t end_cause;              /* enum conn_cause, if `ending` */
+    uint8_t user_name;              /* enum peer_name: what the identity is used as */
+    uint8_t client_id;              /* enum peer_name */
     bool ending;                    /* transport_end was called */
     bool finished;                  /* the last bytes have been written */
     bool held;                      /* a layer keeps bytes to go on with: no receive meanwhile */
@@ -93,11 +96,14 @@ MUST_USE enum rc transport_push(struct conn *conn, struct transport *layer);
  */
 void transport_remove(struct conn *conn, struct transport *layer);
 
-/* Gives the connection the layers that its listener asks for. */
+/* Gives the connection the layers that its listener asks for. RC_FULL: too many handshakes. */
 MUST_USE enum rc transport_open(struct conn *conn);
 
 /* Received bytes enter the bottom layer. The connection may be gone on return. */
 void transport_receive(struct conn *conn, uint8_t *ptr, uint32_t len);
+
+/* The same for a layer that has kept them: calls its `receive` and looks at what came of it. */
+void transport_enter(struct conn *conn, struct transport *layer, uint8_t *ptr, uint32_t len);
 
 /* A layer passes bytes up; `above` is its own layer->above. The last thing that it does. */
 void transport_up(struct conn *conn, struct transport *above, uint8_t *ptr, uint32_t len);
@@ -137,6 +143,29 @@ void transport_drop(struct conn_cold *cold, struct output_pool *pool);
 static inline const struct peer_identity *conn_identity(const struct conn *conn)
 {
     return conn->cold != NULL ? conn->cold->identity : NULL;
+}
+
+/*
+ * What the listener takes from the identity as the user name, or as the client identifier, instead
+ * of what CONNECT says. False: nothing, CONNECT's holds. True with an empty *out: it should be
+ * taken from there, and there is none; the client is to be refused.
+ */
+static inline bool conn_identity_user_name(const struct conn *conn, struct bytes *out)
+{
+    const struct peer_identity *identity = conn_identity(conn);
+    if (identity == NULL || conn->cold->user_name == PEER_NAME_NONE)
+        return false;
+    *out = peer_identity_name(identity, (enum peer_name)conn->cold->user_name);
+    return true;
+}
+
+static inline bool conn_identity_client_id(const struct conn *conn, struct bytes *out)
+{
+    const struct peer_identity *identity = conn_identity(conn);
+    if (identity == NULL || conn->cold->client_id == PEER_NAME_NONE)
+        return false;
+    *out = peer_identity_name(identity, (enum peer_name)conn->cold->client_id);
+    return true;
 }
 
 #endif

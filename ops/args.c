@@ -11,7 +11,13 @@
 
 #include <string.h>
 
-enum args_kind { ARGS_KIND_MODE, ARGS_KIND_CONFIG, ARGS_KIND_LISTEN, ARGS_KIND_OVERRIDE };
+enum args_kind {
+    ARGS_KIND_MODE,
+    ARGS_KIND_CONFIG,
+    ARGS_KIND_LISTEN,
+    ARGS_KIND_OVERRIDE,
+    ARGS_KIND_TLS
+};
 
 struct args_option {
     const char *name;
@@ -29,6 +35,11 @@ static const struct args_option args_options[] = {
     {"--listen", ARGS_KIND_LISTEN, ARGS_RUN, NULL, "URI",
      "listen at URI (tcp://:1883), not where the configuration\n"
      "                       says; may be repeated"},
+    {"--tls-cert", ARGS_KIND_TLS, ARGS_RUN, "tls.certificate", "FILE",
+     "certificate of the listeners that --listen opens with TLS"},
+    {"--tls-key", ARGS_KIND_TLS, ARGS_RUN, "tls.key", "FILE", "and its private key"},
+    {"--tls-ca", ARGS_KIND_TLS, ARGS_RUN, "tls.ca", "FILE",
+     "their clients need a certificate of an authority in FILE"},
     {"--data", ARGS_KIND_OVERRIDE, ARGS_RUN, "data_dir", "DIR",
      "keep durable state in DIR; none: everything in memory"},
     {"--shards", ARGS_KIND_OVERRIDE, ARGS_RUN, "shards.count", "N",
@@ -81,6 +92,14 @@ static void args_add_override(struct args *args, const struct args_option *optio
         .option = option->name, .path = option->path, .text = value};
 }
 
+static void args_add_tls(struct args *args, const struct args_option *option, const char *path,
+                         const char *value)
+{
+    CHECK(args->num_listen_overrides < ARGS_LISTEN_OVERRIDES_MAX);
+    args->listen_overrides[args->num_listen_overrides++] = (struct config_override){
+        .option = option->name, .path = path, .text = value};
+}
+
 static void args_apply(struct args *args, const struct args_option *option, const char *value,
                        struct error_list *errors)
 {
@@ -101,6 +120,11 @@ static void args_apply(struct args *args, const struct args_option *option, cons
         break;
     case ARGS_KIND_OVERRIDE:
         args_add_override(args, option, value);
+        break;
+    case ARGS_KIND_TLS:
+        args_add_tls(args, option, option->path, value);
+        if (strcmp(option->path, "tls.ca") == 0)
+            args_add_tls(args, option, "tls.verify", "required");
         break;
     }
 }
@@ -147,6 +171,9 @@ enum rc args_parse(struct args *out, int argc, char *const *argv, struct error_l
             args_apply(&args, option, value, errors);
         *is_seen = true;
     }
+    if (args.num_listen_overrides > 0 && args.num_listen == 0)
+        error_list_add(errors, "%s is for listeners of --listen, and there is none",
+                       args.listen_overrides[0].option);
     memset(out, 0, sizeof(*out));
     if (!error_list_is_empty(errors))
         return RC_INVALID;
@@ -164,6 +191,8 @@ struct config_sources args_sources(const struct args *args, char *const *environ
         .num_overrides = args->num_overrides,
         .listen = args->listen,
         .num_listen = args->num_listen,
+        .listen_overrides = args->listen_overrides,
+        .num_listen_overrides = args->num_listen_overrides,
     };
 }
 

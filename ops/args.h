@@ -2,6 +2,7 @@
  * args.h -- the command line of sluiced.
  *
  *   sluiced [--config FILE] [--check-config] [--listen URI]... [--data DIR] [--shards N]
+ *           [--tls-cert FILE] [--tls-key FILE] [--tls-ca FILE]
  *           [--cpus LIST] [--admin URI] [--log-level LEVEL] [--version] [--help]
  *
  * Stable: scripts depend on it. `--option value` and `--option=value` are the same. Only --listen
@@ -24,7 +25,8 @@
 /* Exit status for a bad command line or configuration. */
 #define ARGS_EXIT_USAGE 2
 
-#define ARGS_OVERRIDES_MAX 8
+#define ARGS_OVERRIDES_MAX        8
+#define ARGS_LISTEN_OVERRIDES_MAX 4
 
 enum args_mode { ARGS_RUN, ARGS_CHECK_CONFIG, ARGS_VERSION, ARGS_HELP };
 
@@ -36,6 +38,8 @@ struct args {
     uint32_t num_overrides;
     const char *listen[CONFIG_LISTENERS_MAX];
     uint32_t num_listen;
+    struct config_override listen_overrides[ARGS_LISTEN_OVERRIDES_MAX];
+    uint32_t num_listen_overrides;
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "listen.h"
 #include "logger.h"
+#include "tls_listeners.h"
 
 /* 256 buffers of 16 KiB: 4 MiB a shard, 256 KiB for each of 16 busy publishers. */
 #define BROKER_RECV_BUFFERS     256
@@ -161,6 +162,17 @@ struct listen_options broker_listen_options(const struct config_listener *from)
     return options;
 }
 
+static enum rc broker_listen_tls(struct broker *broker, const struct config_listener *from,
+                                 char *out_reason, size_t reason_size)
+{
+    static struct error_list errors; /* too large for a stack */
+    error_list_init(&errors);
+    enum rc rc = tls_listener_create(from, &broker->tls[broker->net.listeners_num], &errors);
+    if (rc != RC_OK)
+        snprintf(out_reason, reason_size, "%s", errors.texts[0]);
+    return rc;
+}
+
 static enum rc broker_listen(struct broker *broker, const struct config_listener *from,
                              char *out_reason, size_t reason_size)
 {
@@ -168,6 +180,12 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
     const char *why = NULL;
     struct listen_options options = broker_listen_options(from);
     listen_uri_format(&from->bind, address);
+    if (tls_listener_wanted(from)) {
+        enum rc made = broker_listen_tls(broker, from, out_reason, reason_size);
+        if (made != RC_OK)
+            return made;
+        options.tls = broker->tls[broker->net.listeners_num];
+    }
     if (listen_uri_resolve(&from->bind, &options.address, &options.address_len, &why) != RC_OK) {
         snprintf(out_reason, reason_size, "%s: cannot listen at %s: %s", from->place, address, why);
         return RC_NOT_FOUND;
@@ -307,6 +325,7 @@ void broker_destroy(struct broker *broker)
         filter_index_destroy(broker->route.filters);
     if (broker->route.retained != NULL)
         retained_destroy(broker->route.retained);
+    tls_listeners_fini(broker);
     settings_destroy(broker->settings);
     datadir_close(&broker->dir);
 }

@@ -38,6 +38,7 @@ struct broker {
     bool started;  /* all shards are up */
     bool draining; /* broker_drain was called */
     uint64_t log_lost;
+    struct tls_server *tls[CONFIG_LISTENERS_MAX]; /* tls_listeners.h */
     struct admin *admin; /* the endpoint for operators (telemetry.h), or NULL */
     struct mem_figures allocator;
     uint64_t allocator_next_ms; /* when to ask the allocator again */

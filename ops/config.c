@@ -70,6 +70,22 @@ static bool config_file_read(const char *path, char **out_text, size_t *out_len,
     return false;
 }
 
+/* --tls-cert and the like are for the listeners of --listen that have TLS. */
+static void config_apply_listen_overrides(struct config_listener *listener,
+                                          const struct config_sources *sources,
+                                          struct error_list *errors)
+{
+    if ((listen_uri_layers(listener->bind.scheme) & LISTEN_LAYER_TLS) == 0)
+        return;
+    for (uint32_t i = 0; i < sources->num_listen_overrides; i++) {
+        const struct config_override *override = &sources->listen_overrides[i];
+        const struct config_report report = {.errors = errors, .place = override->option};
+        const struct config_key *key = config_listener_key_find(override->path);
+        CHECK(key != NULL);
+        config_value_set(key, listener, override->text, &report);
+    }
+}
+
 /* --listen replaces every listener of lower sources. */
 static void config_apply_listen(struct config *config, const struct config_sources *sources,
                                 struct error_list *errors)
@@ -88,6 +104,7 @@ static void config_apply_listen(struct config *config, const struct config_sourc
         if (listener == NULL)
             return;
         listener->bind = probe.bind;
+        config_apply_listen_overrides(listener, sources, errors);
     }
 }
 

@@ -28,6 +28,7 @@
 #include "listen_uri.h"
 #include "log.h"
 #include "rc.h"
+#include "tls_server.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,7 +43,7 @@
 #define CONFIG_INFINITY_64 UINT64_MAX
 #define CONFIG_DISABLED_32 UINT32_MAX
 
-/* The enumerations: X(constant, text). That of log levels is engine/log.h's. */
+/* The enumerations: X(constant, text). Those of log levels and of TLS are the lower floors'. */
 #define CONFIG_SHARE_STRATEGY_TABLE(X)                                                             \
     X(CONFIG_SHARE_RANDOM, "random")                                                               \
     X(CONFIG_SHARE_ROUND_ROBIN, "round_robin")                                                     \
@@ -120,6 +121,9 @@ struct config_endpoint {
 #define CONFIG_CTYPE_DEFAULT_PRIORITY enum config_default_priority
 #define CONFIG_CTYPE_LOG_LEVEL        enum log_level
 #define CONFIG_CTYPE_LOG_FORMAT       enum config_log_format
+#define CONFIG_CTYPE_TLS_VERIFY       enum tls_verify
+#define CONFIG_CTYPE_TLS_VERSION      enum tls_version
+#define CONFIG_CTYPE_PEER_NAME        enum peer_name
 
 #define CONFIG_NAME_BOOL(name)             name
 #define CONFIG_NAME_COUNT(name)            name
@@ -137,6 +141,9 @@ struct config_endpoint {
 #define CONFIG_NAME_DEFAULT_PRIORITY(name) name
 #define CONFIG_NAME_LOG_LEVEL(name)        name
 #define CONFIG_NAME_LOG_FORMAT(name)       name
+#define CONFIG_NAME_TLS_VERIFY(name)       name
+#define CONFIG_NAME_TLS_VERSION(name)      name
+#define CONFIG_NAME_PEER_NAME(name)        name
 
 #define CONFIG_FIELD(name, type, min, max, initial, words, reload, text)                           \
     CONFIG_CTYPE_##type CONFIG_NAME_##type(name);
@@ -165,8 +172,13 @@ struct config_log {
 struct config_shutdown {
     CONFIG_SHUTDOWN_TABLE(CONFIG_FIELD)
 };
+struct config_listener_tls {
+    CONFIG_LISTENER_TLS_TABLE(CONFIG_FIELD)
+};
+#define CONFIG_LISTENER_STRUCT(section, text) struct config_listener_##section section;
 struct config_listener {
     CONFIG_LISTENER_TABLE(CONFIG_FIELD)
+    CONFIG_LISTENER_SECTION_TABLE(CONFIG_LISTENER_STRUCT)
     bool has_bind; /* `bind` was written, right or wrong; after config_load always true */
     char *place;   /* where it was written, for messages: "sluice.yaml:3:5", "--listen" */
 };
@@ -180,6 +192,7 @@ struct config {
     bool listeners_are_default; /* none was configured: loopback only */
 };
 #undef CONFIG_STRUCT
+#undef CONFIG_LISTENER_STRUCT
 
 /* One value from the command line. `option` names it in errors: "--shards". All borrowed. */
 struct config_override {
@@ -196,6 +209,8 @@ struct config_sources {
     uint32_t num_overrides;
     const char *const *listen; /* the URIs of --listen; if any, they replace all listeners */
     uint32_t num_listen;
+    const struct config_override *listen_overrides; /* for those of them with TLS */
+    uint32_t num_listen_overrides;
 };
 
 /*

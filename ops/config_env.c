@@ -134,7 +134,7 @@ static void config_env_listener(struct config *config, const struct config_env *
                                 uint64_t number, const char *name, struct error_list *errors)
 {
     const struct config_report report = {.errors = errors, .place = variable->name};
-    const struct config_key *key = config_key_find(CONFIG_SECTION_LISTENERS, name);
+    const struct config_key *key = config_listener_key_find(name);
     if (key == NULL) {
         const char *nearest = config_key_nearest(CONFIG_SECTION_LISTENERS, name);
         config_refuse(&report, "listeners have no key \"%s\"%s%s%s", name,

@@ -24,6 +24,13 @@ static const struct config_choice config_choices_log_level[] = {
 static const struct config_choice config_choices_log_format[] = {
     CONFIG_LOG_FORMAT_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 
+static const struct config_choice config_choices_tls_verify[] = {
+    TLS_VERIFY_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_tls_version[] = {
+    TLS_VERSION_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_peer_name[] = {
+    PEER_NAME_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+
 #define CONFIG_CHOICES_BOOL             NULL
 #define CONFIG_CHOICES_COUNT            NULL
 #define CONFIG_CHOICES_SIZE             NULL
@@ -40,11 +47,17 @@ static const struct config_choice config_choices_log_format[] = {
 #define CONFIG_CHOICES_DEFAULT_PRIORITY config_choices_default_priority
 #define CONFIG_CHOICES_LOG_LEVEL        config_choices_log_level
 #define CONFIG_CHOICES_LOG_FORMAT       config_choices_log_format
+#define CONFIG_CHOICES_TLS_VERIFY       config_choices_tls_verify
+#define CONFIG_CHOICES_TLS_VERSION      config_choices_tls_version
+#define CONFIG_CHOICES_PEER_NAME        config_choices_peer_name
 
 #define CONFIG_TYPE_SHARE_STRATEGY   CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_DEFAULT_PRIORITY CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_LOG_LEVEL        CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_LOG_FORMAT       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_TLS_VERIFY       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_TLS_VERSION      CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_PEER_NAME        CONFIG_TYPE_CHOICE
 
 #define CONFIG_RELOADABLE_RELOAD  true
 #define CONFIG_RELOADABLE_RESTART false
@@ -91,6 +104,10 @@ static const struct config_choice config_choices_log_format[] = {
     CONFIG_ROW(CONFIG_SECTION_LISTENERS, #name, \
                offsetof(struct config_listener, CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_LISTENER_TLS(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW(CONFIG_SECTION_LISTENERS ".tls", "tls." #name, \
+               offsetof(struct config_listener, tls.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 
 static const struct config_key config_key_rows[] = {
     CONFIG_ROOT_TABLE(CONFIG_ROW_ROOT)
@@ -106,11 +123,19 @@ static const struct config_key config_key_rows[] = {
 
 static const struct config_key config_listener_key_rows[] = {
     CONFIG_LISTENER_TABLE(CONFIG_ROW_LISTENER)
+    CONFIG_LISTENER_TLS_TABLE(CONFIG_ROW_LISTENER_TLS)
 };
 
 #define CONFIG_SECTION_ROW(section, text) {#section, text},
 static const struct config_section config_section_rows[] = {
     CONFIG_SECTION_TABLE(CONFIG_SECTION_ROW)
+};
+static const struct config_section config_listener_section_rows[] = {
+    CONFIG_LISTENER_SECTION_TABLE(CONFIG_SECTION_ROW)
+};
+#define CONFIG_LISTENER_SECTION_NAME(section, text) CONFIG_SECTION_LISTENERS "." #section,
+static const char *const config_listener_section_names[] = {
+    CONFIG_LISTENER_SECTION_TABLE(CONFIG_LISTENER_SECTION_NAME)
 };
 /* clang-format on */
 
@@ -118,6 +143,9 @@ static const struct config_section config_section_rows[] = {
 STATIC_CHECK(sizeof(enum config_share_strategy) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_default_priority) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_log_format) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum tls_verify) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum tls_version) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum peer_name) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum log_level) == sizeof(uint32_t), "choices are 32 bits");
 
 const struct config_key *config_keys(uint32_t *out_num)
@@ -141,10 +169,38 @@ const struct config_section *config_sections(uint32_t *out_num)
     return config_section_rows;
 }
 
+const struct config_section *config_listener_sections(uint32_t *out_num)
+{
+    CHECK(out_num != NULL);
+    *out_num = ARRAY_LEN(config_listener_section_rows);
+    return config_listener_section_rows;
+}
+
+const char *config_listener_section_find(const char *name)
+{
+    CHECK(name != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(config_listener_section_rows); i++) {
+        if (strcmp(config_listener_section_rows[i].name, name) == 0)
+            return config_listener_section_names[i];
+    }
+    return NULL;
+}
+
+const struct config_key *config_listener_key_find(const char *path)
+{
+    CHECK(path != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(config_listener_key_rows); i++) {
+        if (strcmp(config_listener_key_rows[i].path, path) == 0)
+            return &config_listener_key_rows[i];
+    }
+    return NULL;
+}
+
 /* The table in which keys of `section` stand. */
 static const struct config_key *config_key_table(const char *section, uint32_t *out_num)
 {
-    if (strcmp(section, CONFIG_SECTION_LISTENERS) == 0)
+    static const char listeners[] = CONFIG_SECTION_LISTENERS;
+    if (strncmp(section, listeners, sizeof(listeners) - 1) == 0)
         return config_listener_keys(out_num);
     return config_keys(out_num);
 }
@@ -211,6 +267,11 @@ const char *config_key_nearest(const char *section, const char *name)
         for (size_t i = 0; i < ARRAY_LEN(config_section_rows); i++)
             config_nearest_try(&best, name, config_section_rows[i].name,
                                config_section_rows[i].name);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(config_listener_section_rows); i++) {
+        if (strcmp(section, CONFIG_SECTION_LISTENERS) == 0)
+            config_nearest_try(&best, name, config_listener_section_rows[i].name,
+                               config_listener_section_rows[i].name);
     }
     if (best.answer != NULL)
         return best.answer;

@@ -44,9 +44,9 @@ struct config_choice {
 };
 
 struct config_key {
-    const char *section; /* "" for the root, "listeners" for keys of a listener */
+    const char *section; /* "" for the root; for a listener "listeners", "listeners.tls" */
     const char *name;
-    const char *path; /* "mqtt.max_inflight", "data_dir"; for a listener the name alone */
+    const char *path; /* "mqtt.max_inflight", "data_dir"; for a listener "bind", "tls.key" */
     enum config_type type;
     enum config_words words;
     bool reloadable;
@@ -72,6 +72,15 @@ const struct config_key *config_listener_keys(uint32_t *out_num);
 
 /* All sections that are maps, in the table's order. `listeners` is not one of them. */
 const struct config_section *config_sections(uint32_t *out_num);
+
+/* All maps inside a listener, by their names in it ("tls"). */
+const struct config_section *config_listener_sections(uint32_t *out_num);
+
+/* "listeners.tls" for "tls", or NULL: there is no such map in a listener. */
+const char *config_listener_section_find(const char *name);
+
+/* The key of a listener with that path, "bind" or "tls.key", or NULL. */
+const struct config_key *config_listener_key_find(const char *path);
 
 /* The key with that name in that section ("" is the root), or NULL. */
 const struct config_key *config_key_find(const char *section, const char *name);

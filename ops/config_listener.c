@@ -91,6 +91,30 @@ static void config_listener_finish_name(struct config_listener *listener,
     listener->name = name;
 }
 
+/* A listener with TLS needs keys, and one without must not look as if it had some. */
+static void config_listener_finish_tls(const struct config_listener *listener,
+                                       const struct config_report *report)
+{
+    const struct config_listener_tls *tls = &listener->tls;
+    bool has_keys = tls->certificate[0] != '\0' || tls->psk_file[0] != '\0';
+    bool wants_clients = tls->verify != TLS_VERIFY_NONE || tls->ca[0] != '\0';
+    bool is_tls = (listen_uri_layers(listener->bind.scheme) & LISTEN_LAYER_TLS) != 0;
+    if (is_tls && !has_keys)
+        config_refuse(report,
+                      "the listener %s has TLS and needs `tls.certificate` (or "
+                      "`tls.psk_file`)",
+                      listener->name);
+    if (is_tls && tls->verify != TLS_VERIFY_NONE && tls->ca[0] == '\0')
+        config_refuse(report, "the listener %s verifies clients and needs `tls.ca`",
+                      listener->name);
+    if (is_tls && tls->verify == TLS_VERIFY_NONE && (tls->ca[0] != '\0' || tls->crl[0] != '\0'))
+        config_refuse(report, "the listener %s has `tls.ca` or `tls.crl`, and `tls.verify` is none",
+                      listener->name);
+    if (!is_tls && (has_keys || wants_clients))
+        config_refuse(report, "the listener %s has no TLS: its address has to begin with tls://",
+                      listener->name);
+}
+
 void config_listeners_finish(struct config *config, struct error_list *errors)
 {
     CHECK(config != NULL && errors != NULL);
@@ -104,6 +128,7 @@ void config_listeners_finish(struct config *config, struct error_list *errors)
             continue;
         }
         config_listener_finish_name(listener, &report);
+        config_listener_finish_tls(listener, &report);
         for (uint32_t j = 0; j < i; j++) {
             const struct config_listener *other = &config->listeners[j];
             char address[LISTEN_URI_LEN_MAX + 1];

@@ -121,4 +121,9 @@ void config_reference_print(FILE *out)
           out);
     keys = config_listener_keys(&num_keys);
     config_reference_table(CONFIG_SECTION_LISTENERS, keys, num_keys, out);
+    sections = config_listener_sections(&num_sections);
+    for (uint32_t i = 0; i < num_sections; i++) {
+        fprintf(out, "\n### `%s` in a listener\n\n%s\n", sections[i].name, sections[i].text);
+        config_reference_table(config_listener_section_find(sections[i].name), keys, num_keys, out);
+    }
 }

@@ -25,6 +25,7 @@
 #ifndef SLUICE_CONFIG_TABLE_H
 #define SLUICE_CONFIG_TABLE_H
 
+#include "config_table_listener.h"
 #include "limits.h"
 
 #define CONFIG_KB(n)      (UINT64_C(1024) * (n))
@@ -158,6 +159,8 @@
     X(mail_overflow_bytes, SIZE, CONFIG_KB(64), CONFIG_GB(64), "64MB", NUMBER, RELOAD, \
       "Bytes of messages that may wait at one shard for room in the rings to the others. Over " \
       "it the shard stops reading from its publishers until there is room.") \
+    X(tls_handshakes, COUNT, 1, UINT32_MAX - 1, "4096", INFINITE, RELOAD, \
+      "Most TLS handshakes under way in one shard; over it new TLS connections are closed.") \
     X(send_timeout, DURATION, 100, CONFIG_H_IN_MS(24), "15s", ZERO_INFINITE, RELOAD, \
       "A client that takes no byte for this long while there are bytes for it is disconnected.")
 
@@ -198,28 +201,6 @@
     X(drain_timeout, DURATION, 0, CONFIG_H_IN_MS(1), "5s", NUMBER, RELOAD, \
       "How long clients may take what was already queued for their connections after the " \
       "broker was told to stop.")
-
-/* Keys of one entry of the sequence `listeners`. */
-#define CONFIG_LISTENER_TABLE(X) \
-    X(name, TEXT, 0, 64, "", NUMBER, RESTART, \
-      "Name of the listener in logs and metrics: letters, digits and `_.:-`. Without one it is " \
-      "called by its address.") \
-    X(bind, BIND, 0, 0, "", NUMBER, RESTART, \
-      "Address to listen at: `tcp://host:port`. Required. Without a host every address of the " \
-      "machine, without a port 1883, with port 0 one that the kernel chooses.") \
-    X(max_connections, COUNT, 1, UINT32_MAX - 1, "infinity", ZERO_INFINITE, RELOAD, \
-      "Most connections of this listener.") \
-    X(backlog, COUNT, 1, 65535, "1024", NUMBER, RESTART, \
-      "Connections that may wait to be accepted, in each shard. The kernel caps it at " \
-      "net.core.somaxconn.") \
-    X(nodelay, BOOL, 0, 0, "true", NUMBER, RELOAD, \
-      "Send small packets at once (TCP_NODELAY).") \
-    X(tcp_keepalive, KEEPALIVE, 0, 0, "none", NUMBER, RELOAD, \
-      "TCP keep-alive as `idle,interval,probes`, such as `300s,30s,3`, or `none`.") \
-    X(tcp_user_timeout, DURATION, CONFIG_S_IN_MS(1), CONFIG_H_IN_MS(24), "0s", ZERO_INFINITE, \
-      RELOAD, \
-      "Close a connection whose sent bytes stay unacknowledged by TCP for this long " \
-      "(TCP_USER_TIMEOUT). `0s` leaves it to the kernel.")
 
 /* clang-format on */
 

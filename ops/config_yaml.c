@@ -310,7 +310,25 @@ static void config_yaml_unknown(struct config_yaml *yaml, const char *section, c
                        nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
-/* The keys of one section, or of one listener. */
+static void config_yaml_map(struct config_yaml *yaml, const char *section, void *base,
+                            const yaml_node_t *node);
+
+/* A map inside a listener. */
+static void config_yaml_inner(struct config_yaml *yaml, struct config_yaml_seen *seen,
+                              const char *section, void *base, const yaml_node_t *name_node,
+                              const yaml_node_t *node)
+{
+    const char *name = (const char *)name_node->data.scalar.value;
+    if (!config_yaml_is_first(yaml, seen, section, name, name_node))
+        return;
+    if (node->type == YAML_MAPPING_NODE)
+        config_yaml_map(yaml, section, base, node);
+    else if (!config_yaml_is_empty(node))
+        config_yaml_refuse(yaml, node, section, "%s is not expected here, but a map of keys",
+                           config_yaml_kind(node));
+}
+
+/* The keys of one section, of one listener, or of a map in it. */
 static void config_yaml_map(struct config_yaml *yaml, const char *section, void *base,
                             const yaml_node_t *node)
 {
@@ -322,7 +340,13 @@ static void config_yaml_map(struct config_yaml *yaml, const char *section, void 
         if (name == NULL)
             continue;
         const struct config_key *key = config_key_find(section, name);
-        if (key == NULL)
+        const char *inner = strcmp(section, CONFIG_SECTION_LISTENERS) == 0
+                                ? config_listener_section_find(name)
+                                : NULL;
+        if (inner != NULL)
+            config_yaml_inner(yaml, &seen, inner, base, name_node,
+                              config_yaml_node(yaml, pair->value));
+        else if (key == NULL)
             config_yaml_unknown(yaml, section, name, name_node);
         else if (config_yaml_is_first(yaml, &seen, key, name, name_node))
             config_yaml_value(yaml, key, base, config_yaml_node(yaml, pair->value));

@@ -65,12 +65,13 @@ static enum rc listen_uri_take_scheme(const char **text, struct listen_uri *uri,
     if (mark != NULL) {
         uri->scheme = listen_uri_scheme(*text, (size_t)(mark - *text));
         if (uri->scheme == LISTEN_SCHEME_COUNT) {
-            *out_reason = "the scheme is not known; it should be tcp";
+            *out_reason = "the scheme is not known; it should be tcp or tls";
             return RC_INVALID;
         }
         if (!listen_schemes[uri->scheme].available) {
-            *out_reason = "listeners of this kind (tls, ws, wss, unix) are not available in this "
-                          "version; use tcp";
+            *out_reason =
+                "listeners of this kind (ws, wss, unix) are not available in this version; "
+                "use tcp or tls";
             return RC_UNSUPPORTED;
         }
         *text = mark + 3;

@@ -6,7 +6,9 @@
  *   tcp://127.0.0.1        the scheme's own port: 1883
  *   127.0.0.1:1883  1883   without a scheme it is tcp
  *
- * Port 0 lets the kernel choose. The schemes tls, ws, wss and unix (and their other names) are
+ *   tls://:8883            TLS; ssl:// and mqtts:// are other names
+ *
+ * Port 0 lets the kernel choose. The schemes ws, wss and unix are
  * recognised and refused with RC_UNSUPPORTED: a new kind is a row of LISTEN_SCHEME_TABLE. An IPv6
  * address stands in brackets; a host of only digits and dots must be a valid IPv4 address, so that
  * a slip does not become a question to a name server.
@@ -30,7 +32,7 @@
 /* X(name, scheme, default port, layers of the transport, available in this version) */
 #define LISTEN_SCHEME_TABLE(X)                                                                     \
     X(LISTEN_TCP, "tcp", 1883, 0, true)                                                            \
-    X(LISTEN_TLS, "tls", 8883, LISTEN_LAYER_TLS, false)                                            \
+    X(LISTEN_TLS, "tls", 8883, LISTEN_LAYER_TLS, true)                                             \
     X(LISTEN_WS, "ws", 8083, LISTEN_LAYER_WEBSOCKET, false)                                        \
     X(LISTEN_WSS, "wss", 8084, LISTEN_LAYER_TLS | LISTEN_LAYER_WEBSOCKET, false)                   \
     X(LISTEN_UNIX, "unix", 0, 0, false)

@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "logger.h"
 #include "telemetry.h"
+#include "tls_listeners.h"
 #include "version.h"
 
 #define MAIN_EXIT_FAILURE 1
@@ -184,6 +185,18 @@ static int main_run(const struct config_sources *sources, struct config *config)
     return exit_code;
 }
 
+/* --check-config: what is configured is right; what it names has to be, too. */
+static int main_check(const struct config *config, struct error_list *errors)
+{
+    tls_listeners_check(config, errors);
+    if (!error_list_is_empty(errors)) {
+        error_list_print(errors, "sluiced: ", stderr);
+        return ARGS_EXIT_USAGE;
+    }
+    config_print(config, stdout);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     static struct error_list errors;
@@ -209,7 +222,7 @@ int main(int argc, char **argv)
     }
     int exit_code = EXIT_SUCCESS;
     if (args.mode == ARGS_CHECK_CONFIG)
-        config_print(&config, stdout);
+        exit_code = main_check(&config, &errors);
     else
         exit_code = main_run(&sources, &config);
     config_fini(&config);

@@ -73,6 +73,14 @@ static const struct metrics_entry metrics_entries[] = {
             "Connections handed to the home shard of their session.")
     HEADING("sluice_connections_closed", "Connections that ended, by cause.")
     CONN_CAUSE_TABLE(CLOSED)
+    FIRST("sluice_tls_handshakes", STAT_TLS_HANDSHAKES, "result", "completed",
+          "Handshakes of TLS, completed or failed.")
+    NEXT("sluice_tls_handshakes", STAT_TLS_HANDSHAKES_FAILED, "result", "failed")
+    COUNTER("sluice_tls_handshakes_resumed", STAT_TLS_RESUMED,
+            "Handshakes of TLS that resumed a session by its ticket, among those completed.")
+    COUNTER("sluice_tls_handshakes_waited", STAT_TLS_HANDSHAKES_WAITED,
+            "Steps of handshakes that waited for a later turn, so that messages do not wait for "
+            "them.")
     COUNTER("sluice_connection_pauses", STAT_PAUSES,
             "Times reading from a publisher stopped because a shard it feeds was pressed.")
     FIRST("sluice_connects", STAT_CONNECTED, "result", "accepted",
@@ -437,6 +445,23 @@ static void metrics_write_reloads(struct exposition *out, const struct metrics_s
                         sources->reload_applied_at_s);
 }
 
+static void metrics_write_expiries(struct exposition *out, const struct metrics_sources *sources)
+{
+    const struct exposition_family family = {
+        .name = "sluice_tls_expiry_timestamp_seconds",
+        .type = EXPOSITION_GAUGE,
+        .unit = "seconds",
+        .help = "When a certificate of a listener, or the first of its revocation lists, expires, "
+                "in seconds since 1970."};
+    exposition_open(out, &family);
+    for (uint32_t i = 0; i < sources->num_expiries; i++) {
+        const struct metrics_expiry *expiry = &sources->expiries[i];
+        const struct exposition_label labels[] = {{"listener", expiry->listener},
+                                                  {"file", expiry->file}};
+        exposition_real(out, labels, ARRAY_LEN(labels), (double)expiry->at_s);
+    }
+}
+
 static void metrics_write_allocator(struct exposition *out, const struct mem_figures *figures)
 {
     static const char *const names[] = {
@@ -476,6 +501,7 @@ void metrics_write(struct exposition *out, const struct metrics_sources *sources
     metrics_write_counters(out, sources);
     metrics_write_shared(out, sources);
     metrics_write_reloads(out, sources);
+    metrics_write_expiries(out, sources);
     metrics_write_histogram(out, "sluice_publish_to_deliver_seconds",
                             "Time from the turn in which a publication was received to the end of "
                             "the turn that handed a copy of it to a connection; retained messages "

@@ -22,6 +22,13 @@
 #include "process_figures.h"
 #include "stat.h"
 
+/* A certificate or a revocation list in use, a value; texts are borrowed. */
+struct metrics_expiry {
+    const char *listener;
+    const char *file;
+    int64_t at_s; /* since 1970 */
+};
+
 /* Where the figures come from, a value; what it points to is borrowed for the call. */
 struct metrics_sources {
     const char *version;
@@ -39,6 +46,8 @@ struct metrics_sources {
     uint64_t reloads_applied;
     uint64_t reloads_refused;
     uint64_t reload_applied_at_s; /* since 1970 */
+    const struct metrics_expiry *expiries;
+    uint32_t num_expiries;
     bool is_ready;
 };
 

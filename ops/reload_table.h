@@ -13,6 +13,7 @@
     X(settings)                                                                                    \
     X(process)                                                                                     \
     X(listeners)                                                                                   \
+    X(tls)                                                                                         \
     X(access)
 
 #define RELOAD_PART_DECLARE(name) extern const struct reload_part reload_part_##name;

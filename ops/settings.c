@@ -118,6 +118,7 @@ static bool settings_net(const struct config *config, struct net_settings *net)
         .output_bytes_max = config->limits.connection_output_bytes,
         .output_bytes_total_max = config->limits.output_bytes,
         .connections_max = config->limits.max_connections,
+        .tls_handshakes_max = config->limits.tls_handshakes,
     };
     if (net->has_server_keep_alive)
         net->server_keep_alive_s = (uint16_t)mqtt->server_keepalive_s;

@@ -9,11 +9,13 @@
 #include "admin.h"
 #include "clock.h"
 #include "metrics.h"
+#include "tls_listeners.h"
 #include "version.h"
 
 #include <stdio.h>
 
 #define TELEMETRY_ALLOCATOR_MS 1000
+#define TELEMETRY_EXPIRIES_MAX 256 /* files of certificates and revocation lists */
 
 static const char *telemetry_not_ready(void *context)
 {
@@ -46,6 +48,8 @@ static void telemetry_write(void *context, struct exposition *out)
         turns[i] = &shard->latencies[SHARD_LATENCY_TURN];
         deliveries[i] = &shard->latencies[SHARD_LATENCY_DELIVERY];
     }
+    static struct tls_expiry files[TELEMETRY_EXPIRIES_MAX]; /* too large for a stack */
+    static struct metrics_expiry expiries[TELEMETRY_EXPIRIES_MAX];
     struct process_figures process;
     bool kernel_tells = process_figures_read(&process);
     struct metrics_sources sources = {
@@ -63,6 +67,8 @@ static void telemetry_write(void *context, struct exposition *out)
         .reloads_applied = broker->reload.applied,
         .reloads_refused = broker->reload.refused,
         .reload_applied_at_s = broker->reload.applied_at_s,
+        .expiries = expiries,
+        .num_expiries = tls_listeners_expiries(broker, expiries, files, TELEMETRY_EXPIRIES_MAX),
         .is_ready = telemetry_not_ready(broker) == NULL,
     };
     filter_index_figures(broker->route.filters, &sources.filters);

@@ -111,7 +111,7 @@ static void errors_name_the_option(void **state)
     config_try_says(0, "--shards: \"many\" is not a whole number");
     config_try_says(1, "--log-level: \"\" is not one of error, warning, info, debug");
     config_try_says(2, "--listen: \"ws://:8083\" is not a listener address: listeners of this kind "
-                       "(tls, ws, wss, unix) are not available in this version; use tcp");
+                       "(ws, wss, unix) are not available in this version; use tcp or tls");
     config_try_says(3, "--listen: the address tcp://:1 is taken by the listener at --listen");
 }
 

@@ -43,7 +43,8 @@ static void each_row_is_sound(void **state)
     keys = config_listener_keys(&num);
     for (uint32_t i = 0; i < num; i++) {
         judge_row(&keys[i], keys);
-        assert_ptr_equal(config_key_find(CONFIG_SECTION_LISTENERS, keys[i].name), &keys[i]);
+        assert_ptr_equal(config_key_find(keys[i].section, keys[i].name), &keys[i]);
+        assert_ptr_equal(config_listener_key_find(keys[i].path), &keys[i]);
     }
 }
 

@@ -1,0 +1,56 @@
+/*
+ * tls.h -- TLS 1.2 and 1.3 as a layer of the transport (transport.h), by BoringSSL.
+ *
+ * The library reads from the bytes just received and writes to the layer's output through a BIO of
+ * ours: there are no buffers between. It decrypts into one buffer of the shard, from which all
+ * that a receive has brought goes up at once; a record that is not whole waits in the library.
+ * What the connection has to send is written once per flush, in records of up to 16 KiB.
+ *
+ * Handshakes cost the processor about as much as a thousand messages each, so a shard takes
+ * TLS_STEPS_PER_TURN of their steps in a turn; the others wait, in order, with the bytes that they
+ * have brought and without a receive. A listener bounds their time (handshake_timeout), the shard
+ * their number (tls_handshakes_max of net_settings).
+ *
+ * An idle connection keeps the library's state (about 3 KiB: what only handshakes need is shed) and
+ * no buffers.
+ *
+ * Renegotiation is refused by the library. A client may ask for new keys (TLS 1.3 KeyUpdate), and
+ * is cut off when it does nothing else.
+ *
+ * Threads: the owner shard; moves with the hand-over.
+ */
+#ifndef SLUICE_TLS_H
+#define SLUICE_TLS_H
+
+#include "check.h"
+#include "rc.h"
+
+/* A step with an RSA key takes 0.7 ms: these two may hold up messages for about 3 ms. */
+#define TLS_STEPS_PER_TURN 4
+
+struct bio_method_st;
+struct conn;
+struct net;
+struct tls;
+struct tls_context;
+struct tls_server;
+
+/*
+ * Puts the layer on the connection, which has just been accepted. RC_FULL: too many handshakes.
+ */
+MUST_USE enum rc tls_open(struct conn *conn, struct tls_server *server);
+
+/* The end of the turn: takes up handshakes that wait. True if some still do. */
+bool tls_turn(struct net *net);
+
+void tls_net_init(struct net *net);
+void tls_net_fini(struct net *net);
+
+/* For the callbacks of tls_context.c. */
+struct tls_context *tls_layer_context(struct tls *tls);
+uint64_t tls_layer_now_ms(const struct tls *tls);
+
+/* How the library reaches a layer's bytes. NULL without memory. */
+struct bio_method_st *tls_bio_method(void);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * config_table_listener.h -- every key of one listener, one row each; config_table.h has the form.
+ *
+ * Threads: constants, any.
+ */
+#ifndef SLUICE_CONFIG_TABLE_LISTENER_H
+#define SLUICE_CONFIG_TABLE_LISTENER_H
+
+/* clang-format off */
+
+/* Keys of one entry of the sequence `listeners`. */
+#define CONFIG_LISTENER_TABLE(X) \
+    X(name, TEXT, 0, 64, "", NUMBER, RESTART, \
+      "Name of the listener in logs and metrics: letters, digits and `_.:-`. Without one it is " \
+      "called by its address.") \
+    X(bind, BIND, 0, 0, "", NUMBER, RESTART, \
+      "Address to listen at: `tcp://host:port`. Required. Without a host every address of the " \
+      "machine, without a port 1883, with port 0 one that the kernel chooses.") \
+    X(max_connections, COUNT, 1, UINT32_MAX - 1, "infinity", ZERO_INFINITE, RELOAD, \
+      "Most connections of this listener.") \
+    X(backlog, COUNT, 1, 65535, "1024", NUMBER, RESTART, \
+      "Connections that may wait to be accepted, in each shard. The kernel caps it at " \
+      "net.core.somaxconn.") \
+    X(nodelay, BOOL, 0, 0, "true", NUMBER, RELOAD, \
+      "Send small packets at once (TCP_NODELAY).") \
+    X(tcp_keepalive, KEEPALIVE, 0, 0, "none", NUMBER, RELOAD, \
+      "TCP keep-alive as `idle,interval,probes`, such as `300s,30s,3`, or `none`.") \
+    X(tcp_user_timeout, DURATION, CONFIG_S_IN_MS(1), CONFIG_H_IN_MS(24), "0s", ZERO_INFINITE, \
+      RELOAD, \
+      "Close a connection whose sent bytes stay unacknowledged by TCP for this long " \
+      "(TCP_USER_TIMEOUT). `0s` leaves it to the kernel.")
+
+/* Keys of the map `tls` of one listener. */
+#define CONFIG_LISTENER_TLS_TABLE(X) \
+    X(certificate, TEXT, 0, 4000, "", NUMBER, RELOAD, \
+      "Files with the server's certificate and, behind it, its chain (PEM). Several, with commas " \
+      "between them: the first is the listener's, each other is used when the client names a " \
+      "host (SNI) that it is for.") \
+    X(key, TEXT, 0, 4000, "", NUMBER, RELOAD, \
+      "Files with the private keys (PEM, without a pass phrase), as many and in the same order. " \
+      "Empty: they stand in the certificates' files.") \
+    X(ocsp, TEXT, 0, 4000, "", NUMBER, RELOAD, \
+      "Files with OCSP responses to staple (DER), in the order of the certificates.") \
+    X(verify, TLS_VERIFY, 0, 0, "none", NUMBER, RELOAD, \
+      "Whether clients are asked for a certificate, and whether they need one.") \
+    X(ca, TEXT, 0, 255, "", NUMBER, RELOAD, \
+      "File with the authorities whose client certificates are trusted (PEM).") \
+    X(crl, TEXT, 0, 255, "", NUMBER, RELOAD, \
+      "File with revocation lists (PEM). When it is given, every authority in a client's chain " \
+      "needs a list that is not out of date.") \
+    X(verify_depth, COUNT, 0, 100, "10", NUMBER, RELOAD, \
+      "Most intermediate authorities between a client's certificate and a trusted one.") \
+    X(min_version, TLS_VERSION, 0, 0, "1.2", NUMBER, RELOAD, \
+      "Oldest version of TLS.") \
+    X(ciphers, TEXT, 0, 2000, "", NUMBER, RELOAD, \
+      "Cipher suites of TLS 1.2 in OpenSSL's notation. Empty: ECDHE with AES-GCM or ChaCha20. " \
+      "Those of TLS 1.3 cannot be chosen.") \
+    X(ed25519, BOOL, 0, 0, "true", NUMBER, RELOAD, \
+      "Whether certificates may have Ed25519 keys.") \
+    X(psk_file, TEXT, 0, 255, "", NUMBER, RELOAD, \
+      "File with pre-shared keys, `identity:hexadecimal key` in each line. The listener then " \
+      "speaks TLS 1.2 only, and needs no certificate.") \
+    X(psk_hint, TEXT, 0, 128, "", NUMBER, RELOAD, \
+      "Identity hint sent to clients with pre-shared keys.") \
+    X(handshake_timeout, DURATION, 100, CONFIG_H_IN_MS(1), "15s", NUMBER, RELOAD, \
+      "A connection whose handshake is not done after this time is closed.") \
+    X(session_timeout, SECONDS, 0, 604800, "2h", NUMBER, RELOAD, \
+      "How long a client can resume its TLS session by ticket. `0s`: never.") \
+    X(ticket_rotation, DURATION, CONFIG_S_IN_MS(1), CONFIG_H_IN_MS(168), "12h", NUMBER, RELOAD, \
+      "How long one key seals tickets; it opens them for as long again.") \
+    X(peer_cert_as_username, PEER_NAME, 0, 0, "disabled", NUMBER, RELOAD, \
+      "What of the client's certificate is its user name, instead of that in CONNECT: common " \
+      "name, distinguished name, first alternative name, or SHA-256 fingerprint. With a " \
+      "pre-shared key `cn` is its identity.") \
+    X(peer_cert_as_clientid, PEER_NAME, 0, 0, "disabled", NUMBER, RELOAD, \
+      "The same for the client identifier.")
+
+/* Maps inside a listener: X(name, text) */
+#define CONFIG_LISTENER_SECTION_TABLE(X) \
+    X(tls, "Of listeners at `tls://` (`ssl://`, `mqtts://`) and `wss://`.")
+
+/* clang-format on */
+
+#endif
