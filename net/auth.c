@@ -43,6 +43,8 @@ static void auth_ask(const struct conn *conn, const struct connect_view *view,
         out->cert_common_name = peer->common_name;
     if (peer != NULL && peer->subject.len > 0)
         out->cert_subject = peer->subject;
+    /* Where the listener takes the name from there, what CONNECT says is nothing. */
+    (void)conn_identity_user_name(conn, &out->username);
 }
 
 struct bytes auth_method(const struct conn *conn)
