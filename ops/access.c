@@ -33,7 +33,7 @@ void access_prepare(struct broker *broker, shard_id first)
     unsigned per_shard = broker->config->access.auth_queue / route->shards;
     route->authn_workers_first = first;
     route->authn_workers_num = (uint16_t)broker->access.workers_num;
-    route->authn_helper = SHARD_NONE;
+    route->authn_helper = (shard_id)(first + broker->access.workers_num);
     route->authn_away_max = per_shard > 0 ? per_shard : 1;
 }
 
@@ -48,12 +48,13 @@ enum rc access_start(struct broker *broker)
             return rc;
         access->workers_started++;
     }
-    return RC_OK;
+    return outside_start(&access->outside, broker->runtime, broker->route.authn_helper);
 }
 
 void access_stop(struct broker *broker)
 {
     struct access *access = &broker->access;
+    outside_stop(&access->outside);
     while (access->workers_started > 0)
         worker_stop(&access->workers[--access->workers_started]);
 }

@@ -14,6 +14,7 @@
 
 #include "authn.h"
 #include "config.h"
+#include "outside.h"
 #include "worker_thread.h"
 
 struct broker;
@@ -25,6 +26,7 @@ struct access {
     unsigned workers_num;     /* endpoints kept for them */
     unsigned workers_started; /* threads that run */
     struct worker workers[ACCESS_WORKERS_MAX];
+    struct outside outside; /* who speaks to the helper process */
 };
 
 /*

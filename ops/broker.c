@@ -114,7 +114,7 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
     tables.start = broker_shard_start;
     tables.stop = broker_shard_stop;
     struct runtime_options options = {.shards = shards,
-                                      .helpers = 1 + broker->access.workers_num,
+                                      .helpers = 2 + broker->access.workers_num,
                                       .cpus = broker->cpus,
                                       .spin = spin,
                                       .recv_buffers = BROKER_RECV_BUFFERS,

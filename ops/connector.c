@@ -127,7 +127,7 @@ static void connector_finish(struct connector *connector, uint32_t slot,
 static void connector_lose(struct connector *connector, const char *why)
 {
     uint64_t now_ms = connector_now_ms();
-    LOG(LOG_WARNING, "%s is gone (%s); it is started again", connector->program, why);
+    LOG(LOG_WARNING, "%s is gone: %s", connector->program, why);
     close(connector->fd);
     connector->fd = -1;
     connector->figures.is_up = false;
@@ -165,6 +165,13 @@ enum rc connector_create(struct connector **out, const char *program)
     connector_start(connector);
     *out = connector;
     return RC_OK;
+}
+
+void connector_abandon(struct connector *connector)
+{
+    CHECK_OBJ(connector, CONNECTOR_MAGIC);
+    if (connector->fd >= 0)
+        connector_lose(connector, "sluiced stops");
 }
 
 void connector_destroy(struct connector *connector)

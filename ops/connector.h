@@ -50,6 +50,9 @@ MUST_USE enum rc connector_create(struct connector **out, const char *program);
 /* Ends the helper; what is under way is forgotten, no callback is called. NULL is allowed. */
 void connector_destroy(struct connector *connector);
 
+/* Ends the helper and answers everything under way with status 0; nothing can be asked again. */
+void connector_abandon(struct connector *connector);
+
 /*
  * Asks. `done` is called once, from a later connector_run, unless cancelled. RC_FULL: too many are
  * under way, RC_IO: the helper is not up, RC_TOO_LARGE, RC_NO_MEMORY: `done` will not be called.
