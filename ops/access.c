@@ -4,20 +4,139 @@
  */
 #include "access.h"
 
+#include "authn_password.h"
 #include "broker.h"
+#include "config_report.h"
+#include "digest.h"
 #include "password.h"
 #include "reload_table.h"
 
-struct authn_set *access_create(const struct config *config, struct error_list *errors)
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ACCESS_USERS_BYTES_MAX (256 * 1024 * 1024)
+
+/*
+ * A whole file of at most `max` bytes, for the caller to free. NULL, with a message added: it
+ * cannot be read, or is larger.
+ */
+static uint8_t *access_file_read(const char *path, size_t max, size_t *out_len,
+                                 const struct config_report *report)
 {
-    if (!password_start()) {
-        error_list_add(errors, "the machine gives no random numbers");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    uint8_t *text = NULL;
+    size_t len = 0;
+    ssize_t got = -1;
+    bool right = fd >= 0 && fstat(fd, &status) == 0;
+    if (right && (uint64_t)status.st_size <= max)
+        text = malloc((size_t)status.st_size + 1);
+    while (text != NULL && len < (size_t)status.st_size) {
+        got = read(fd, text + len, (size_t)status.st_size - len);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+    }
+    if (!right || (text != NULL && got < 0 && len < (size_t)status.st_size))
+        config_refuse(report, "cannot read %s: %s", path, strerror(errno));
+    else if (text == NULL)
+        config_refuse(report, "%s has more than %zu bytes", path, max);
+    if (fd >= 0)
+        close(fd);
+    *out_len = len;
+    return text;
+}
+
+/* The users in the file that the step names, or NULL with a message added. */
+static struct user_table *access_users(const struct config_authn *from,
+                                       const struct config_report *report)
+{
+    size_t len = 0;
+    if (from->path[0] == '\0') {
+        config_refuse(report, "the step needs `path`, a file with users");
         return NULL;
     }
+    uint8_t *text = access_file_read(from->path, ACCESS_USERS_BYTES_MAX, &len, report);
+    if (text == NULL)
+        return NULL;
+    struct user_table *users = NULL;
+    struct user_table_error error;
+    enum rc rc = user_table_read(bytes_of(text, len), &users, &error);
+    if (rc == RC_INVALID)
+        config_refuse(report, "%s:%u: %s", from->path, error.line, error.text);
+    else if (rc != RC_OK)
+        config_refuse(report, "%s", rc_text(rc));
+    digest_wipe(text, len);
+    free(text);
+    return users;
+}
+
+static struct authn_step *access_password(const struct config_authn *from,
+                                          const struct config_report *report)
+{
+    struct user_table *users = access_users(from, report);
+    if (users == NULL)
+        return NULL;
+    struct authn_step *step = authn_password_create(users, from->user_is == CONFIG_USER_IS_CLIENTID
+                                                               ? AUTHN_USER_IS_CLIENT_ID
+                                                               : AUTHN_USER_IS_NAME);
+    if (step == NULL) {
+        user_table_unref(users);
+        config_refuse(report, "%s", rc_text(RC_NO_MEMORY));
+    }
+    return step;
+}
+
+typedef struct authn_step *(*access_step_fn)(const struct config_authn *from,
+                                             const struct config_report *report);
+
+static const access_step_fn access_steps[] = {
+    [CONFIG_AUTHN_PASSWORD_FILE] = access_password,
+};
+
+/* The listener that a step is for, by its place in the configuration. */
+static unsigned access_listener(const struct config *config, const struct config_authn *from)
+{
+    for (uint32_t i = 0; i < config->num_listeners; i++) {
+        if (strcmp(config->listeners[i].name, from->listener) == 0)
+            return i;
+    }
+    return AUTHN_ALL_LISTENERS;
+}
+
+static bool access_add(struct authn_set *set, const struct config *config,
+                       const struct config_authn *from, struct error_list *errors)
+{
+    const struct config_report report = {.errors = errors, .place = from->place};
+    CHECK(from->type < ARRAY_LEN(access_steps) && access_steps[from->type] != NULL);
+    struct authn_step *step = access_steps[from->type](from, &report);
+    if (step == NULL)
+        return false;
+    if (authn_set_add(set, access_listener(config, from), step) == RC_OK)
+        return true;
+    authn_step_unref(step);
+    return config_refuse(&report, "a chain has at most %d steps", AUTHN_STEPS_MAX);
+}
+
+struct authn_set *access_create(const struct config *config, struct error_list *errors)
+{
     struct authn_set *set = authn_set_create(config->access.allow_anonymous);
-    if (set == NULL)
-        error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
-    return set;
+    if (set == NULL || !password_start()) {
+        error_list_add(errors, "authentication cannot start: no memory, or no random numbers");
+        authn_set_unref(set);
+        return NULL;
+    }
+    bool right = true;
+    for (uint32_t i = 0; i < config->num_authns; i++)
+        right &= access_add(set, config, &config->authns[i], errors);
+    if (right)
+        return set;
+    authn_set_unref(set);
+    return NULL;
 }
 
 unsigned access_workers(const struct config *config, unsigned shards)

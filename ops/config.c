@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include "config_authn.h"
 #include "config_env.h"
 #include "config_listener.h"
 #include "config_value.h"
@@ -137,6 +138,7 @@ static void config_finish(struct config *config, struct error_list *errors)
         config->listeners_are_default = true;
     }
     config_listeners_finish(config, errors);
+    config_authns_finish(config, errors);
 }
 
 enum rc config_load_text(struct config *out, const char *name, const char *text, size_t text_len,
@@ -183,6 +185,7 @@ void config_fini(struct config *config)
     for (uint32_t i = 0; i < num; i++)
         config_value_clear(&keys[i], config);
     config_listeners_fini(config);
+    config_authns_fini(config);
     memset(config, 0, sizeof(*config));
 }
 
@@ -206,6 +209,19 @@ static void config_print_keys(const struct config_key *keys, uint32_t num, const
     }
 }
 
+static void config_print_authns(const struct config *config, struct config *standard,
+                                struct error_list *errors, FILE *out)
+{
+    const struct config_authn *none = config_authn_add(standard, "default", errors);
+    uint32_t num = 0;
+    const struct config_key *keys = config_authn_keys(&num);
+    for (uint32_t i = 0; none != NULL && i < config->num_authns; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof(prefix), "authentication.%u.", i + 1);
+        config_print_keys(keys, num, prefix, &config->authns[i], none, out);
+    }
+}
+
 void config_print(const struct config *config, FILE *out)
 {
     CHECK(config != NULL && config->num_listeners > 0 && out != NULL);
@@ -224,6 +240,7 @@ void config_print(const struct config *config, FILE *out)
             snprintf(prefix, sizeof(prefix), "listeners.%u.", i + 1);
             config_print_keys(keys, num, prefix, &config->listeners[i], standard.listeners, out);
         }
+        config_print_authns(config, &standard, &errors, out);
     }
     error_list_print(&errors, "", out);
     config_fini(&standard);

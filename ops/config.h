@@ -23,6 +23,8 @@
 #define SLUICE_CONFIG_H
 
 #include "check.h"
+#include "config_authn_table.h"
+#include "config_ctype.h"
 #include "config_table.h"
 #include "error_list.h"
 #include "listen_uri.h"
@@ -35,6 +37,7 @@
 #include <stdio.h>
 
 #define CONFIG_LISTENERS_MAX  64
+#define CONFIG_AUTHN_MAX      64   /* steps of all chains */
 #define CONFIG_CPUS_MAX       1024 /* CPU_SETSIZE of the C library */
 #define CONFIG_PRIORITIES_MAX 1024
 #define CONFIG_FILE_LEN_MAX   (1024 * 1024)
@@ -72,6 +75,8 @@
 enum config_share_strategy { CONFIG_SHARE_STRATEGY_TABLE(CONFIG_ENUM) };
 enum config_default_priority { CONFIG_DEFAULT_PRIORITY_TABLE(CONFIG_ENUM) };
 enum config_log_format { CONFIG_LOG_FORMAT_TABLE(CONFIG_ENUM) };
+enum config_authn_kind { CONFIG_AUTHN_KIND_TABLE(CONFIG_ENUM) };
+enum config_authn_user_is { CONFIG_AUTHN_USER_IS_TABLE(CONFIG_ENUM) };
 #undef CONFIG_ENUM
 
 /* CPU numbers in the operator's order, none twice. */
@@ -103,47 +108,6 @@ struct config_endpoint {
     bool is_default; /* no source has said anything */
     struct listen_uri uri;
 };
-
-/* One field per row of a table: its C type, and its name with the unit behind it. */
-#define CONFIG_CTYPE_BOOL             bool
-#define CONFIG_CTYPE_COUNT            uint32_t
-#define CONFIG_CTYPE_SIZE             uint64_t
-#define CONFIG_CTYPE_DURATION         uint64_t
-#define CONFIG_CTYPE_SECONDS          uint32_t
-#define CONFIG_CTYPE_FACTOR           uint32_t
-#define CONFIG_CTYPE_TEXT             char * /* never NULL, at most "" */
-#define CONFIG_CTYPE_CPUS             struct config_cpus
-#define CONFIG_CTYPE_PRIORITIES       struct config_priorities
-#define CONFIG_CTYPE_BIND             struct listen_uri
-#define CONFIG_CTYPE_KEEPALIVE        struct config_keepalive
-#define CONFIG_CTYPE_ENDPOINT         struct config_endpoint
-#define CONFIG_CTYPE_SHARE_STRATEGY   enum config_share_strategy
-#define CONFIG_CTYPE_DEFAULT_PRIORITY enum config_default_priority
-#define CONFIG_CTYPE_LOG_LEVEL        enum log_level
-#define CONFIG_CTYPE_LOG_FORMAT       enum config_log_format
-#define CONFIG_CTYPE_TLS_VERIFY       enum tls_verify
-#define CONFIG_CTYPE_TLS_VERSION      enum tls_version
-#define CONFIG_CTYPE_PEER_NAME        enum peer_name
-
-#define CONFIG_NAME_BOOL(name)             name
-#define CONFIG_NAME_COUNT(name)            name
-#define CONFIG_NAME_SIZE(name)             name
-#define CONFIG_NAME_DURATION(name)         name##_ms
-#define CONFIG_NAME_SECONDS(name)          name##_s
-#define CONFIG_NAME_FACTOR(name)           name##_permille
-#define CONFIG_NAME_TEXT(name)             name
-#define CONFIG_NAME_CPUS(name)             name
-#define CONFIG_NAME_PRIORITIES(name)       name
-#define CONFIG_NAME_BIND(name)             name
-#define CONFIG_NAME_KEEPALIVE(name)        name
-#define CONFIG_NAME_ENDPOINT(name)         name
-#define CONFIG_NAME_SHARE_STRATEGY(name)   name
-#define CONFIG_NAME_DEFAULT_PRIORITY(name) name
-#define CONFIG_NAME_LOG_LEVEL(name)        name
-#define CONFIG_NAME_LOG_FORMAT(name)       name
-#define CONFIG_NAME_TLS_VERIFY(name)       name
-#define CONFIG_NAME_TLS_VERSION(name)      name
-#define CONFIG_NAME_PEER_NAME(name)        name
 
 #define CONFIG_FIELD(name, type, min, max, initial, words, reload, text)                           \
     CONFIG_CTYPE_##type CONFIG_NAME_##type(name);
@@ -183,12 +147,20 @@ struct config_listener {
     char *place;   /* where it was written, for messages: "sluice.yaml:3:5", "--listen" */
 };
 
+/* One step of a chain of authentication. */
+struct config_authn {
+    CONFIG_AUTHN_TABLE(CONFIG_FIELD)
+    char *place; /* as in struct config_listener */
+};
+
 #define CONFIG_STRUCT(section, text) struct config_##section section;
 struct config {
     CONFIG_ROOT_TABLE(CONFIG_FIELD)
     CONFIG_SECTION_TABLE(CONFIG_STRUCT)
     struct config_listener *listeners; /* at least one after config_load */
     uint32_t num_listeners;
+    struct config_authn *authns; /* in the operator's order */
+    uint32_t num_authns;
     bool listeners_are_default; /* none was configured: loopback only */
 };
 #undef CONFIG_STRUCT

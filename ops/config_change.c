@@ -6,6 +6,7 @@
  */
 #include "config_change.h"
 
+#include "config_authn.h"
 #include "config_value.h"
 
 #include <stdlib.h>
@@ -86,6 +87,13 @@ void config_changes(const struct config *current, const struct config *next, con
         char prefix[CONFIG_PATH_LEN_MAX + 1];
         snprintf(prefix, sizeof(prefix), "listeners.%s.", listener->name);
         config_changes_keys(keys, num, prefix, listener, other, &visit);
+    }
+    if (!config_authns_equal(current, next)) {
+        struct config_change change = {.path = CONFIG_SECTION_AUTHN,
+                                       .from = "another",
+                                       .to = next->num_authns > 0 ? "a new chain" : "empty",
+                                       .reloadable = true};
+        fn(context, &change);
     }
     config_changes_alone(current, next, false, &visit);
     config_changes_alone(next, current, true, &visit);

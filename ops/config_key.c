@@ -30,6 +30,10 @@ static const struct config_choice config_choices_tls_version[] = {
     TLS_VERSION_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 static const struct config_choice config_choices_peer_name[] = {
     PEER_NAME_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_authn_kind[] = {
+    CONFIG_AUTHN_KIND_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_authn_user_is[] = {
+    CONFIG_AUTHN_USER_IS_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 
 #define CONFIG_CHOICES_BOOL             NULL
 #define CONFIG_CHOICES_COUNT            NULL
@@ -50,6 +54,8 @@ static const struct config_choice config_choices_peer_name[] = {
 #define CONFIG_CHOICES_TLS_VERIFY       config_choices_tls_verify
 #define CONFIG_CHOICES_TLS_VERSION      config_choices_tls_version
 #define CONFIG_CHOICES_PEER_NAME        config_choices_peer_name
+#define CONFIG_CHOICES_AUTHN_KIND       config_choices_authn_kind
+#define CONFIG_CHOICES_AUTHN_USER_IS    config_choices_authn_user_is
 
 #define CONFIG_TYPE_SHARE_STRATEGY   CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_DEFAULT_PRIORITY CONFIG_TYPE_CHOICE
@@ -58,6 +64,8 @@ static const struct config_choice config_choices_peer_name[] = {
 #define CONFIG_TYPE_TLS_VERIFY       CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_TLS_VERSION      CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_PEER_NAME        CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_AUTHN_KIND       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_AUTHN_USER_IS    CONFIG_TYPE_CHOICE
 
 #define CONFIG_RELOADABLE_RELOAD  true
 #define CONFIG_RELOADABLE_RESTART false
@@ -109,6 +117,11 @@ static const struct config_choice config_choices_peer_name[] = {
                offsetof(struct config_listener, tls.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
 
+#define CONFIG_ROW_AUTHN(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW(CONFIG_SECTION_AUTHN, #name, \
+               offsetof(struct config_authn, CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+
 static const struct config_key config_key_rows[] = {
     CONFIG_ROOT_TABLE(CONFIG_ROW_ROOT)
     CONFIG_MQTT_TABLE(CONFIG_ROW_MQTT)
@@ -124,6 +137,10 @@ static const struct config_key config_key_rows[] = {
 static const struct config_key config_listener_key_rows[] = {
     CONFIG_LISTENER_TABLE(CONFIG_ROW_LISTENER)
     CONFIG_LISTENER_TLS_TABLE(CONFIG_ROW_LISTENER_TLS)
+};
+
+static const struct config_key config_authn_key_rows[] = {
+    CONFIG_AUTHN_TABLE(CONFIG_ROW_AUTHN)
 };
 
 #define CONFIG_SECTION_ROW(section, text) {#section, text},
@@ -160,6 +177,13 @@ const struct config_key *config_listener_keys(uint32_t *out_num)
     CHECK(out_num != NULL);
     *out_num = ARRAY_LEN(config_listener_key_rows);
     return config_listener_key_rows;
+}
+
+const struct config_key *config_authn_keys(uint32_t *out_num)
+{
+    CHECK(out_num != NULL);
+    *out_num = ARRAY_LEN(config_authn_key_rows);
+    return config_authn_key_rows;
 }
 
 const struct config_section *config_sections(uint32_t *out_num)
@@ -202,6 +226,8 @@ static const struct config_key *config_key_table(const char *section, uint32_t *
     static const char listeners[] = CONFIG_SECTION_LISTENERS;
     if (strncmp(section, listeners, sizeof(listeners) - 1) == 0)
         return config_listener_keys(out_num);
+    if (strcmp(section, CONFIG_SECTION_AUTHN) == 0)
+        return config_authn_keys(out_num);
     return config_keys(out_num);
 }
 
@@ -231,10 +257,13 @@ const char *config_section_find(const char *name)
 {
     CHECK(name != NULL);
     static const char listeners[] = CONFIG_SECTION_LISTENERS;
+    static const char authentication[] = CONFIG_SECTION_AUTHN;
     for (size_t i = 0; i < ARRAY_LEN(config_section_rows); i++) {
         if (strcmp(config_section_rows[i].name, name) == 0)
             return config_section_rows[i].name;
     }
+    if (strcmp(name, authentication) == 0)
+        return authentication;
     return strcmp(name, listeners) == 0 ? listeners : NULL;
 }
 
@@ -264,6 +293,7 @@ const char *config_key_nearest(const char *section, const char *name)
     }
     if (section[0] == '\0') {
         config_nearest_try(&best, name, CONFIG_SECTION_LISTENERS, CONFIG_SECTION_LISTENERS);
+        config_nearest_try(&best, name, CONFIG_SECTION_AUTHN, CONFIG_SECTION_AUTHN);
         for (size_t i = 0; i < ARRAY_LEN(config_section_rows); i++)
             config_nearest_try(&best, name, config_section_rows[i].name,
                                config_section_rows[i].name);

@@ -65,10 +65,14 @@ struct config_section {
 };
 
 #define CONFIG_SECTION_LISTENERS "listeners"
+#define CONFIG_SECTION_AUTHN     "authentication"
 
 /* All keys but those of listeners, in the table's order; and those of listeners. */
 const struct config_key *config_keys(uint32_t *out_num);
 const struct config_key *config_listener_keys(uint32_t *out_num);
+
+/* Those of one step of authentication. */
+const struct config_key *config_authn_keys(uint32_t *out_num);
 
 /* All sections that are maps, in the table's order. `listeners` is not one of them. */
 const struct config_section *config_sections(uint32_t *out_num);

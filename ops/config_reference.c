@@ -34,7 +34,7 @@ static const char config_reference_introduction[] =
     "\n"
     "## The file\n"
     "\n"
-    "YAML. Each section is a map, `listeners` is a sequence of maps:\n"
+    "YAML. Each section is a map, `listeners` and `authentication` are sequences of maps:\n"
     "\n"
     "```yaml\n"
     "data_dir: /var/lib/sluice\n"
@@ -126,4 +126,9 @@ void config_reference_print(FILE *out)
         fprintf(out, "\n### `%s` in a listener\n\n%s\n", sections[i].name, sections[i].text);
         config_reference_table(config_listener_section_find(sections[i].name), keys, num_keys, out);
     }
+    fputs("\n## Section `authentication`\n\nA sequence of maps with these keys: the steps that a "
+          "client goes through, in their order. See [access](access.md).\n",
+          out);
+    keys = config_authn_keys(&num_keys);
+    config_reference_table(CONFIG_SECTION_AUTHN, keys, num_keys, out);
 }

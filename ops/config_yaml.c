@@ -12,6 +12,7 @@
  */
 #include "config_yaml.h"
 
+#include "config_authn.h"
 #include "config_list.h"
 #include "config_listener.h"
 #include "config_value.h"
@@ -353,31 +354,34 @@ static void config_yaml_map(struct config_yaml *yaml, const char *section, void 
     }
 }
 
-static void config_yaml_listeners(struct config_yaml *yaml, const yaml_node_t *node)
+/* The entries of a list of maps: listeners, or steps of authentication. */
+static void config_yaml_list(struct config_yaml *yaml, const char *section, const char *example,
+                             const yaml_node_t *node)
 {
     if (config_yaml_is_empty(node))
         return;
     if (node->type != YAML_SEQUENCE_NODE) {
-        config_yaml_refuse(yaml, node, CONFIG_SECTION_LISTENERS,
-                           "%s is not expected here, but a sequence: lines with `- bind: ...`",
-                           config_yaml_kind(node));
+        config_yaml_refuse(yaml, node, section,
+                           "%s is not expected here, but a sequence: lines with `- %s: ...`",
+                           config_yaml_kind(node), example);
         return;
     }
     for (const yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         const yaml_node_t *map = config_yaml_node(yaml, *item);
         if (map->type != YAML_MAPPING_NODE) {
-            config_yaml_refuse(yaml, map, CONFIG_SECTION_LISTENERS,
-                               "%s is not expected here, but a map: `bind: ...`",
-                               config_yaml_kind(map));
+            config_yaml_refuse(yaml, map, section, "%s is not expected here, but a map: `%s: ...`",
+                               config_yaml_kind(map), example);
             continue;
         }
         char place[CONFIG_PLACE_MAX];
         config_yaml_place(yaml, map, "", "", place);
-        struct config_listener *listener = config_listener_add(yaml->config, place, yaml->errors);
-        if (listener == NULL)
+        void *entry = strcmp(section, CONFIG_SECTION_AUTHN) == 0
+                          ? (void *)config_authn_add(yaml->config, place, yaml->errors)
+                          : (void *)config_listener_add(yaml->config, place, yaml->errors);
+        if (entry == NULL)
             return;
-        config_yaml_map(yaml, CONFIG_SECTION_LISTENERS, listener, map);
+        config_yaml_map(yaml, section, entry, map);
     }
 }
 
@@ -400,7 +404,9 @@ static void config_yaml_root_pair(struct config_yaml *yaml, struct config_yaml_s
     if (!config_yaml_is_first(yaml, seen, section, name, name_node))
         return;
     if (strcmp(section, CONFIG_SECTION_LISTENERS) == 0)
-        config_yaml_listeners(yaml, node);
+        config_yaml_list(yaml, section, "bind", node);
+    else if (strcmp(section, CONFIG_SECTION_AUTHN) == 0)
+        config_yaml_list(yaml, section, "type", node);
     else if (node->type == YAML_MAPPING_NODE)
         config_yaml_map(yaml, section, yaml->config, node);
     else if (!config_yaml_is_empty(node))

@@ -22,9 +22,10 @@ uint64_t authn_password_decoys(void)
 }
 
 /* As long as for a user who exists, and the answer is always no. */
-static void authn_password_decoy(const struct user_table *users, struct bytes password)
+static void authn_password_decoy(const struct user_table *users, struct bytes name,
+                                 struct bytes password)
 {
-    const char *form = user_table_decoy(users);
+    const char *form = user_table_decoy(users, name);
     if (form == NULL)
         return;
     bool matches = password_matches(form, password);
@@ -41,7 +42,7 @@ static enum authn_verdict authn_password_run(const struct authn_step *step, stru
         return AUTHN_IGNORE;
     const struct user *user = user_table_find(self->users, name);
     if (user == NULL || user->form == NULL) {
-        authn_password_decoy(self->users, asked->password);
+        authn_password_decoy(self->users, name, asked->password);
         return AUTHN_IGNORE;
     }
     if (!password_matches(user->form, asked->password))

@@ -29,6 +29,7 @@
 
 #include <jansson.h>
 
+/* What a document says, a value. */
 struct claims {
     struct identity_draft draft; /* its views point into the document and the arrays here */
     struct identity_attr attrs[IDENTITY_ATTRS_MAX];

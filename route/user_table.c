@@ -24,7 +24,7 @@ struct user_table {
     uint32_t count;
     uint32_t mask;
     struct hash_key key;
-    const char *decoy;
+    uint32_t forms; /* users with a stored password */
     struct user **slots;
 };
 
@@ -156,10 +156,15 @@ const struct user *user_table_next(const struct user_table *table, uint32_t *cur
     return NULL;
 }
 
-const char *user_table_decoy(const struct user_table *table)
+const char *user_table_decoy(const struct user_table *table, struct bytes name)
 {
     CHECK_OBJ(table, USER_TABLE_MAGIC);
-    return table->decoy;
+    if (table->forms == 0)
+        return NULL;
+    uint32_t at = (uint32_t)hash_keyed(&table->key, name) & table->mask;
+    while (table->slots[at] == NULL || table->slots[at]->form == NULL)
+        at = (at + 1) & table->mask;
+    return table->slots[at]->form;
 }
 
 /* Takes over the reference. The table has room. */
@@ -168,14 +173,10 @@ static void user_table_put(struct user_table *table, struct user *user)
     struct user **slot = user_table_slot(table, user->name);
     CHECK(*slot != NULL || table->count <= table->mask / 2);
     table->count += *slot == NULL;
+    table->forms += user->form != NULL;
+    table->forms -= *slot != NULL && (*slot)->form != NULL;
     user_unref(*slot);
     *slot = user;
-}
-
-static void user_table_choose_decoy(struct user_table *table)
-{
-    for (uint32_t i = 0; i <= table->mask && table->decoy == NULL; i++)
-        table->decoy = table->slots[i] != NULL ? table->slots[i]->form : NULL;
 }
 
 struct user_table *user_table_with(const struct user_table *table,
@@ -200,7 +201,6 @@ struct user_table *user_table_with(const struct user_table *table,
     for (uint32_t j = 0; j < num; j++)
         if (changes[j].user != NULL)
             user_table_put(made, user_ref(changes[j].user));
-    user_table_choose_decoy(made);
     return made;
 }
 
@@ -318,7 +318,6 @@ enum rc user_table_read(struct bytes text, struct user_table **out,
         user_table_unref(table);
         return rc;
     }
-    user_table_choose_decoy(table);
     *out = table;
     return RC_OK;
 }

@@ -78,9 +78,10 @@ uint32_t user_table_count(const struct user_table *table);
 const struct user *user_table_next(const struct user_table *table, uint32_t *cursor);
 
 /*
- * A stored password such as most of the table's are, to be verified in place of that of a user who
- * does not exist, so that time does not tell; NULL: no user has a password.
+ * The stored password of some other user, to be verified in place of that of a user `name` who has
+ * none, so that time does not tell. Names are spread over the users, always in the same way, so
+ * that whoever has no password looks like one of those who have. NULL: no user has a password.
  */
-const char *user_table_decoy(const struct user_table *table);
+const char *user_table_decoy(const struct user_table *table, struct bytes name);
 
 #endif

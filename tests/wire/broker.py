@@ -24,7 +24,8 @@ import tempfile
 import time
 import urllib.request
 
-SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained")
+SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained", "access",
+            "authentication")
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
               "WARNING: ThreadSanitizer", "WARNING: MemorySanitizer", "CHECK failed",
               "Assertion ", "assertion ")

@@ -1,0 +1,57 @@
+/*
+ * config_ctype.h -- the C type and the field name of each type of the tables of keys.
+ *
+ * A row `X(send_timeout, DURATION, ...)` becomes the field `uint64_t send_timeout_ms`. The types
+ * that these words stand for are config.h's, which includes this file.
+ *
+ * Threads: constants, any.
+ */
+#ifndef SLUICE_CONFIG_CTYPE_H
+#define SLUICE_CONFIG_CTYPE_H
+
+/* One field per row of a table: its C type, and its name with the unit behind it. */
+#define CONFIG_CTYPE_BOOL             bool
+#define CONFIG_CTYPE_COUNT            uint32_t
+#define CONFIG_CTYPE_SIZE             uint64_t
+#define CONFIG_CTYPE_DURATION         uint64_t
+#define CONFIG_CTYPE_SECONDS          uint32_t
+#define CONFIG_CTYPE_FACTOR           uint32_t
+#define CONFIG_CTYPE_TEXT             char * /* never NULL, at most "" */
+#define CONFIG_CTYPE_CPUS             struct config_cpus
+#define CONFIG_CTYPE_PRIORITIES       struct config_priorities
+#define CONFIG_CTYPE_BIND             struct listen_uri
+#define CONFIG_CTYPE_KEEPALIVE        struct config_keepalive
+#define CONFIG_CTYPE_ENDPOINT         struct config_endpoint
+#define CONFIG_CTYPE_SHARE_STRATEGY   enum config_share_strategy
+#define CONFIG_CTYPE_DEFAULT_PRIORITY enum config_default_priority
+#define CONFIG_CTYPE_LOG_LEVEL        enum log_level
+#define CONFIG_CTYPE_LOG_FORMAT       enum config_log_format
+#define CONFIG_CTYPE_TLS_VERIFY       enum tls_verify
+#define CONFIG_CTYPE_TLS_VERSION      enum tls_version
+#define CONFIG_CTYPE_PEER_NAME        enum peer_name
+#define CONFIG_CTYPE_AUTHN_KIND       enum config_authn_kind
+#define CONFIG_CTYPE_AUTHN_USER_IS    enum config_authn_user_is
+
+#define CONFIG_NAME_BOOL(name)             name
+#define CONFIG_NAME_COUNT(name)            name
+#define CONFIG_NAME_SIZE(name)             name
+#define CONFIG_NAME_DURATION(name)         name##_ms
+#define CONFIG_NAME_SECONDS(name)          name##_s
+#define CONFIG_NAME_FACTOR(name)           name##_permille
+#define CONFIG_NAME_TEXT(name)             name
+#define CONFIG_NAME_CPUS(name)             name
+#define CONFIG_NAME_PRIORITIES(name)       name
+#define CONFIG_NAME_BIND(name)             name
+#define CONFIG_NAME_KEEPALIVE(name)        name
+#define CONFIG_NAME_ENDPOINT(name)         name
+#define CONFIG_NAME_SHARE_STRATEGY(name)   name
+#define CONFIG_NAME_DEFAULT_PRIORITY(name) name
+#define CONFIG_NAME_LOG_LEVEL(name)        name
+#define CONFIG_NAME_LOG_FORMAT(name)       name
+#define CONFIG_NAME_TLS_VERIFY(name)       name
+#define CONFIG_NAME_TLS_VERSION(name)      name
+#define CONFIG_NAME_PEER_NAME(name)        name
+#define CONFIG_NAME_AUTHN_KIND(name)       name
+#define CONFIG_NAME_AUTHN_USER_IS(name)    name
+
+#endif
