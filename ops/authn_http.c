@@ -319,7 +319,7 @@ static bool call_prepare(struct authn_http *self, const struct authn_job *job,
     return true;
 }
 
-/* Answers from the cache if it can. *out_renew: the answer was stale, the server should be asked. */
+/* Answers from the cache if it can. *out_renew: the answer is stale, the server is to be asked. */
 static bool call_cached(struct authn_http_door *door, struct authn_http *self,
                         struct authn_job *job, const uint8_t *key, bool *out_renew)
 {

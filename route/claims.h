@@ -31,9 +31,9 @@
 
 /* What a document says, a value. */
 struct claims {
-    struct identity_draft draft; /* its views point into the document and the arrays here */
-    struct identity_attr attrs[IDENTITY_ATTRS_MAX];
-    struct identity_rule rules[IDENTITY_RULES_MAX];
+    struct identity_draft draft;                    /* [I] views the document and the arrays here */
+    struct identity_attr attrs[IDENTITY_ATTRS_MAX]; /* [I] */
+    struct identity_rule rules[IDENTITY_RULES_MAX]; /* [I] */
 };
 
 /*

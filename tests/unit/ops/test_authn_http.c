@@ -1,6 +1,7 @@
 /*
- * test_authn_http.c -- asking a server whether a client may come in (ops/authn_http.h), without one:
- * the door of the step keeps the questions, and the test answers them.
+ * test_authn_http.c -- asking a server whether a client may come in (ops/authn_http.h).
+ *
+ * There is no server: the door of the step keeps the questions, and the test answers them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
