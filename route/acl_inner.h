@@ -166,9 +166,10 @@ static inline uint32_t acl_eq_find(const struct acl_set *set, uint32_t group, st
 }
 
 /* An address with the bits behind the first `bits` cleared. */
-static inline struct in6_addr acl_address_cut(const struct in6_addr *address, uint8_t bits)
+static inline struct in6_addr acl_address_cut(const uint8_t address[16], uint8_t bits)
 {
-    struct in6_addr cut = *address;
+    struct in6_addr cut;
+    memcpy(&cut, address, sizeof(cut));
     for (unsigned i = 0; i < sizeof(cut.s6_addr); i++) {
         unsigned keep = bits > i * 8 ? bits - i * 8 : 0;
         if (keep < 8)

@@ -18,7 +18,7 @@
 
 struct acl_walk {
     const struct acl_set *set;
-    const struct acl_subject *subject;
+    const struct client_identity *subject;
     const struct acl_query *query;
     uint32_t best;   /* rule, ACL_NONE: none yet */
     uint32_t levels; /* looked at */
@@ -29,7 +29,7 @@ struct acl_walk {
 
 /* --- words of the client --- */
 
-struct bytes acl_piece_value(const struct acl_piece *piece, const struct acl_subject *subject)
+struct bytes acl_piece_value(const struct acl_piece *piece, const struct client_identity *subject)
 {
     struct bytes value = {0};
     switch (piece->kind) {
@@ -39,15 +39,15 @@ struct bytes acl_piece_value(const struct acl_piece *piece, const struct acl_sub
         value = subject->client_id;
         break;
     case ACL_PIECE_USER:
-        value = subject->user;
+        value = subject->username;
         break;
     case ACL_PIECE_COMMON_NAME:
-        value = subject->common_name;
+        value = subject->cert_common_name;
         break;
     case ACL_PIECE_ATTRIBUTE:
-        for (uint32_t i = 0; i < subject->attributes_count; i++)
-            if (bytes_equal(subject->attributes[i].name, piece->text))
-                value = subject->attributes[i].value;
+        for (uint32_t i = 0; i < subject->attrs_num; i++)
+            if (bytes_equal(subject->attrs[i].name, piece->text))
+                value = subject->attrs[i].value;
         break;
     }
     for (uint32_t i = 0; i < value.len; i++)
@@ -57,7 +57,7 @@ struct bytes acl_piece_value(const struct acl_piece *piece, const struct acl_sub
 }
 
 /* Is `text` what the template stands for? */
-static bool acl_template_is(struct bytes template, const struct acl_subject *subject,
+static bool acl_template_is(struct bytes template, const struct client_identity *subject,
                             struct bytes text)
 {
     struct acl_piece piece;
@@ -71,7 +71,7 @@ static bool acl_template_is(struct bytes template, const struct acl_subject *sub
 }
 
 /* Does the template stand for anything, and could a wildcard at this depth match that? */
-static bool acl_template_is_met(struct bytes template, const struct acl_subject *subject,
+static bool acl_template_is_met(struct bytes template, const struct client_identity *subject,
                                 uint32_t depth)
 {
     struct acl_piece piece;
@@ -97,25 +97,32 @@ static bool acl_text_fits(const struct acl_who *who, struct bytes value, bool un
     return answer == REGEX_YES || (answer == REGEX_UNKNOWN && unknown);
 }
 
-static bool acl_attribute_fits(const struct acl_who *who, const struct acl_subject *subject,
+static bool acl_attribute_fits(const struct acl_who *who, const struct client_identity *subject,
                                bool unknown)
 {
-    for (uint32_t i = 0; i < subject->attributes_count; i++)
-        if (bytes_equal(subject->attributes[i].name, who->name))
-            return acl_text_fits(who, subject->attributes[i].value, unknown);
+    for (uint32_t i = 0; i < subject->attrs_num; i++)
+        if (bytes_equal(subject->attrs[i].name, who->name))
+            return acl_text_fits(who, subject->attrs[i].value, unknown);
     return false;
 }
 
-static bool acl_address_fits(const struct acl_who *who, const struct acl_subject *subject)
+/* A client on a Unix socket has none, and one whose connection is gone. */
+static bool acl_has_address(const struct client_identity *subject)
 {
-    if (!subject->has_address)
+    static const uint8_t none[sizeof(subject->address)];
+    return memcmp(subject->address, none, sizeof(none)) != 0;
+}
+
+static bool acl_address_fits(const struct acl_who *who, const struct client_identity *subject)
+{
+    if (!acl_has_address(subject))
         return false;
-    struct in6_addr cut = acl_address_cut(&subject->address, who->bits);
+    struct in6_addr cut = acl_address_cut(subject->address, who->bits);
     return memcmp(&cut, &who->address, sizeof(cut)) == 0;
 }
 
-bool acl_who_fits(const struct acl_rules *rules, uint32_t index, const struct acl_subject *subject,
-                  bool unknown)
+bool acl_who_fits(const struct acl_rules *rules, uint32_t index,
+                  const struct client_identity *subject, bool unknown)
 {
     CHECK(index < rules->whos_count);
     const struct acl_who *who = &rules->whos[index];
@@ -123,13 +130,13 @@ bool acl_who_fits(const struct acl_rules *rules, uint32_t index, const struct ac
     case ACL_WHO_ALL:
         return true;
     case ACL_WHO_ANONYMOUS:
-        return subject->user.len == 0;
+        return subject->username.len == 0;
     case ACL_WHO_USER:
-        return acl_text_fits(who, subject->user, unknown);
+        return acl_text_fits(who, subject->username, unknown);
     case ACL_WHO_CLIENT:
         return acl_text_fits(who, subject->client_id, unknown);
     case ACL_WHO_COMMON_NAME:
-        return acl_text_fits(who, subject->common_name, unknown);
+        return acl_text_fits(who, subject->cert_common_name, unknown);
     case ACL_WHO_ATTRIBUTE:
         return acl_attribute_fits(who, subject, unknown);
     case ACL_WHO_ADDRESS:
@@ -298,7 +305,7 @@ static void acl_walk_who(struct acl_walk *walk, uint8_t kind, struct bytes name,
 static void acl_walk_address(struct acl_walk *walk, uint8_t bits)
 {
     const struct acl_set *set = walk->set;
-    struct in6_addr cut = acl_address_cut(&walk->subject->address, bits);
+    struct in6_addr cut = acl_address_cut(walk->subject->address, bits);
     uint64_t hash = acl_hash_address(set, &cut, bits);
     uint64_t at = hash;
     uint32_t group;
@@ -321,7 +328,7 @@ static void acl_walk_levels(struct acl_walk *walk)
     walk->is_dollar = acl_begins_with_dollar(walk->query->topic);
 }
 
-uint32_t acl_set_find(const struct acl_set *set, const struct acl_subject *subject,
+uint32_t acl_set_find(const struct acl_set *set, const struct client_identity *subject,
                       const struct acl_query *query)
 {
     CHECK_OBJ(set, ACL_SET_MAGIC);
@@ -334,21 +341,21 @@ uint32_t acl_set_find(const struct acl_set *set, const struct acl_subject *subje
     walk.levels = 0;
     acl_walk_levels(&walk);
     static const struct bytes none;
+    bool has_address = acl_has_address(subject);
     acl_walk_group(&walk, 0);
-    acl_walk_who(&walk, ACL_WHO_USER, none, subject->user);
+    acl_walk_who(&walk, ACL_WHO_USER, none, subject->username);
     acl_walk_who(&walk, ACL_WHO_CLIENT, none, subject->client_id);
-    acl_walk_who(&walk, ACL_WHO_COMMON_NAME, none, subject->common_name);
-    if (set->has_anonymous && subject->user.len == 0)
+    acl_walk_who(&walk, ACL_WHO_COMMON_NAME, none, subject->cert_common_name);
+    if (set->has_anonymous && subject->username.len == 0)
         acl_walk_who(&walk, ACL_WHO_ANONYMOUS, none, none);
-    for (uint32_t i = 0; i < subject->attributes_count; i++)
-        acl_walk_who(&walk, ACL_WHO_ATTRIBUTE, subject->attributes[i].name,
-                     subject->attributes[i].value);
-    for (uint32_t i = 0; subject->has_address && i < set->bits_count; i++)
+    for (uint32_t i = 0; i < subject->attrs_num; i++)
+        acl_walk_who(&walk, ACL_WHO_ATTRIBUTE, subject->attrs[i].name, subject->attrs[i].value);
+    for (uint32_t i = 0; has_address && i < set->bits_count; i++)
         acl_walk_address(&walk, set->bits[i]);
     return walk.best;
 }
 
-bool acl_set_allows(const struct acl_set *set, const struct acl_subject *subject,
+bool acl_set_allows(const struct acl_set *set, const struct client_identity *subject,
                     const struct acl_query *query)
 {
     uint32_t rule = acl_set_find(set, subject, query);

@@ -39,26 +39,10 @@
 
 #include "acl_rule.h"
 #include "hash.h"
+#include "identity.h"
 
 #define ACL_SET_MAGIC   0x41534554u
 #define ACL_ENTRIES_MAX (1u << 24)
-
-/* One attribute of a client, a value. */
-struct acl_attribute {
-    struct bytes name;
-    struct bytes value;
-};
-
-/* Who asks, a value; views borrowed. A text of length 0 is one that the client does not have. */
-struct acl_subject {
-    struct bytes client_id;
-    struct bytes user;
-    struct bytes common_name;
-    struct in6_addr address; /* IPv4 is mapped */
-    bool has_address;        /* not on a Unix socket */
-    const struct acl_attribute *attributes;
-    uint32_t attributes_count;
-};
 
 /* What it wants to do, a value. */
 struct acl_query {
@@ -79,11 +63,11 @@ MUST_USE enum rc acl_set_create(struct acl_rules *rules, bool no_match, const st
 void acl_set_destroy(struct acl_set *set);
 
 /* The number of the first rule that fits, or ACL_NONE. */
-uint32_t acl_set_find(const struct acl_set *set, const struct acl_subject *subject,
+uint32_t acl_set_find(const struct acl_set *set, const struct client_identity *subject,
                       const struct acl_query *query);
 
 /* Its permission, or that of no_match. */
-bool acl_set_allows(const struct acl_set *set, const struct acl_subject *subject,
+bool acl_set_allows(const struct acl_set *set, const struct client_identity *subject,
                     const struct acl_query *query);
 
 /* Could the set deny this action to anybody? */
@@ -94,10 +78,10 @@ const struct acl_rules *acl_set_rules(const struct acl_set *set);
 bool acl_set_no_match(const struct acl_set *set);
 
 /* Does the client fit the condition? `unknown`: what a regular expression without answer is. */
-bool acl_who_fits(const struct acl_rules *rules, uint32_t who, const struct acl_subject *subject,
-                  bool unknown);
+bool acl_who_fits(const struct acl_rules *rules, uint32_t who,
+                  const struct client_identity *subject, bool unknown);
 
 /* The client's word for a piece; length 0: it has none that can stand in a topic. */
-struct bytes acl_piece_value(const struct acl_piece *piece, const struct acl_subject *subject);
+struct bytes acl_piece_value(const struct acl_piece *piece, const struct client_identity *subject);
 
 #endif

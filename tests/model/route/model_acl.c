@@ -142,21 +142,20 @@ static struct bytes word_random(const char *const *list, unsigned count)
     return bytes_of_text(word);
 }
 
-static struct acl_subject subject_random(struct acl_attribute attributes[2])
+static struct client_identity subject_random(struct identity_attr attributes[2])
 {
     static const char *const names[] = {"", "u1", "u2", "u/1", "a", "#", "$s", "c1", "c2", "x"};
     static const char *const hosts[] = {"::ffff:10.0.0.9", "::ffff:10.1.0.1", "::ffff:10.1.2.3",
-                                        "::ffff:11.1.1.1", "fe80::1"};
+                                        "::ffff:11.1.1.1", "fe80::1",         "::"};
     unsigned count = ARRAY_LEN(names);
-    attributes[0] = (struct acl_attribute){bytes_of_text("k"), word_random(names, count)};
-    attributes[1] = (struct acl_attribute){bytes_of_text("l"), word_random(names, count)};
-    struct acl_subject subject = {.client_id = word_random(names + 1, count - 1),
-                                  .user = word_random(names, count),
-                                  .common_name = word_random(names, count),
-                                  .has_address = model_below(&args, 8) > 0,
-                                  .attributes = attributes,
-                                  .attributes_count = model_below(&args, 3)};
-    int done = inet_pton(AF_INET6, hosts[model_below(&args, ARRAY_LEN(hosts))], &subject.address);
+    attributes[0] = (struct identity_attr){bytes_of_text("k"), word_random(names, count)};
+    attributes[1] = (struct identity_attr){bytes_of_text("l"), word_random(names, count)};
+    struct client_identity subject = {.client_id = word_random(names + 1, count - 1),
+                                      .username = word_random(names, count),
+                                      .cert_common_name = word_random(names, count),
+                                      .attrs = attributes,
+                                      .attrs_num = model_below(&args, 3)};
+    int done = inet_pton(AF_INET6, hosts[model_below(&args, ARRAY_LEN(hosts))], subject.address);
     CHECK(done == 1);
     return subject;
 }
@@ -171,18 +170,20 @@ static bool twin_value(const struct acl_who *who, struct bytes value)
                               : bytes_equal(who->text, value);
 }
 
-static bool twin_address(const struct acl_who *who, const struct acl_subject *subject)
+static bool twin_address(const struct acl_who *who, const struct client_identity *subject)
 {
-    bool same = subject->has_address;
+    bool same = false;
+    for (unsigned i = 0; i < sizeof(subject->address); i++)
+        same |= subject->address[i] != 0;
     for (unsigned bit = 0; bit < who->bits; bit++) {
-        uint8_t differs = who->address.s6_addr[bit / 8] ^ subject->address.s6_addr[bit / 8];
+        uint8_t differs = who->address.s6_addr[bit / 8] ^ subject->address[bit / 8];
         same &= (differs & (0x80 >> bit % 8)) == 0;
     }
     return same;
 }
 
 static bool twin_who(const struct acl_rules *rules, uint32_t index,
-                     const struct acl_subject *subject)
+                     const struct client_identity *subject)
 {
     const struct acl_who *who = &rules->whos[index];
     bool all = true;
@@ -196,17 +197,17 @@ static bool twin_who(const struct acl_rules *rules, uint32_t index,
     case ACL_WHO_ALL:
         return true;
     case ACL_WHO_ANONYMOUS:
-        return subject->user.len == 0;
+        return subject->username.len == 0;
     case ACL_WHO_USER:
-        return twin_value(who, subject->user);
+        return twin_value(who, subject->username);
     case ACL_WHO_CLIENT:
         return twin_value(who, subject->client_id);
     case ACL_WHO_COMMON_NAME:
-        return twin_value(who, subject->common_name);
+        return twin_value(who, subject->cert_common_name);
     case ACL_WHO_ATTRIBUTE:
-        for (uint32_t i = 0; i < subject->attributes_count; i++)
-            if (bytes_equal(subject->attributes[i].name, who->name))
-                return twin_value(who, subject->attributes[i].value);
+        for (uint32_t i = 0; i < subject->attrs_num; i++)
+            if (bytes_equal(subject->attrs[i].name, who->name))
+                return twin_value(who, subject->attrs[i].value);
         return false;
     case ACL_WHO_ADDRESS:
         return twin_address(who, subject);
@@ -218,7 +219,7 @@ static bool twin_who(const struct acl_rules *rules, uint32_t index,
 }
 
 /* The client's words put in. False: it lacks one, or has one that may not stand in a topic. */
-static bool twin_render(struct bytes text, const struct acl_subject *subject, char *out)
+static bool twin_render(struct bytes text, const struct client_identity *subject, char *out)
 {
     uint32_t at = 0;
     struct acl_piece piece;
@@ -227,14 +228,14 @@ static bool twin_render(struct bytes text, const struct acl_subject *subject, ch
         if (piece.kind == ACL_PIECE_CLIENT)
             value = subject->client_id;
         if (piece.kind == ACL_PIECE_USER)
-            value = subject->user;
+            value = subject->username;
         if (piece.kind == ACL_PIECE_COMMON_NAME)
-            value = subject->common_name;
+            value = subject->cert_common_name;
         if (piece.kind == ACL_PIECE_ATTRIBUTE) {
             value.len = 0;
-            for (uint32_t i = 0; i < subject->attributes_count; i++)
-                if (bytes_equal(subject->attributes[i].name, piece.text))
-                    value = subject->attributes[i].value;
+            for (uint32_t i = 0; i < subject->attrs_num; i++)
+                if (bytes_equal(subject->attrs[i].name, piece.text))
+                    value = subject->attrs[i].value;
         }
         for (uint32_t i = 0; piece.kind != ACL_PIECE_TEXT && i < value.len; i++)
             if (strchr("/+#", value.ptr[i]) != NULL)
@@ -249,8 +250,8 @@ static bool twin_render(struct bytes text, const struct acl_subject *subject, ch
     return true;
 }
 
-static bool twin_topic(const struct acl_topic *topic, bool allow, const struct acl_subject *subject,
-                       const struct acl_query *query)
+static bool twin_topic(const struct acl_topic *topic, bool allow,
+                       const struct client_identity *subject, const struct acl_query *query)
 {
     char text[TEXT_LEN_MAX];
     if (!twin_render(topic->text, subject, text))
@@ -273,7 +274,7 @@ static bool twin_topic(const struct acl_topic *topic, bool allow, const struct a
     return allow ? all : any;
 }
 
-static uint32_t twin_find(const struct acl_rules *rules, const struct acl_subject *subject,
+static uint32_t twin_find(const struct acl_rules *rules, const struct client_identity *subject,
                           const struct acl_query *query)
 {
     for (uint32_t i = 0; i < rules->rules_count; i++) {
@@ -294,8 +295,8 @@ static uint32_t twin_find(const struct acl_rules *rules, const struct acl_subjec
 static void compare(const struct acl_set *set)
 {
     const struct acl_rules *rules = acl_set_rules(set);
-    struct acl_attribute attributes[2];
-    struct acl_subject subject = subject_random(attributes);
+    struct identity_attr attributes[2];
+    struct client_identity subject = subject_random(attributes);
     char text[TEXT_LEN_MAX];
     struct acl_query query = {.action = model_below(&args, 2) == 0 ? ACL_PUBLISH : ACL_SUBSCRIBE,
                               .qos = (uint8_t)model_below(&args, 3),

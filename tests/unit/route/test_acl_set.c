@@ -57,7 +57,8 @@ static struct acl_set *set_of_topic(bool allow, const char *topic)
 
 static bool fits(const struct acl_set *set, const char *user, uint8_t action, const char *topic)
 {
-    struct acl_subject subject = {.client_id = bytes_of_text("c"), .user = bytes_of_text(user)};
+    struct client_identity subject = {.client_id = bytes_of_text("c"),
+                                      .username = bytes_of_text(user)};
     struct acl_query query = {.topic = bytes_of_text(topic), .action = action};
     return acl_set_find(set, &subject, &query) != ACL_NONE;
 }
@@ -121,10 +122,11 @@ static void the_first_rule_that_fits_decides(void **state)
     rule_add(rules, false, ACL_SUBSCRIBE, all, "secret/#");
     rule_add(rules, true, ACL_BOTH, all, NULL);
     struct acl_set *set = set_of(rules);
-    struct acl_subject subject = {.client_id = bytes_of_text("c"), .user = bytes_of_text("ann")};
+    struct client_identity subject = {.client_id = bytes_of_text("c"),
+                                      .username = bytes_of_text("ann")};
     struct acl_query query = {.topic = bytes_of_text("#"), .action = ACL_SUBSCRIBE};
     assert_int_equal(acl_set_find(set, &subject, &query), 0);
-    subject.user = bytes_of_text("bob");
+    subject.username = bytes_of_text("bob");
     assert_int_equal(acl_set_find(set, &subject, &query), 1);
     assert_false(acl_set_allows(set, &subject, &query));
     query.topic = bytes_of_text("open/#");
