@@ -32,7 +32,7 @@ enum engine_stat {
 };
 #undef ENGINE_STAT_ENUM
 
-STATIC_CHECK((int)STAT_ENGINE_END <= (int)STAT_ROUTE_FIRST,
+STATIC_CHECK((int)STAT_ENGINE_END <= (int)STAT_PERSIST_FIRST,
              "the engine's counters fit their range");
 
 #endif

@@ -15,6 +15,7 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +24,14 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "disk.h"
 #include "uring_compat.h"
 
 #define RING_MAGIC        0x52494e47u
 #define RING_SQ_ENTRIES   4096
 #define RING_CQ_ENTRIES   16384
 #define RING_BUFFER_GROUP 0
+#define RING_FILE_MODE    0640
 
 struct ring {
     uint32_t magic;
@@ -252,6 +255,69 @@ void ring_wake(struct ring *ring, uint64_t token, int target_fd)
     struct io_uring_sqe *sqe = ring_sqe(ring);
     io_uring_prep_msg_ring(sqe, target_fd, 0, 0, 0);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_open(struct ring *ring, uint64_t token, const char *path, unsigned flags)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_openat(sqe, AT_FDCWD, path, disk_open_flags(flags), RING_FILE_MODE);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_close(struct ring *ring, uint64_t token, int fd)
+{
+    CHECK(fd >= 0);
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_close(sqe, fd);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_read(struct ring *ring, uint64_t token, int fd, void *to, uint32_t len,
+                    uint64_t offset)
+{
+    CHECK(fd >= 0 && len > 0);
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_read(sqe, fd, to, len, offset);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_write(struct ring *ring, uint64_t token, int fd, struct bytes data, uint64_t offset,
+                     bool durable)
+{
+    CHECK(fd >= 0 && data.len > 0);
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_write(sqe, fd, data.ptr, data.len, offset);
+    sqe->rw_flags = durable ? RWF_DSYNC : 0;
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_allocate(struct ring *ring, uint64_t token, int fd, uint64_t len)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_fallocate(sqe, fd, 0, 0, (off_t)len);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_sync(struct ring *ring, uint64_t token, int fd)
+{
+    CHECK(fd >= 0);
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_rename(struct ring *ring, uint64_t token, const char *from, const char *to)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_renameat(sqe, AT_FDCWD, from, AT_FDCWD, to, 0);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
+void ring_file_remove(struct ring *ring, uint64_t token, const char *path)
+{
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    io_uring_prep_unlinkat(sqe, AT_FDCWD, path, 0);
     io_uring_sqe_set_data64(sqe, token);
 }
 

@@ -78,6 +78,26 @@ void ring_poll(struct ring *ring, uint64_t token, int fd);
 void ring_wake(struct ring *ring, uint64_t token, int target_fd);
 
 /*
+ * Requests on files (descriptors of ring_file_open or disk.h). The result is the number of bytes, 0
+ * or a descriptor, or -errno; a read or write may be short. Bytes must stay until the completion,
+ * paths until the next ring_enter. `flags` are those of disk.h.
+ */
+void ring_file_open(struct ring *ring, uint64_t token, const char *path, unsigned flags);
+void ring_file_close(struct ring *ring, uint64_t token, int fd);
+void ring_file_read(struct ring *ring, uint64_t token, int fd, void *to, uint32_t len,
+                    uint64_t offset);
+
+/* `durable`: completes when the bytes are on the disk (RWF_DSYNC). */
+void ring_file_write(struct ring *ring, uint64_t token, int fd, struct bytes data, uint64_t offset,
+                     bool durable);
+void ring_file_allocate(struct ring *ring, uint64_t token, int fd, uint64_t len);
+
+/* Completes when what was written before, and what is needed to read it, is on the disk. */
+void ring_file_sync(struct ring *ring, uint64_t token, int fd);
+void ring_file_rename(struct ring *ring, uint64_t token, const char *from, const char *to);
+void ring_file_remove(struct ring *ring, uint64_t token, const char *path);
+
+/*
  * Hands queued requests to the kernel and lets it produce completions; sleeps up to `wait_ns` for
  * the first one (RING_NO_WAIT: not at all). RC_IO on an error that is not transient.
  */

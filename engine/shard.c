@@ -56,7 +56,7 @@ static void shard_on_event(struct shard *shard, const struct completion *complet
         ring_poll(shard->ring, op_token(OP_EVENT, 0, 0), shard->runtime->event_fds[shard->id]);
 }
 
-static void shard_on_completion(struct shard *shard, const struct completion *completion)
+void shard_completion(struct shard *shard, const struct completion *completion)
 {
     enum op_kind kind = op_token_kind(completion->token);
     CHECK(kind < OP_COUNT);
@@ -94,7 +94,7 @@ static bool shard_reap(struct shard *shard)
             return false;
         }
         count++;
-        shard_on_completion(shard, &completion);
+        shard_completion(shard, &completion);
     }
     shard_count(shard, STAT_COMPLETIONS, count);
     return true;

@@ -43,8 +43,13 @@
 
 #define SHARD_MAIL_KINDS_MAX 32
 
-/* Histograms of a shard: its turns, and what the upper floors count as deliveries. */
-enum shard_latency { SHARD_LATENCY_TURN, SHARD_LATENCY_DELIVERY, SHARD_LATENCY_COUNT };
+/* Histograms of a shard: its turns, and what the upper floors count as deliveries and commits. */
+enum shard_latency {
+    SHARD_LATENCY_TURN,
+    SHARD_LATENCY_DELIVERY,
+    SHARD_LATENCY_COMMIT,
+    SHARD_LATENCY_COUNT
+};
 
 struct shard;
 
@@ -135,6 +140,9 @@ void runtime_destroy(struct runtime *runtime);
 
 /* Wakes endpoint `target` from a thread that has no ring. */
 void runtime_wake(struct runtime *runtime, shard_id target);
+
+/* Hands a completion to its row of the table, as a turn does. */
+void shard_completion(struct shard *shard, const struct completion *completion);
 
 /* Sets up the shard's own objects on the calling thread, which becomes the shard's. */
 enum rc shard_open(struct shard *shard);

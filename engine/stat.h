@@ -5,7 +5,7 @@
  * adds to, so an addition is a plain load and store. A reader on another thread sums the blocks and
  * may be a little behind, never wrong by more than what is going on at that moment.
  *
- * Each floor names its counters in a table of its own (engine_stats.h, route_stats.h, net_stats.h)
+ * Each floor names its counters in a table of its own (engine_stats.h, persist_stats.h, route_stats.h, net_stats.h)
  * and gets a range of the block here. Gauges are counters that also go down: they wrap below zero
  * in one block only where another block went up, so that the sum over the blocks is right.
  *
@@ -20,9 +20,10 @@
 
 enum stat_range {
     STAT_ENGINE_FIRST = 0,
-    STAT_ROUTE_FIRST = 32,
-    STAT_NET_FIRST = 160,
-    STAT_COUNT = 288,
+    STAT_PERSIST_FIRST = 32,
+    STAT_ROUTE_FIRST = 64,
+    STAT_NET_FIRST = 192,
+    STAT_COUNT = 320,
 };
 
 enum stat_kind { STAT_COUNTER, STAT_GAUGE };
