@@ -8,6 +8,7 @@
 #include "broker.h"
 #include "engine_stats.h"
 #include "packet.h"
+#include "persist_stats.h"
 
 struct counter_row {
     unsigned index;
@@ -17,8 +18,8 @@ struct counter_row {
 
 #define COUNTER_ROW(id, kind, name, help) {id, STAT_##kind, name},
 
-static const struct counter_row counter_rows[] = {ENGINE_STATS(COUNTER_ROW) ROUTE_STATS(COUNTER_ROW)
-                                                      NET_STATS(COUNTER_ROW)};
+static const struct counter_row counter_rows[] = {ENGINE_STATS(COUNTER_ROW) PERSIST_STATS(
+    COUNTER_ROW) ROUTE_STATS(COUNTER_ROW) NET_STATS(COUNTER_ROW)};
 
 static uint64_t counter_sum(const struct broker *broker, unsigned index)
 {

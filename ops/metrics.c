@@ -14,6 +14,7 @@
 #include "engine_stats.h"
 #include "net_stats.h"
 #include "packet_table.h"
+#include "persist_stats.h"
 #include "route_stats.h"
 
 #include <ctype.h>
@@ -98,6 +99,32 @@ static const struct metrics_entry metrics_entries[] = {
     COUNTER("sluice_sends", STAT_SENDS, "Send operations completed.")
     BYTES_NOW("sluice_output_bytes", STAT_OUTPUT_BYTES,
               "Bytes that wait in the outputs of connections.")
+
+    /* the log */
+    COUNTER("sluice_wal_records", STAT_WAL_RECORDS, "Records appended to the log.")
+    COUNTER("sluice_wal_commits", STAT_WAL_COMMITS, "Commits written to the log.")
+    BYTES("sluice_wal_written_bytes", STAT_WAL_BYTES,
+          "Bytes written to the log, padding of commits included.")
+    BYTES("sluice_wal_record_bytes", STAT_WAL_RECORD_BYTES, "Bytes of records in these.")
+    COUNTER("sluice_wal_stalls", STAT_WAL_STALLS,
+            "Commits that waited because the next segment was not ready.")
+    COUNTER("sluice_wal_errors", STAT_WAL_ERRORS, "Requests of the log to the disk that failed.")
+    COUNTER("sluice_wal_refused", STAT_WAL_REFUSED, "Records that the log did not take.")
+    COUNTER("sluice_wal_reads", STAT_WAL_READS, "Records read back from the log.")
+    COUNTER("sluice_wal_read_requests", STAT_WAL_READ_REQUESTS,
+            "Requests to the disk that these needed.")
+    COUNTER("sluice_wal_checkpoints", STAT_WAL_CHECKPOINTS, "Checkpoints that became valid.")
+    FIRST("sluice_wal_segments", STAT_WAL_SEGMENTS_MADE, "step", "made",
+          "Segments of the log that were made anew, made of free ones, and removed.")
+    NEXT("sluice_wal_segments", STAT_WAL_SEGMENTS_RECYCLED, "step", "recycled")
+    NEXT("sluice_wal_segments", STAT_WAL_SEGMENTS_REMOVED, "step", "removed")
+    BYTES_NOW("sluice_wal_disk_bytes", STAT_WAL_DISK_BYTES, "Size of all files of the log.")
+    BYTES_NOW("sluice_wal_live_bytes", STAT_WAL_LIVE_BYTES,
+              "Bytes of records in the log that are still needed.")
+    BYTES_NOW("sluice_wal_pending_bytes", STAT_WAL_PENDING_BYTES,
+              "Bytes of records that are not committed yet.")
+    GAUGE("sluice_wal_failing", STAT_WAL_FAILING,
+          "Logs that take nothing because the disk fails or is full.")
 
     /* messages */
     FIRST("sluice_messages_received", STAT_PUBLISH_IN_QOS0, "qos", "0",
@@ -510,6 +537,10 @@ void metrics_write(struct exposition *out, const struct metrics_sources *sources
     metrics_write_histogram(out, "sluice_loop_turn_seconds",
                             "Length of the turns of all shards' loops, sleep excluded.",
                             sources->turn_times, sources->shards);
+    metrics_write_histogram(out, "sluice_wal_commit_seconds",
+                            "Time from the request that writes a commit of the log to its "
+                            "completion.",
+                            sources->commit_times, sources->shards);
     if (sources->allocator != NULL)
         metrics_write_allocator(out, sources->allocator);
     if (sources->process != NULL)

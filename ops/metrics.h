@@ -32,9 +32,10 @@ struct metrics_expiry {
 /* Where the figures come from, a value; what it points to is borrowed for the call. */
 struct metrics_sources {
     const char *version;
-    const struct stats *const *shard_stats; /* one per shard, as the next two */
+    const struct stats *const *shard_stats; /* one per shard, as the next three */
     const struct latency *const *turn_times;
     const struct latency *const *delivery_times;
+    const struct latency *const *commit_times;
     unsigned shards;
     const struct stats *ops_stats; /* NULL: none */
     uint64_t log_lost;             /* lines lost beside those that the blocks have counted */

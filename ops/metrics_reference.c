@@ -128,6 +128,7 @@ void metrics_reference_print(FILE *out)
                                       .shard_stats = shard_stats,
                                       .turn_times = latencies,
                                       .delivery_times = latencies,
+                                      .commit_times = latencies,
                                       .shards = 1,
                                       .allocator = &allocator,
                                       .process = &process};

@@ -41,12 +41,14 @@ static void telemetry_write(void *context, struct exposition *out)
     const struct stats *stats[SHARDS_MAX];
     const struct latency *turns[SHARDS_MAX];
     const struct latency *deliveries[SHARDS_MAX];
+    const struct latency *commits[SHARDS_MAX];
     CHECK(broker->net.shards <= SHARDS_MAX);
     for (unsigned i = 0; i < broker->net.shards; i++) {
         const struct shard *shard = &broker->runtime->shards[i];
         stats[i] = shard->stats;
         turns[i] = &shard->latencies[SHARD_LATENCY_TURN];
         deliveries[i] = &shard->latencies[SHARD_LATENCY_DELIVERY];
+        commits[i] = &shard->latencies[SHARD_LATENCY_COMMIT];
     }
     static struct tls_expiry files[TELEMETRY_EXPIRIES_MAX]; /* too large for a stack */
     static struct metrics_expiry expiries[TELEMETRY_EXPIRIES_MAX];
@@ -57,6 +59,7 @@ static void telemetry_write(void *context, struct exposition *out)
         .shard_stats = stats,
         .turn_times = turns,
         .delivery_times = deliveries,
+        .commit_times = commits,
         .shards = broker->net.shards,
         .ops_stats = broker->stats,
         .log_lost = broker->log_lost,

@@ -149,8 +149,10 @@ void wal_read_cancel(struct wal *wal, const void *context);
 /*
  * A live reference keeps the record at `loc` readable. `bytes` is the size of the record's body;
  * the same value goes to ref and unref. Any number of references to one record, each counted.
+ * False: there is no such place, the segment is lost (after damage); nothing is counted, and
+ * wal_unref of it does nothing.
  */
-void wal_ref(struct wal *wal, struct wal_loc loc, uint32_t bytes);
+bool wal_ref(struct wal *wal, struct wal_loc loc, uint32_t bytes);
 void wal_unref(struct wal *wal, struct wal_loc loc, uint32_t bytes);
 
 /*

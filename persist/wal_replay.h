@@ -48,7 +48,7 @@ struct wal_image_figures {
     uint64_t bytes;   /* read */
     uint64_t damaged; /* places that were skipped */
     uint32_t segments;
-    bool torn; /* the last commit was not whole */
+    bool torn; /* whole segments lie behind the end: lost with the page cache, or torn */
 };
 
 /*
@@ -65,9 +65,10 @@ void wal_image_figures_read(const struct wal_image *image, struct wal_image_figu
 
 /*
  * Reads the body of one record, blocking: for moving a log to another number of shards. The bytes
- * are mem_alloc'ed and become the caller's (*out_buffer); `out_body` lies within.
+ * are mem_alloc'ed and become the caller's (*out_buffer); `out_body` lies within. RC_NOT_FOUND: no
+ * segment holds that place; RC_INVALID: no whole record lies there.
  */
-MUST_USE enum rc wal_image_read(const struct wal_image *image, struct wal_loc loc,
-                                void **out_buffer, struct bytes *out_body);
+MUST_USE enum rc wal_image_read(struct wal_image *image, struct wal_loc loc, void **out_buffer,
+                                struct bytes *out_body);
 
 #endif

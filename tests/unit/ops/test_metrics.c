@@ -6,6 +6,7 @@
 #include "metrics.h"
 #include "net_stats.h"
 #include "packet_table.h"
+#include "persist_stats.h"
 #include "route_stats.h"
 
 #include <ctype.h>
@@ -51,6 +52,7 @@ static void every_counter_goes_out_once(void **state)
     memset(&seen, 0, sizeof(seen));
     metrics_rows(see, &seen);
     ENGINE_STATS(SEEN_ONCE)
+    PERSIST_STATS(SEEN_ONCE)
     ROUTE_STATS(SEEN_ONCE)
     NET_STATS(SEEN_ONCE)
     for (unsigned type = 1; type < PACKET_TYPE_COUNT; type++) {
@@ -61,6 +63,7 @@ static void every_counter_goes_out_once(void **state)
         seen_once(&seen, STAT_CLOSED + cause, STAT_COUNTER, "a cause");
     /* And nothing else does: there is no packet type 0, and the ranges have room left. */
     unsigned expected = (STAT_ENGINE_END - STAT_ENGINE_FIRST) +
+                        (STAT_PERSIST_END - STAT_PERSIST_FIRST) +
                         (STAT_ROUTE_END - STAT_ROUTE_FIRST) + (STAT_NET_END - STAT_NET_FIRST) - 2;
     unsigned rows = 0;
     for (unsigned i = 0; i < STAT_COUNT; i++)
@@ -91,6 +94,7 @@ static struct metrics_sources sources_of_three(void)
                                     .shard_stats = stats,
                                     .turn_times = turns,
                                     .delivery_times = deliveries,
+                                    .commit_times = turns,
                                     .shards = SHARDS,
                                     .ops_stats = &blocks[SHARDS]};
 }
