@@ -6,9 +6,10 @@
  * ring, so that a turn with a full buffer ring, all sends and all accepts cannot overflow it; an
  * overflow is only counted, because the kernel keeps those completions and delivers them later.
  *
- * Provided buffers are one anonymous mapping; liburing's ring of descriptors beside it. Buffers are
- * given back one by one at the tail, so the kernel cycles through all of them and the memory of a
- * busy shard settles at buffer_count * buffer_size.
+ * Provided buffers are two groups, each an anonymous mapping with liburing's ring of descriptors
+ * beside it. Their identifiers follow each other, small ones from 0, large ones behind them, since
+ * a completion tells a buffer and no group. Buffers are given back one by one at the tail, so the
+ * kernel cycles through all of them and the memory of a busy shard settles at their sum.
  *
  * Threads: see ring.h.
  */
@@ -27,19 +28,27 @@
 #include "disk.h"
 #include "uring_compat.h"
 
-#define RING_MAGIC        0x52494e47u
-#define RING_SQ_ENTRIES   4096
-#define RING_CQ_ENTRIES   16384
-#define RING_BUFFER_GROUP 0
-#define RING_FILE_MODE    0640
+#define RING_MAGIC       0x52494e47u
+#define RING_SQ_ENTRIES  4096
+#define RING_CQ_ENTRIES  16384
+#define RING_BUFFERS_MAX 32768
+#define RING_FILE_MODE   0640
+
+enum ring_group_id { RING_GROUP_SMALL, RING_GROUP_LARGE, RING_GROUP_COUNT };
+
+/* Provided buffers of one size. */
+struct ring_group {
+    uint32_t first; /* identifier of its first buffer */
+    uint32_t count;
+    uint32_t size;
+    struct io_uring_buf_ring *ring;
+    uint8_t *bytes;
+};
 
 struct ring {
     uint32_t magic;
-    uint32_t buffer_count;
-    uint32_t buffer_size;
     struct io_uring uring;
-    struct io_uring_buf_ring *buffers;
-    uint8_t *buffer_bytes;
+    struct ring_group groups[RING_GROUP_COUNT];
 };
 
 static int ring_queue_init(struct io_uring *uring, unsigned sq_entries, unsigned cq_entries)
@@ -124,45 +133,67 @@ enum rc ring_probe(char *out_reason, size_t reason_size)
     return error == 0 ? RC_OK : RC_UNSUPPORTED;
 }
 
-static enum rc ring_buffers_create(struct ring *ring)
+static void ring_group_give(const struct ring_group *group, uint32_t index, int offset)
 {
-    size_t size = (size_t)ring->buffer_count * ring->buffer_size;
-    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (bytes == MAP_FAILED)
+    io_uring_buf_ring_add(group->ring, group->bytes + (size_t)index * group->size, group->size,
+                          (unsigned short)(group->first + index),
+                          io_uring_buf_ring_mask(group->count), offset);
+}
+
+static enum rc ring_group_create(struct ring *ring, enum ring_group_id id,
+                                 const struct ring_group *shape)
+{
+    CHECK(shape->count > 0 && (shape->count & (shape->count - 1)) == 0);
+    CHECK(shape->first + shape->count <= RING_BUFFERS_MAX);
+    struct ring_group *group = &ring->groups[id];
+    size_t size = (size_t)shape->count * shape->size;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
         return RC_NO_MEMORY;
     int error = 0;
-    ring->buffers = io_uring_setup_buf_ring_compat(&ring->uring, ring->buffer_count,
-                                                   RING_BUFFER_GROUP, &error);
-    if (ring->buffers == NULL) {
-        munmap(bytes, size);
+    *group = *shape;
+    group->bytes = memory;
+    group->ring = io_uring_setup_buf_ring_compat(&ring->uring, shape->count, (uint16_t)id, &error);
+    if (group->ring == NULL)
         return RC_UNSUPPORTED;
-    }
-    ring->buffer_bytes = bytes;
-    int mask = io_uring_buf_ring_mask(ring->buffer_count);
-    for (uint32_t i = 0; i < ring->buffer_count; i++)
-        io_uring_buf_ring_add(ring->buffers, ring->buffer_bytes + (size_t)i * ring->buffer_size,
-                              ring->buffer_size, (unsigned short)i, mask, (int)i);
-    io_uring_buf_ring_advance(ring->buffers, (int)ring->buffer_count);
+    for (uint32_t i = 0; i < group->count; i++)
+        ring_group_give(group, i, (int)i);
+    io_uring_buf_ring_advance(group->ring, (int)group->count);
     return RC_OK;
 }
 
-enum rc ring_create(struct ring **out_ring, uint32_t buffer_count, uint32_t buffer_size)
+/* The ring is gone, or was never told of them. */
+static void ring_groups_unmap(struct ring *ring)
 {
-    CHECK(buffer_count > 0 && buffer_count <= 32768 && (buffer_count & (buffer_count - 1)) == 0);
+    for (unsigned i = 0; i < RING_GROUP_COUNT; i++) {
+        struct ring_group *group = &ring->groups[i];
+        if (group->ring != NULL)
+            munmap(group->ring, group->count * sizeof(struct io_uring_buf));
+        if (group->bytes != NULL)
+            munmap(group->bytes, (size_t)group->count * group->size);
+    }
+}
+
+enum rc ring_create(struct ring **out_ring, const struct ring_buffers *config)
+{
     struct ring *ring = calloc(1, sizeof(*ring));
     if (ring == NULL)
         return RC_NO_MEMORY;
-    ring->buffer_count = buffer_count;
-    ring->buffer_size = buffer_size;
     if (ring_queue_init(&ring->uring, RING_SQ_ENTRIES, RING_CQ_ENTRIES) < 0) {
         free(ring);
         return RC_UNSUPPORTED;
     }
     /* Spares the kernel a look-up of the ring's descriptor at every enter; harmless if refused. */
     (void)io_uring_register_ring_fd(&ring->uring);
-    enum rc rc = ring_buffers_create(ring);
+    struct ring_group small = {.count = config->small_count, .size = config->small_size};
+    struct ring_group large = {
+        .first = config->small_count, .count = config->large_count, .size = config->large_size};
+    enum rc rc = ring_group_create(ring, RING_GROUP_SMALL, &small);
+    if (rc == RC_OK)
+        rc = ring_group_create(ring, RING_GROUP_LARGE, &large);
     if (rc != RC_OK) {
         io_uring_queue_exit(&ring->uring);
+        ring_groups_unmap(ring);
         free(ring);
         return rc;
     }
@@ -177,8 +208,7 @@ void ring_destroy(struct ring *ring)
         return;
     CHECK_OBJ(ring, RING_MAGIC);
     io_uring_queue_exit(&ring->uring);
-    munmap(ring->buffers, ring->buffer_count * sizeof(struct io_uring_buf));
-    munmap(ring->buffer_bytes, (size_t)ring->buffer_count * ring->buffer_size);
+    ring_groups_unmap(ring);
     ring->magic = 0;
     free(ring);
 }
@@ -208,15 +238,15 @@ void ring_accept(struct ring *ring, uint64_t token, int fd)
     io_uring_sqe_set_data64(sqe, token);
 }
 
-void ring_recv(struct ring *ring, uint64_t token, int fd, bool multishot)
+void ring_recv(struct ring *ring, uint64_t token, int fd, enum ring_recv kind)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
-    if (multishot)
-        io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+    if (kind == RING_RECV_ONCE)
+        io_uring_prep_recv(sqe, fd, NULL, ring->groups[RING_GROUP_SMALL].size, 0);
     else
-        io_uring_prep_recv(sqe, fd, NULL, ring->buffer_size, 0);
+        io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = RING_BUFFER_GROUP;
+    sqe->buf_group = kind == RING_RECV_LARGE ? RING_GROUP_LARGE : RING_GROUP_SMALL;
     io_uring_sqe_set_data64(sqe, token);
 }
 
@@ -372,22 +402,40 @@ bool ring_has_buffer(const struct completion *completion)
     return (completion->flags & IORING_CQE_F_BUFFER) != 0;
 }
 
+/* The group and, in it, the number of a completion's buffer. */
+static const struct ring_group *
+ring_group_of(const struct ring *ring, const struct completion *completion, uint32_t *out_index)
+{
+    CHECK(ring_has_buffer(completion));
+    uint32_t id = completion->flags >> IORING_CQE_BUFFER_SHIFT;
+    const struct ring_group *group = &ring->groups[RING_GROUP_SMALL];
+    if (id >= group->count)
+        group = &ring->groups[RING_GROUP_LARGE];
+    *out_index = id - group->first;
+    CHECK(*out_index < group->count);
+    return group;
+}
+
 struct bytes ring_buffer(const struct ring *ring, const struct completion *completion)
 {
-    CHECK(ring_has_buffer(completion) && completion->result >= 0);
-    uint32_t index = completion->flags >> IORING_CQE_BUFFER_SHIFT;
-    CHECK(index < ring->buffer_count && (uint32_t)completion->result <= ring->buffer_size);
-    return (struct bytes){.ptr = ring->buffer_bytes + (size_t)index * ring->buffer_size,
+    uint32_t index;
+    const struct ring_group *group = ring_group_of(ring, completion, &index);
+    CHECK(completion->result >= 0 && (uint32_t)completion->result <= group->size);
+    return (struct bytes){.ptr = group->bytes + (size_t)index * group->size,
                           .len = (uint32_t)completion->result};
+}
+
+bool ring_buffer_is_full(const struct ring *ring, const struct completion *completion)
+{
+    uint32_t index;
+    const struct ring_group *group = ring_group_of(ring, completion, &index);
+    return completion->result >= 0 && (uint32_t)completion->result == group->size;
 }
 
 void ring_buffer_return(struct ring *ring, const struct completion *completion)
 {
-    CHECK(ring_has_buffer(completion));
-    uint32_t index = completion->flags >> IORING_CQE_BUFFER_SHIFT;
-    CHECK(index < ring->buffer_count);
-    io_uring_buf_ring_add(ring->buffers, ring->buffer_bytes + (size_t)index * ring->buffer_size,
-                          ring->buffer_size, (unsigned short)index,
-                          io_uring_buf_ring_mask(ring->buffer_count), 0);
-    io_uring_buf_ring_advance(ring->buffers, 1);
+    uint32_t index;
+    const struct ring_group *group = ring_group_of(ring, completion, &index);
+    ring_group_give(group, index, 0);
+    io_uring_buf_ring_advance(group->ring, 1);
 }

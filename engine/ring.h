@@ -10,8 +10,11 @@
  * COOP_TASKRUN. Linux 6.1 has all of them. Multishot requests end when a completion comes without
  * RING_MORE and must be made again.
  *
- * Receives take their buffers from one ring of provided buffers per shard. A buffer belongs to the
- * handler of the completion until it calls ring_buffer_return, which must happen within the turn.
+ * Receives take their buffers from two rings of provided buffers per shard: many small ones, of
+ * which everybody finds one, and few large ones for who sends much. Few, because what a turn can
+ * handle is bounded anyway, and what the kernel copies ahead of that has left the core's cache by
+ * the time it is read. A buffer belongs to the handler of the completion until it calls
+ * ring_buffer_return, which must happen within the turn.
  *
  * Threads: the shard that created the ring, except ring_probe.
  */
@@ -37,6 +40,20 @@ struct completion {
 /* More completions of the same request will follow. */
 #define RING_MORE 0x2u
 
+/* Provided buffers of a ring; counts are powers of two, sizes bytes. A value. */
+struct ring_buffers {
+    uint32_t small_count;
+    uint32_t small_size;
+    uint32_t large_count;
+    uint32_t large_size;
+};
+
+enum ring_recv {
+    RING_RECV_ONCE,  /* one completion, a small buffer */
+    RING_RECV_SMALL, /* until it ends (multishot), small buffers */
+    RING_RECV_LARGE, /* until it ends, large buffers */
+};
+
 /* ring_enter: do not sleep. */
 #define RING_NO_WAIT 0
 
@@ -46,8 +63,8 @@ struct completion {
  */
 enum rc ring_probe(char *out_reason, size_t reason_size);
 
-/* Creates the ring of the calling thread; `buffer_count` is a power of two, sizes are bytes. */
-enum rc ring_create(struct ring **out_ring, uint32_t buffer_count, uint32_t buffer_size);
+/* Creates the ring of the calling thread. */
+enum rc ring_create(struct ring **out_ring, const struct ring_buffers *config);
 void ring_destroy(struct ring *ring);
 
 /* The descriptor by which other rings wake this one. */
@@ -56,8 +73,8 @@ int ring_fd(const struct ring *ring);
 /* Accepts until it ends; each result is a descriptor (close-on-exec, blocking) or -errno. */
 void ring_accept(struct ring *ring, uint64_t token, int fd);
 
-/* Receives once or until it ends (multishot) into provided buffers. */
-void ring_recv(struct ring *ring, uint64_t token, int fd, bool multishot);
+/* Receives into provided buffers. */
+void ring_recv(struct ring *ring, uint64_t token, int fd, enum ring_recv kind);
 
 /* Sends; `ptr` must stay until the completion. A result may be short. */
 void ring_send(struct ring *ring, uint64_t token, int fd, struct bytes data);
@@ -112,8 +129,9 @@ bool ring_has_news(struct ring *ring);
 /* True if completions had to be parked by the kernel since the last call. */
 bool ring_overflowed(struct ring *ring);
 
-/* Whether a receive completion carries a buffer, and that buffer's bytes. */
+/* Whether a receive completion carries a buffer, that buffer's bytes, and whether they fill it. */
 bool ring_has_buffer(const struct completion *completion);
+bool ring_buffer_is_full(const struct ring *ring, const struct completion *completion);
 struct bytes ring_buffer(const struct ring *ring, const struct completion *completion);
 void ring_buffer_return(struct ring *ring, const struct completion *completion);
 

@@ -136,8 +136,7 @@ enum rc shard_open(struct shard *shard)
     shard->epoch = epoch_register(runtime->epoch);
     if (shard->port == NULL || shard->epoch == NULL)
         return RC_NO_MEMORY;
-    enum rc rc = ring_create(&shard->ring, runtime->options.recv_buffers,
-                             runtime->options.recv_buffer_size);
+    enum rc rc = ring_create(&shard->ring, &runtime->options.recv_buffers);
     if (rc != RC_OK)
         return rc;
     ring_poll(shard->ring, op_token(OP_EVENT, 0, 0), runtime->event_fds[shard->id]);

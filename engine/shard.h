@@ -77,11 +77,10 @@ struct shard_tables {
 /* How many threads and buffers, a value. */
 struct runtime_options {
     unsigned shards;
-    unsigned helpers;          /* endpoints beside the shards; the first is the ops thread */
-    const uint16_t *cpus;      /* one per shard; NULL: not pinned */
-    bool spin;                 /* more cores than shards: spin before sleeping */
-    uint32_t recv_buffers;     /* per shard, a power of two */
-    uint32_t recv_buffer_size; /* bytes */
+    unsigned helpers;                 /* endpoints beside the shards; the first is the ops thread */
+    const uint16_t *cpus;             /* one per shard; NULL: not pinned */
+    bool spin;                        /* more cores than shards: spin before sleeping */
+    struct ring_buffers recv_buffers; /* per shard */
 };
 
 struct runtime {

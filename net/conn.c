@@ -423,9 +423,13 @@ void conn_receive(struct conn *conn)
             return;
         }
     }
+    enum ring_recv kind = conn->recv_large ? RING_RECV_LARGE : RING_RECV_SMALL;
+    if (conn->state <= CONN_AUTH)
+        kind = RING_RECV_ONCE;
     conn->recv_armed = true;
+    conn->recv_fed = false;
     ring_recv(conn->net->shard->ring, op_token(OP_RECV, conn->handle.slot, conn->handle.generation),
-              conn->fd, conn->state > CONN_AUTH);
+              conn->fd, kind);
 }
 
 void conn_established(struct conn *conn, uint16_t keep_alive_s)

@@ -64,9 +64,9 @@ struct conn {
     uint8_t state;         /* enum conn_state */
     uint8_t version;       /* enum mqtt_version */
     bool recv_armed : 1;   /* a receive is with the kernel */
-    bool recv_starved : 1; /* waits for provided buffers, in net->starved */
+    bool recv_large : 1;   /* it asks for large buffers */
+    bool recv_fed : 1;     /* something has come since it asked */
     bool send_armed : 1;   /* a send is with the kernel */
-    bool paused : 1;       /* input stopped: in net->paused */
     bool starving : 1;     /* the session wants room: call outbound_pump when there is some */
     bool problem_info : 1; /* client wants reason strings */
     bool ended : 1;        /* the peer has closed while input is paused */
@@ -74,6 +74,7 @@ struct conn {
     bool auth_waits : 1;   /* CONN_AUTH: for somebody else than the client, input waits */
     bool layered : 1;      /* bytes go through the layers in `cold` */
     uint8_t broken_cause;  /* enum conn_cause of that end */
+    uint8_t recv_meagre;   /* large buffers in a row with little in them */
     struct handle handle;
     struct session *session;
     struct net *net;

@@ -13,6 +13,10 @@
 
 #define STASH_FIRST 128
 
+/* A connection goes back to small buffers after so many receives in a row of less than so much. */
+#define INPUT_MEAGRE_MAX 8
+#define INPUT_MEAGRE_LEN 2048
+
 static bool input_wanted(const struct conn *conn)
 {
     return conn->state <= CONN_OPEN;
@@ -31,13 +35,30 @@ static void input_bad_frame(struct conn *conn, enum frame_result result)
         conn_close(conn, CAUSE_MALFORMED, REASON_MALFORMED_PACKET);
 }
 
+/*
+ * The size of a stash that is to hold `need` bytes. It doubles; where that would not be enough for
+ * the packet at `begin`, but twice as much is, it is the packet's: the last step of a packet that
+ * comes in two or three parts is not copied.
+ */
+static uint32_t stash_fit(const struct conn *conn, struct bytes begin, uint32_t need)
+{
+    uint32_t capacity = conn->stash_capacity == 0 ? STASH_FIRST : conn->stash_capacity * 2;
+    while (capacity < need)
+        capacity *= 2;
+    struct frame frame;
+    enum frame_result result = frame_read(begin, conn->net->settings->packet_size_max,
+                                          (enum mqtt_version)conn->version, &frame);
+    bool is_near = result == FRAME_MORE && frame.len >= need && frame.len <= capacity * 2;
+    return is_near ? frame.len : capacity;
+}
+
 static bool stash_append(struct conn *conn, const uint8_t *ptr, uint32_t len)
 {
     uint32_t need = conn->stash_len + len;
     if (need > conn->stash_capacity) {
-        uint32_t capacity = conn->stash_capacity == 0 ? STASH_FIRST : conn->stash_capacity * 2;
-        while (capacity < need)
-            capacity *= 2;
+        struct bytes begin = conn->stash_len > 0 ? bytes_of(conn->stash, conn->stash_len)
+                                                 : bytes_of(ptr, len);
+        uint32_t capacity = stash_fit(conn, begin, need);
         uint8_t *stash = mem_alloc(capacity);
         if (stash == NULL)
             return false;
@@ -196,6 +217,14 @@ void input_feed(struct conn *conn, struct bytes data)
         input_keep(conn, (struct bytes){.ptr = data.ptr + used, .len = data.len - used});
 }
 
+/* Ends the receive that is with the kernel, if there is one. */
+static void input_stop(struct conn *conn)
+{
+    if (conn->recv_armed)
+        ring_cancel(conn->net->shard->ring, op_token(OP_CANCEL, 0, 0),
+                    op_token(OP_RECV, conn->handle.slot, conn->handle.generation));
+}
+
 void input_pause(struct conn *conn)
 {
     struct net *net = conn->net;
@@ -203,9 +232,7 @@ void input_pause(struct conn *conn)
         return;
     net_count(net, STAT_PAUSES, 1);
     list_push_back(&net->paused, &conn->waiting);
-    if (conn->recv_armed)
-        ring_cancel(net->shard->ring, op_token(OP_CANCEL, 0, 0),
-                    op_token(OP_RECV, conn->handle.slot, conn->handle.generation));
+    input_stop(conn);
 }
 
 static void input_resume(struct net *net, struct conn *conn)
@@ -240,16 +267,32 @@ void input_continue(struct conn *conn)
         conn_receive(conn);
 }
 
+/* Those that got nothing ask first, so that one that has much to send leaves room for them. */
+static void input_feed_starved(struct net *net)
+{
+    struct list_node waiting;
+    struct list_node fed;
+    struct list_node *node;
+    list_init(&waiting);
+    list_init(&fed);
+    list_splice_back(&waiting, &net->starved);
+    while ((node = list_pop_front(&waiting)) != NULL) {
+        struct conn *conn = CONTAINER_OF(node, struct conn, waiting);
+        if (conn->recv_fed)
+            list_push_back(&fed, node);
+        else
+            conn_receive(conn);
+    }
+    while ((node = list_pop_front(&fed)) != NULL)
+        conn_receive(CONTAINER_OF(node, struct conn, waiting));
+}
+
 bool input_resume_all(struct net *net)
 {
     struct list_node waiting;
     struct list_node *node;
-    if (!list_is_empty(&net->starved)) {
-        list_init(&waiting);
-        list_splice_back(&waiting, &net->starved);
-        while ((node = list_pop_front(&waiting)) != NULL)
-            conn_receive(CONTAINER_OF(node, struct conn, waiting));
-    }
+    if (!list_is_empty(&net->starved))
+        input_feed_starved(net);
     if (list_is_empty(&net->paused) || mail_pressed_any(net->shard->port))
         return false;
     list_init(&waiting);
@@ -291,6 +334,27 @@ static void input_layered(struct conn *conn, struct bytes data)
         transport_receive(conn, (uint8_t *)(uintptr_t)data.ptr, data.len);
 }
 
+/*
+ * Whoever fills a small buffer gets large ones, until he hardly uses them. A receive that is under
+ * way ends, and input_on_end makes the other.
+ */
+static void input_fit(struct conn *conn, const struct completion *completion)
+{
+    conn->recv_fed = true;
+    if (conn->state != CONN_OPEN)
+        return;
+    if (LIKELY(conn->recv_large)) {
+        conn->recv_meagre = completion->result < INPUT_MEAGRE_LEN ? conn->recv_meagre + 1 : 0;
+        if (conn->recv_meagre < INPUT_MEAGRE_MAX)
+            return;
+    } else if (!ring_buffer_is_full(conn->net->shard->ring, completion)) {
+        return;
+    }
+    conn->recv_meagre = 0;
+    conn->recv_large = !conn->recv_large;
+    input_stop(conn);
+}
+
 void input_on_completion(struct shard *shard, const struct completion *completion)
 {
     struct net *net = net_of(shard);
@@ -307,6 +371,7 @@ void input_on_completion(struct shard *shard, const struct completion *completio
         net_count(net, STAT_BYTES_IN, (uint64_t)completion->result);
         net_count(net, STAT_RECEIVES, 1);
         struct bytes data = ring_buffer(shard->ring, completion);
+        input_fit(conn, completion);
         if (UNLIKELY(conn->layered))
             input_layered(conn, data);
         else if (input_wanted(conn))

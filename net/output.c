@@ -6,12 +6,14 @@
 
 #include "mem.h"
 
+#include <string.h>
+
 #define OUTPUT_MAGIC 0x4f555450u
 
-/* How many free chunks of each size a shard keeps: 64 KiB, 256 KiB, 1 MiB, 4 MiB. */
-#define OUTPUT_FREE_MAX 64
-
 static const uint32_t output_sizes[OUTPUT_SIZES] = {512, 4096, 16384, 65536};
+
+/* Free chunks that a shard keeps: 1 MiB of each size, 4 MiB of the largest. */
+static const uint32_t output_free_max[OUTPUT_SIZES] = {2048, 256, 64, 64};
 
 struct output_segment {
     uint32_t magic;
@@ -69,7 +71,7 @@ static void output_segment_put(struct output_pool *pool, struct output_segment *
     if (segment->msg != NULL)
         msg_unref(segment->msg, pool->self);
     uint8_t class = segment->size_class;
-    if (class < OUTPUT_SIZES && pool->free_count[class] < OUTPUT_FREE_MAX) {
+    if (class < OUTPUT_SIZES && pool->free_count[class] < output_free_max[class]) {
         segment->next = pool->free[class];
         pool->free[class] = segment;
         pool->free_count[class]++;
@@ -102,6 +104,25 @@ uint8_t *output_reserve(struct output *output, struct output_pool *pool, uint32_
     last->len += len;
     output->bytes += len;
     return at;
+}
+
+bool output_copy(struct output *output, struct output_pool *pool, struct bytes data)
+{
+    const uint32_t most = output_sizes[OUTPUT_SIZES - 1] - (uint32_t)sizeof(struct output_segment);
+    while (data.len > 0) {
+        const struct output_segment *last = output->last;
+        uint32_t room = last == NULL || last->msg != NULL ? 0 : last->capacity - last->len;
+        uint32_t part = room > 0 ? room : most;
+        if (part > data.len)
+            part = data.len;
+        uint8_t *at = output_reserve(output, pool, part);
+        if (at == NULL)
+            return false;
+        memcpy(at, data.ptr, part);
+        data.ptr += part;
+        data.len -= part;
+    }
+    return true;
 }
 
 bool output_refer(struct output *output, struct output_pool *pool, struct msg *msg)

@@ -65,6 +65,12 @@ static inline uint64_t output_ready(const struct output *output)
  */
 MUST_USE uint8_t *output_reserve(struct output *output, struct output_pool *pool, uint32_t len);
 
+/*
+ * Appends a copy of `data`, in as many pieces as the chunks make of it. False without memory: a
+ * part may have been appended.
+ */
+MUST_USE bool output_copy(struct output *output, struct output_pool *pool, struct bytes data);
+
 /* Appends a reference to the payload of `msg`, on which it takes one. False without memory. */
 MUST_USE bool output_refer(struct output *output, struct output_pool *pool, struct msg *msg);
 

@@ -103,6 +103,14 @@ static void sink_publish_head(struct conn *conn, const struct delivery *delivery
         out->topic.len = 0;
 }
 
+/* A payload that is not copied with the head: by reference if there is a message to refer to. */
+static bool sink_payload(struct conn *conn, const struct pub *pub)
+{
+    struct output_pool *pool = &conn->net->pool;
+    return pub->msg != NULL ? output_refer(&conn->output, pool, pub->msg)
+                            : output_copy(&conn->output, pool, pub->payload);
+}
+
 static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
 {
     struct net *net = conn->net;
@@ -122,16 +130,17 @@ static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
     uint32_t head = encode_publish_head_size(version, &out);
     if (head == 0 || head + out.payload_len > conn->packet_size_max)
         return RC_TOO_LARGE;
-    bool copies = pub->payload.len <= OUTPUT_COPY_MAX || pub->msg == NULL;
-    uint32_t len = head + (copies ? out.payload_len : 0);
+    bool is_small = pub->payload.len <= OUTPUT_COPY_MAX;
+    uint32_t len = head + (is_small ? out.payload_len : 0);
+    uint64_t before = conn->output.bytes;
     uint8_t *at = output_reserve(&conn->output, &net->pool, len);
     if (at == NULL)
         return sink_no_memory(conn);
     encode_publish_head(version, &out, at);
-    if (copies && out.payload_len > 0)
+    if (is_small && out.payload_len > 0)
         memcpy(at + head, pub->payload.ptr, out.payload_len);
-    if (!copies && !output_refer(&conn->output, &net->pool, pub->msg)) {
-        net_count(net, STAT_OUTPUT_BYTES, head); /* half a packet, which will not leave */
+    if (!is_small && !sink_payload(conn, pub)) {
+        net_count(net, STAT_OUTPUT_BYTES, conn->output.bytes - before); /* it will not leave */
         return sink_no_memory(conn);
     }
     if (share)

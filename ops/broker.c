@@ -14,9 +14,12 @@
 #include "logger.h"
 #include "tls_listeners.h"
 
-/* 256 buffers of 16 KiB: 4 MiB a shard, 256 KiB for each of 16 busy publishers. */
-#define BROKER_RECV_BUFFERS     256
-#define BROKER_RECV_BUFFER_SIZE 16384
+/*
+ * 1 MiB of each kind a shard: a receive for each of 256 clients that send now and then, and as much
+ * as a core's cache holds for those that send all the time. More would be slower.
+ */
+static const struct ring_buffers broker_recv_buffers = {
+    .small_count = 256, .small_size = 4096, .large_count = 16, .large_size = 65536};
 
 #define BROKER_FILTERS_MAX (UINT64_C(1) << 30)
 
@@ -117,8 +120,7 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
                                       .helpers = 2 + broker->access.workers_num,
                                       .cpus = broker->cpus,
                                       .spin = spin,
-                                      .recv_buffers = BROKER_RECV_BUFFERS,
-                                      .recv_buffer_size = BROKER_RECV_BUFFER_SIZE};
+                                      .recv_buffers = broker_recv_buffers};
     access_prepare(broker, (shard_id)(shards + 1));
     if (runtime_create(&broker->runtime, &options, &tables, broker) != RC_OK)
         return false;

@@ -44,7 +44,7 @@ static void deliver_shard(struct deliver_setup *setup)
 {
     struct shard_tables tables = {0};
     struct runtime_options options = {
-        .shards = 1, .helpers = 1, .recv_buffers = 8, .recv_buffer_size = 4096};
+        .shards = 1, .helpers = 1, .recv_buffers = {8, 4096, 2, 4096}};
     struct hash_key key = {{0x0123456789abcdef, 0xfedcba9876543211}};
     router_tables_fill(&tables);
     net_tables_fill(&tables);

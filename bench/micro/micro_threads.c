@@ -66,7 +66,7 @@ static void *threads_setup(int64_t argument)
     tables.mails[THREADS_ECHO] = threads_on_echo;
     tables.mails[THREADS_FREE] = threads_on_free;
     struct runtime_options options = {
-        .shards = 1, .helpers = 1, .recv_buffers = 8, .recv_buffer_size = 4096};
+        .shards = 1, .helpers = 1, .recv_buffers = {8, 4096, 2, 4096}};
     CHECK(runtime_create(&pair->runtime, &options, &tables, NULL) == RC_OK);
     pair->port = mail_port_create(pair->runtime->mesh, 1, &pair->stats);
     CHECK(pair->port != NULL);

@@ -363,16 +363,16 @@ enum rc ring_probe(char *out_reason, size_t reason_size)
     return RC_OK;
 }
 
-enum rc ring_create(struct ring **out_ring, uint32_t buffer_count, uint32_t buffer_size)
+enum rc ring_create(struct ring **out_ring, const struct ring_buffers *config)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
     unsigned place = 0;
     while (place < SIM_RINGS_MAX && sim_rings[place] != NULL)
         place++;
     SIM_CHECK(ring != NULL && place < SIM_RINGS_MAX, "too many rings");
-    /* Far fewer and smaller than asked for, so that they run out. */
-    ring->buffer_count = buffer_count < 8 ? buffer_count : 8;
-    ring->buffer_size = buffer_size < 4096 ? buffer_size : 4096;
+    /* Far fewer than asked for, all of one size, so that they run out. */
+    ring->buffer_count = config->small_count < 8 ? config->small_count : 8;
+    ring->buffer_size = config->small_size < 4096 ? config->small_size : 4096;
     ring->buffer_bytes = malloc((size_t)ring->buffer_count * ring->buffer_size);
     ring->buffers_free = calloc(ring->buffer_count, sizeof(*ring->buffers_free));
     SIM_CHECK(ring->buffer_bytes != NULL && ring->buffers_free != NULL, "out of memory");
@@ -424,10 +424,10 @@ void ring_accept(struct ring *ring, uint64_t token, int fd)
     sim_ops_add(&ring->submitted, &op);
 }
 
-void ring_recv(struct ring *ring, uint64_t token, int fd, bool multishot)
+void ring_recv(struct ring *ring, uint64_t token, int fd, enum ring_recv kind)
 {
     struct sim_op op = sim_op_of(SIM_RECV, token, fd);
-    op.multishot = multishot;
+    op.multishot = kind != RING_RECV_ONCE;
     sim_ops_add(&ring->submitted, &op);
 }
 
@@ -486,6 +486,14 @@ bool ring_overflowed(struct ring *ring)
 {
     (void)ring;
     return false;
+}
+
+/* Any receive may have filled its buffer, as far as anybody can know. */
+bool ring_buffer_is_full(const struct ring *ring, const struct completion *completion)
+{
+    (void)ring;
+    SIM_CHECK(ring_has_buffer(completion), "a completion without a buffer");
+    return sim_chance(sim_kernel.buffer_full);
 }
 
 bool ring_has_buffer(const struct completion *completion)

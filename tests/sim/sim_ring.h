@@ -13,6 +13,7 @@ struct sim_kernel {
     uint32_t send_most;    /* bytes of one send */
     uint32_t receive_end;  /* a multishot receive or accept ends with a result */
     uint32_t no_buffers;   /* a receive finds no provided buffer */
+    uint32_t buffer_full;  /* a receive says that its buffer is full */
     uint32_t interrupt;    /* a receive or send is interrupted */
     uint32_t send_error;   /* a send breaks the connection */
     uint32_t accept_error; /* an accept fails */

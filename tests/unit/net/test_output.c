@@ -256,13 +256,13 @@ static void chunks_are_used_again_within_a_bound(void **state)
     assert_ptr_equal(output.first, chunk);
     assert_int_equal(pool_count(), 0);
     send_all(10);
-    struct output many[200] = {0};
+    static struct output many[3000];
     for (unsigned i = 0; i < ARRAY_LEN(many); i++)
         assert_non_null(output_reserve(&many[i], &pool, 10));
     for (unsigned i = 0; i < ARRAY_LEN(many); i++)
         output_clear(&many[i], &pool);
-    assert_int_equal(pool_count(), 64);
-    assert_int_equal(pool.free_count[0], 64);
+    assert_int_equal(pool_count(), 2048);
+    assert_int_equal(pool.free_count[0], 2048);
 }
 
 static void a_packet_larger_than_all_chunks_has_its_own(void **state)
@@ -273,6 +273,39 @@ static void a_packet_larger_than_all_chunks_has_its_own(void **state)
     append(10);
     send_all(65536);
     assert_int_equal(pool_count(), 2);
+}
+
+static void a_copy_fills_the_chunks_that_are_there(void **state)
+{
+    (void)state;
+    static uint8_t bytes[200000];
+    append(100);
+    for (uint32_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = next_byte();
+        expected[expected_len++] = bytes[i];
+    }
+    assert_true(output_copy(&output, &pool, bytes_of(bytes, sizeof(bytes))));
+    append(7);
+    struct iovec iov[OUTPUT_IOV_MAX];
+    assert_int_equal(output.bytes, 100 + sizeof(bytes) + 7);
+    assert_int_equal(output_gather(&output, iov, UINT64_MAX), 5); /* 512, 3 of 64 KiB, the rest */
+    assert_int_equal(iov[0].iov_len + 40, 512);
+    send_all(10007);
+    struct msg *msg = message(3000);
+    refer(msg);
+    assert_true(output_copy(&output, &pool, bytes_of(NULL, 0)));
+    send_all(1000);
+    msg_unref(msg, SELF);
+}
+
+static void a_copy_without_memory_says_so(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[100000];
+    if (!mem_fail_after(1))
+        skip();
+    assert_false(output_copy(&output, &pool, bytes_of(bytes, sizeof(bytes))));
+    assert_true(output.bytes > 0 && output.bytes < sizeof(bytes));
 }
 
 static void without_memory_nothing_happens(void **state)
@@ -311,6 +344,8 @@ int main(void)
         TEST(chunks_grow_with_what_waits),
         TEST(chunks_are_used_again_within_a_bound),
         TEST(a_packet_larger_than_all_chunks_has_its_own),
+        TEST(a_copy_fills_the_chunks_that_are_there),
+        TEST(a_copy_without_memory_says_so),
         TEST(without_memory_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
