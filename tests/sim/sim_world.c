@@ -18,12 +18,12 @@
 #include "sim_ring.h"
 #include "timer.h"
 
-#define SIM_SHARDS_MAX    4
-#define SIM_CHAOS_MAX     4
-#define SIM_CALM_STEPS    200000
-#define SIM_MS_IN_NS      UINT64_C(1000000)
-#define SIM_QUIET_CHECKS  3
-/* Lingering ends after 2 s; the clock of the storm leaps up to 20 s, now and then twice in a row. */
+#define SIM_SHARDS_MAX   4
+#define SIM_CHAOS_MAX    4
+#define SIM_CALM_STEPS   200000
+#define SIM_MS_IN_NS     UINT64_C(1000000)
+#define SIM_QUIET_CHECKS 3
+/* Lingering ends after 2 s; the storm leaps up to 20 s in time, and may do so twice in a row. */
 #define SIM_DRAIN_MS_MOST 60000
 
 struct sim_world {
