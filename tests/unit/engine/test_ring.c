@@ -1,7 +1,7 @@
 /*
  * test_ring.c -- receives into provided buffers of two sizes, on a real io_uring.
  *
- * Skipped where the kernel or the container does not allow io_uring, as the broker then says itself.
+ * Skipped where the kernel or the container does not allow io_uring, as the broker says itself.
  */
 #include "ring.h"
 
