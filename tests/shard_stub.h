@@ -33,7 +33,8 @@ static inline void shard_stub_open(struct shard_stub *stub)
     memset(shard->latencies, 0, latencies);
     timer_wheel_init(&shard->timers, shard, shard->now_ms);
     shard_self = shard;
-    enum rc rc = ring_create(&shard->ring, 8, 4096);
+    static const struct ring_buffers buffers = {8, 4096, 2, 4096};
+    enum rc rc = ring_create(&shard->ring, &buffers);
     CHECK(rc == RC_OK);
     wal_tables_fill(&stub->tables);
 }
