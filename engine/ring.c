@@ -231,10 +231,13 @@ static struct io_uring_sqe *ring_sqe(struct ring *ring)
     return sqe;
 }
 
-void ring_accept(struct ring *ring, uint64_t token, int fd)
+void ring_accept(struct ring *ring, uint64_t token, int fd, bool multishot)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
-    io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+    if (multishot)
+        io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+    else
+        io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
     io_uring_sqe_set_data64(sqe, token);
 }
 

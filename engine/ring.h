@@ -70,8 +70,11 @@ void ring_destroy(struct ring *ring);
 /* The descriptor by which other rings wake this one. */
 int ring_fd(const struct ring *ring);
 
-/* Accepts until it ends; each result is a descriptor (close-on-exec, blocking) or -errno. */
-void ring_accept(struct ring *ring, uint64_t token, int fd);
+/*
+ * Accepts once or until it ends (multishot); each result is a descriptor (close-on-exec, blocking)
+ * or -errno.
+ */
+void ring_accept(struct ring *ring, uint64_t token, int fd, bool multishot);
 
 /* Receives into provided buffers. */
 void ring_recv(struct ring *ring, uint64_t token, int fd, enum ring_recv kind);

@@ -17,6 +17,7 @@
 #include "gate.h"
 #include "net.h"
 #include "outbound.h"
+#include "quota.h"
 #include "send.h"
 #include "transport.h"
 
@@ -243,6 +244,7 @@ static void conn_free(struct conn *conn)
     transport_close(conn);
     gate_free(conn);
     CHECK(conn->send == NULL);
+    quota_free(conn);
     aliases_free(conn);
     auth_forget(conn);
     mem_free(conn->stash);
@@ -311,6 +313,7 @@ static void conn_stop_input(struct conn *conn)
     if (list_is_linked(&conn->waiting))
         list_remove(&conn->waiting);
     auth_forget(conn);
+    quota_free(conn);
     mem_free(conn->stash);
     conn->stash = NULL;
     conn->stash_len = 0;

@@ -57,6 +57,7 @@ struct conn_cold;
 struct gates;
 struct net;
 struct output_send;
+struct quota;
 struct session;
 
 struct conn {
@@ -89,6 +90,7 @@ struct conn {
     struct output output;
     struct output_send *send; /* gathered send in flight */
     struct gates *gates;      /* output that is held (gate.h); NULL: none */
+    struct quota *quota;      /* NULL: its listener has no rates, or it has sent nothing yet */
     uint8_t *stash;
     uint32_t stash_len;
     uint32_t stash_capacity;

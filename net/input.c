@@ -9,6 +9,7 @@
 
 #include "engine_stats.h"
 #include "net.h"
+#include "quota.h"
 #include "transport.h"
 
 #define STASH_FIRST 128
@@ -130,6 +131,10 @@ static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
             row = (struct input_row){.head = frame.head, .from = at};
         }
         row.packets++;
+        if (UNLIKELY(conn->net->limited) && !quota_admits(conn, &frame)) {
+            *out_stop = true;
+            return at;
+        }
         at += frame.len;
         struct bytes packet = {.ptr = left.ptr, .len = frame.len};
         struct bytes rest = {.ptr = left.ptr + frame.len, .len = left.len - frame.len};
@@ -227,11 +232,17 @@ static void input_stop(struct conn *conn)
 
 void input_pause(struct conn *conn)
 {
-    struct net *net = conn->net;
     if (list_is_linked(&conn->waiting))
         return;
-    net_count(net, STAT_PAUSES, 1);
-    list_push_back(&net->paused, &conn->waiting);
+    net_count(conn->net, STAT_PAUSES, 1);
+    list_push_back(&conn->net->paused, &conn->waiting);
+    input_stop(conn);
+}
+
+void input_throttle(struct conn *conn)
+{
+    CHECK(!list_is_linked(&conn->waiting) && conn->state == CONN_OPEN);
+    list_push_back(&conn->net->throttled, &conn->waiting);
     input_stop(conn);
 }
 
@@ -285,6 +296,13 @@ static void input_feed_starved(struct net *net)
     }
     while ((node = list_pop_front(&fed)) != NULL)
         conn_receive(CONTAINER_OF(node, struct conn, waiting));
+}
+
+void input_go_on(struct conn *conn)
+{
+    conn_assert_state(conn);
+    if (list_is_linked(&conn->waiting))
+        input_resume(conn->net, conn);
 }
 
 bool input_resume_all(struct net *net)
@@ -382,6 +400,8 @@ void input_on_completion(struct shard *shard, const struct completion *completio
     conn = slot_table_get(&net->conns, handle);
     if (conn == NULL)
         return; /* handed over */
+    if (UNLIKELY(net->limited) && completion->result > 0)
+        quota_bytes(conn, (uint32_t)completion->result);
     if (conn->state == CONN_CLOSED) {
         conn_mark_dirty(conn);
         return;

@@ -33,6 +33,10 @@ void input_pause(struct conn *conn);
 /* The connection waits for nothing any more: handles what is in the stash, and receives. */
 void input_continue(struct conn *conn);
 
+/* The same until input_go_on, by whoever has throttled it: the rate of one client (quota.h). */
+void input_throttle(struct conn *conn);
+void input_go_on(struct conn *conn);
+
 /*
  * Takes up the paused connections, once no shard is pressed, and the starved ones. True if paused
  * ones were taken up: they may have left work for the hooks of the next turn.

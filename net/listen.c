@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "source_rate.h"
 #include "transport.h"
 
 #define LISTEN_AGAIN_MS     100
@@ -131,11 +132,58 @@ void listen_shut(struct net_shared *shared)
     }
 }
 
+static void listen_again(struct net *net, unsigned listener, uint64_t at_ms)
+{
+    net->accept_again |= UINT64_C(1) << listener;
+    if (!timer_pending(&net->accept_timer) || at_ms < net->accept_timer.at_ms)
+        timer_set(&net->shard->timers, &net->accept_timer, at_ms);
+}
+
+/*
+ * How long the listener must not accept, after what all shards have accepted is charged. 0 without
+ * a rate.
+ */
+static uint64_t listen_rate_wait_ms(struct net *net, unsigned listener)
+{
+    const struct bucket_rate *rate = &net->settings->listeners[listener].accepts;
+    struct listen_rate *state = &net->accepts[listener];
+    if (!bucket_rate_limits(rate))
+        return 0;
+    uint64_t now_ms = net->shard->now_ms;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < net->shared->shards; i++) {
+        const struct net *other = __atomic_load_n(
+            (struct net *const *)&net->shared->runtime->shards[i].net, __ATOMIC_ACQUIRE);
+        if (other != NULL)
+            sum += __atomic_load_n(&other->accepts_by_listener[listener], __ATOMIC_RELAXED);
+    }
+    if (state->bucket.at_ms != 0 && sum > state->seen)
+        bucket_charge(&state->bucket, rate, now_ms, sum - state->seen);
+    state->seen = sum;
+    return bucket_wait_ms(&state->bucket, rate, now_ms);
+}
+
 static void listen_accept(struct net *net, unsigned listener)
 {
     int fd = net->shared->listeners[listener].fds[net->shard->id];
-    if (fd >= 0)
-        ring_accept(net->shard->ring, op_token(OP_ACCEPT, listener, 0), fd);
+    if (fd < 0)
+        return;
+    bool has_rate = bucket_rate_limits(&net->settings->listeners[listener].accepts);
+    uint64_t wait_ms = listen_rate_wait_ms(net, listener);
+    if (wait_ms > 0) {
+        net_count(net, STAT_ACCEPT_PAUSES, 1);
+        listen_again(net, listener, net->shard->now_ms + wait_ms);
+        return;
+    }
+    ring_accept(net->shard->ring, op_token(OP_ACCEPT, listener, 0), fd, !has_rate);
+}
+
+static void listen_go_on(struct net *net)
+{
+    uint64_t again = net->accept_again;
+    net->accept_again = 0;
+    for (; again != 0; again &= again - 1)
+        listen_accept(net, (unsigned)__builtin_ctzll(again));
 }
 
 static void listen_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
@@ -144,10 +192,22 @@ static void listen_on_timer(struct timer_wheel *wheel, struct timer *timer, uint
     (void)now_ms;
     struct net *net = CONTAINER_OF(timer, struct net, accept_timer);
     CHECK_OBJ(net, NET_MAGIC);
-    uint64_t again = net->accept_again;
-    net->accept_again = 0;
-    for (; again != 0; again &= again - 1)
-        listen_accept(net, (unsigned)__builtin_ctzll(again));
+    listen_go_on(net);
+}
+
+void listen_settings_changed(struct net *net)
+{
+    for (unsigned i = 0; i < LISTENERS_MAX; i++) {
+        /* A bucket without a rate is not charged, so it must not be believed later. */
+        if (!bucket_rate_limits(&net->settings->listeners[i].accepts))
+            net->accepts[i] = (struct listen_rate){.seen = 0};
+        else if (!net->draining) /* what accepts many at once; it begins again one by one */
+            ring_cancel(net->shard->ring, op_token(OP_CANCEL, 0, 0), op_token(OP_ACCEPT, i, 0));
+    }
+    if (net->draining || !timer_pending(&net->accept_timer))
+        return;
+    timer_cancel(&net->shard->timers, &net->accept_timer);
+    listen_go_on(net);
 }
 
 void listen_start(struct net *net)
@@ -229,9 +289,30 @@ static void listen_failed(struct net *net, unsigned listener, int error)
     }
     if (net->draining)
         return;
-    net->accept_again |= UINT64_C(1) << listener;
-    if (!timer_pending(&net->accept_timer))
-        timer_set(&net->shard->timers, &net->accept_timer, net->shard->now_ms + LISTEN_AGAIN_MS);
+    listen_again(net, listener, net->shard->now_ms + (error == ECANCELED ? 0 : LISTEN_AGAIN_MS));
+}
+
+bool listen_admits(const struct conn *conn)
+{
+    const struct net *net = conn->net;
+    const struct bucket_rate *rate = &net->settings->listeners[conn->listener].accepts_of_address;
+    if (LIKELY(!bucket_rate_limits(rate)))
+        return true;
+    struct source_rates *sources = __atomic_load_n(&net->shared->sources, __ATOMIC_ACQUIRE);
+    CHECK(sources != NULL);
+    if (source_rate_take(sources, &conn->peer, conn->listener, rate, net->shard->now_ns))
+        return true;
+    net_count(conn->net, STAT_REFUSED_ADDRESS_RATE, 1);
+    return false;
+}
+
+/* One more was accepted. */
+static void listen_accepted(struct net *net, unsigned listener, bool more)
+{
+    uint64_t *count = &net->accepts_by_listener[listener];
+    __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+    if (!more && !net->draining)
+        listen_accept(net, listener);
 }
 
 void listen_on_completion(struct shard *shard, const struct completion *completion)
@@ -245,8 +326,7 @@ void listen_on_completion(struct shard *shard, const struct completion *completi
             listen_failed(net, listener, -fd);
         return;
     }
-    if ((completion->flags & RING_MORE) == 0 && !net->draining)
-        listen_accept(net, listener);
+    listen_accepted(net, listener, (completion->flags & RING_MORE) != 0);
     if (net->draining || listen_over_limit(net, listener)) {
         net_count(net, STAT_REFUSED_LIMIT, 1);
         if (!net->draining && log_limit(&net->log_limit_ms, shard->now_ms))
@@ -262,6 +342,10 @@ void listen_on_completion(struct shard *shard, const struct completion *completi
         return;
     }
     net_count(net, STAT_ACCEPTED, 1);
+    if (!listen_admits(conn)) {
+        conn_abort(conn, CAUSE_RATE);
+        return;
+    }
     enum rc rc = net->shared->listeners[listener].layers != 0 ? transport_open(conn) : RC_OK;
     if (rc == RC_OK)
         conn_receive(conn);

@@ -5,6 +5,12 @@
  * anything else starts. SO_REUSEPORT lets every shard have its own; the kernel spreads connections
  * over them. Options set on a listening socket are inherited by what it accepts.
  *
+ * Rates: a listener with max_conn_rate accepts one connection at a time and stops while its token
+ * bucket is empty; who connects waits in the backlog. Each shard has a bucket with the whole rate
+ * and charges it with what all shards have accepted, which it learns from their counters, so that
+ * the shards share the rate without sharing memory that they write. Addresses that connect too
+ * often are closed at once (source_rate.h).
+ *
  * Out of descriptors: the process keeps one in reserve per shard. When accept fails for want of
  * one, the reserve is given up for a moment to accept the waiting connection and close it, so that
  * clients are refused instead of left hanging; accepting goes on a little later.
@@ -21,6 +27,7 @@
 #include "rc.h"
 
 struct completion;
+struct conn;
 struct listener;
 struct net;
 struct net_shared;
@@ -69,6 +76,12 @@ void listen_start(struct net *net);
 
 /* Stops accepting and closes this shard's listening sockets. */
 void listen_stop(struct net *net);
+
+/* The rates may be others: accept again where they allow it. */
+void listen_settings_changed(struct net *net);
+
+/* Whether the connection's address may connect now, as its listener's rate per address says. */
+MUST_USE bool listen_admits(const struct conn *conn);
 
 void listen_on_completion(struct shard *shard, const struct completion *completion);
 

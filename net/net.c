@@ -96,13 +96,24 @@ static void net_on_drain(struct shard *shard, const struct mail *mail)
     listen_stop(net);
 }
 
+static void net_settings_take(struct net *net)
+{
+    net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
+    net->limited = false;
+    for (unsigned i = 0; i < LISTENERS_MAX; i++) {
+        const struct listener_limits *limits = &net->settings->listeners[i];
+        net->limited |= bucket_rate_limits(&limits->messages) || bucket_rate_limits(&limits->bytes);
+    }
+}
+
 /* What a shard keeps from turn to turn of the old settings is renewed here, and nowhere else. */
 static void net_on_reload(struct shard *shard, const struct mail *mail)
 {
     struct net *net = net_of(shard);
     router_settings_take(net->router);
-    net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
+    net_settings_take(net);
     net_output_look(net);
+    listen_settings_changed(net);
     struct mail answer = {.kind = MAIL_RELOADED};
     shard_mail(shard, mail->from, MAIL_CONFIRM, &answer);
 }
@@ -133,12 +144,13 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     net->stats = shard->stats;
     net->router = router_of(shard);
     net->shared = shared;
-    net->settings = shared->settings;
+    net_settings_take(net);
     net->output_limit = shared->settings->output_bytes_max;
     net->pool.self = shard->id;
     slot_table_init(&net->conns, shard->id, NET_CONNS_MAX);
     list_init(&net->dirty);
     list_init(&net->paused);
+    list_init(&net->throttled);
     list_init(&net->starved);
     list_init(&net->gated);
     tls_net_init(net);

@@ -16,6 +16,7 @@
 #ifndef SLUICE_NET_H
 #define SLUICE_NET_H
 
+#include "bucket.h"
 #include "conn.h"
 #include "mem.h"
 #include "net_stats.h"
@@ -33,6 +34,15 @@ enum net_mail {
     MAIL_DRAINED,
     MAIL_RELOAD,
     MAIL_RELOADED
+};
+
+/* Rates of one listener and of each of its clients, plain values. */
+struct listener_limits {
+    struct bucket_rate accepts;
+    struct bucket_rate accepts_of_address;
+    struct bucket_rate messages;
+    struct bucket_rate bytes;
+    bool over_rate_disconnects;
 };
 
 /* What an operator can set of net, plain values. */
@@ -63,6 +73,7 @@ struct net_settings {
     uint32_t tls_handshakes_max;     /* under way, of a shard */
     struct bytes response_info;      /* empty: none */
     struct bytes server_reference;   /* empty: none */
+    struct listener_limits listeners[LISTENERS_MAX];
 };
 
 /* One listener; each shard has a socket of its own (SO_REUSEPORT). */
@@ -76,6 +87,7 @@ struct listener {
 
 struct net_shared {
     const struct net_settings *settings; /* [R] */
+    struct source_rates *sources;        /* [R] once needed; NULL: no rate per address yet */
     struct runtime *runtime;
     unsigned shards;
     unsigned listeners_num;
@@ -89,6 +101,12 @@ struct fan_out_cache {
     uint8_t *bytes;
     uint32_t len;
     uint32_t packet_id_offset; /* 0: QoS 0 */
+};
+
+/* How often a listener accepts, as this shard sees it: the accepts of all shards are charged. */
+struct listen_rate {
+    struct bucket bucket;
+    uint64_t seen; /* accepts of all shards up to now */
 };
 
 #define FAN_OUT_CLASSES 12 /* v3 or v5, QoS 0 to 2, RETAIN or not */
@@ -105,6 +123,7 @@ struct net {
     uint64_t output_next_ms; /* when to look again */
     struct list_node dirty;
     struct list_node paused;
+    struct list_node throttled; /* by rates; each has a timer (quota.h) */
     struct list_node starved;
     struct list_node gated; /* outputs that are held (gate.h) */
     uint64_t committed;     /* by the shard's log, as far as route has said */
@@ -127,7 +146,10 @@ struct net {
     uint64_t log_tls_ms;
     bool draining;
     bool drained;
-    uint32_t conns_by_listener[LISTENERS_MAX]; /* of this shard; read relaxed by others */
+    bool limited; /* some listener has a rate for its clients */
+    struct listen_rate accepts[LISTENERS_MAX];
+    uint32_t conns_by_listener[LISTENERS_MAX];   /* of this shard; read relaxed by others */
+    uint64_t accepts_by_listener[LISTENERS_MAX]; /* ditto; free-running */
 };
 
 static inline struct net *net_of(struct shard *shard)

@@ -37,6 +37,14 @@
     X(STAT_RECEIVES, COUNTER, "receives", "Receive operations completed with data.")               \
     X(STAT_PAUSES, COUNTER, "connection_pauses",                                                   \
       "Times reading from a publisher stopped because a shard it feeds was pressed.")              \
+    X(STAT_REFUSED_ADDRESS_RATE, COUNTER, "connections_refused_address_rate",                      \
+      "Connections closed at once because their address connects too often.")                      \
+    X(STAT_ACCEPT_PAUSES, COUNTER, "accept_pauses",                                                \
+      "Times a listener stopped accepting because of its rate.")                                   \
+    X(STAT_RATE_PAUSES_MESSAGES, COUNTER, "rate_pauses_messages",                                  \
+      "Times reading from a client stopped because of its rate of messages.")                      \
+    X(STAT_RATE_PAUSES_BYTES, COUNTER, "rate_pauses_bytes",                                        \
+      "Times reading from a client stopped because of its rate of bytes.")                         \
     X(STAT_OUTPUT_BYTES, GAUGE, "output_bytes", "Bytes that wait in outputs of connections.")      \
     X(STAT_PUBLISH_IN_QOS0, COUNTER, "publish_received_qos0", "PUBLISH received with QoS 0.")      \
     X(STAT_PUBLISH_IN_QOS1, COUNTER, "publish_received_qos1", "PUBLISH received with QoS 1.")      \

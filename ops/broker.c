@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "config_change.h"
 #include "listen.h"
 #include "logger.h"
+#include "source_rate.h"
 #include "tls_listeners.h"
 
 /*
@@ -146,6 +148,24 @@ void broker_set_bounds(struct broker *broker)
     mesh_set_limit(broker->runtime->mesh, config->limits.mail_overflow_bytes);
 }
 
+void broker_listener_limits(const struct broker *broker, const struct config *next,
+                            struct settings *settings)
+{
+    for (uint32_t i = 0; i < broker->config->num_listeners; i++) {
+        const struct config_listener *present = &broker->config->listeners[i];
+        const struct config_listener *wanted = config_listener_find(next, present->name);
+        settings_listener(settings, i, wanted != NULL ? wanted : present);
+    }
+}
+
+bool broker_wants_sources(const struct config *config)
+{
+    bool wants = false;
+    for (uint32_t i = 0; i < config->num_listeners; i++)
+        wants |= config->listeners[i].max_conn_rate_per_address.amount != CONFIG_INFINITY_64;
+    return wants;
+}
+
 struct listen_options broker_listen_options(const struct config_listener *from)
 {
     struct listen_options options = {
@@ -237,6 +257,13 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
         snprintf(out_reason, reason_size, "not enough memory or descriptors to start");
         return RC_NO_MEMORY;
     }
+    broker_listener_limits(broker, config, broker->settings);
+    if (broker_wants_sources(config))
+        broker->net.sources = source_rates_create(&broker->dir.secret);
+    if (broker_wants_sources(config) && broker->net.sources == NULL) {
+        snprintf(out_reason, reason_size, "%s", rc_text(RC_NO_MEMORY));
+        return RC_NO_MEMORY;
+    }
     broker_set_bounds(broker);
     for (uint32_t i = 0; i < config->num_listeners; i++) {
         rc = broker_listen(broker, &config->listeners[i], out_reason, reason_size);
@@ -323,6 +350,7 @@ void broker_destroy(struct broker *broker)
     free(broker->stats);
     authn_set_unref(broker->authn);
     reload_fini(broker);
+    source_rates_destroy(broker->net.sources);
     if (broker->route.filters != NULL)
         filter_index_destroy(broker->route.filters);
     if (broker->route.retained != NULL)

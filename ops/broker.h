@@ -56,6 +56,14 @@ struct listen_options;
 /* What `from` says of the sockets, all but the address. */
 struct listen_options broker_listen_options(const struct config_listener *from);
 
+/* The limits of the broker's listeners: those of the listener of the same name in `next`, or else
+ * what they have. */
+void broker_listener_limits(const struct broker *broker, const struct config *next,
+                            struct settings *settings);
+
+/* Whether some listener has a rate for each source address. */
+bool broker_wants_sources(const struct config *config);
+
 /* Bounds of the configuration that are neither route's nor net's settings. */
 void broker_set_bounds(struct broker *broker);
 

@@ -31,6 +31,7 @@
 #include "log.h"
 #include "rc.h"
 #include "tls_server.h"
+#include "units.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -16,6 +16,8 @@
 #define CONFIG_CTYPE_DURATION         uint64_t
 #define CONFIG_CTYPE_SECONDS          uint32_t
 #define CONFIG_CTYPE_FACTOR           uint32_t
+#define CONFIG_CTYPE_RATE             struct units_rate /* amount CONFIG_INFINITY_64: no limit */
+#define CONFIG_CTYPE_BYTE_RATE        struct units_rate
 #define CONFIG_CTYPE_TEXT             char * /* never NULL, at most "" */
 #define CONFIG_CTYPE_CPUS             struct config_cpus
 #define CONFIG_CTYPE_PRIORITIES       struct config_priorities
@@ -38,6 +40,8 @@
 #define CONFIG_NAME_DURATION(name)         name##_ms
 #define CONFIG_NAME_SECONDS(name)          name##_s
 #define CONFIG_NAME_FACTOR(name)           name##_permille
+#define CONFIG_NAME_RATE(name)             name
+#define CONFIG_NAME_BYTE_RATE(name)        name
 #define CONFIG_NAME_TEXT(name)             name
 #define CONFIG_NAME_CPUS(name)             name
 #define CONFIG_NAME_PRIORITIES(name)       name

@@ -41,6 +41,8 @@ static const struct config_choice config_choices_authn_user_is[] = {
 #define CONFIG_CHOICES_DURATION         NULL
 #define CONFIG_CHOICES_SECONDS          NULL
 #define CONFIG_CHOICES_FACTOR           NULL
+#define CONFIG_CHOICES_RATE             NULL
+#define CONFIG_CHOICES_BYTE_RATE        NULL
 #define CONFIG_CHOICES_TEXT             NULL
 #define CONFIG_CHOICES_CPUS             NULL
 #define CONFIG_CHOICES_PRIORITIES       NULL

@@ -18,6 +18,27 @@
       "machine, without a port 1883, with port 0 one that the kernel chooses.") \
     X(max_connections, COUNT, 1, UINT32_MAX - 1, "infinity", ZERO_INFINITE, RELOAD, \
       "Most connections of this listener.") \
+    X(max_conn_rate, RATE, 1, 1000000, "infinity", NUMBER, RELOAD, \
+      "Most new connections in a time. Over it the listener does not accept: they wait in the " \
+      "backlog.") \
+    X(max_conn_burst, COUNT, 0, 1000000, "0", NUMBER, RELOAD, \
+      "Most new connections at once, after a time with fewer. 0: the amount of `max_conn_rate`.") \
+    X(max_conn_rate_per_address, RATE, 1, 10000, "infinity", NUMBER, RELOAD, \
+      "Most new connections in a time from one IPv4 address or one IPv6 network of 64 bits. More " \
+      "are closed at once.") \
+    X(messages_rate, RATE, 1, BUCKET_AMOUNT_MAX, "infinity", NUMBER, RELOAD, \
+      "Most PUBLISH packets of one client in a time.") \
+    X(messages_burst, COUNT, 0, UINT32_MAX, "0", NUMBER, RELOAD, \
+      "Most PUBLISH packets of one client at once, after a time with fewer. 0: the amount of " \
+      "`messages_rate`.") \
+    X(bytes_rate, BYTE_RATE, 1, BUCKET_AMOUNT_MAX, "infinity", NUMBER, RELOAD, \
+      "Most bytes from one client in a time.") \
+    X(bytes_burst, SIZE, 0, BUCKET_AMOUNT_MAX, "0", NUMBER, RELOAD, \
+      "Most bytes from one client at once, after a time with fewer. 0: the amount of " \
+      "`bytes_rate`.") \
+    X(over_rate_disconnect, BOOL, 0, 0, "false", NUMBER, RELOAD, \
+      "Whether a client over `messages_rate` or `bytes_rate` is disconnected (reasons 0x96 and " \
+      "0x97) instead of not being read from until it is within the rate again.") \
     X(backlog, COUNT, 1, 65535, "1024", NUMBER, RESTART, \
       "Connections that may wait to be accepted, in each shard. The kernel caps it at " \
       "net.core.somaxconn.") \

@@ -34,6 +34,8 @@ static const char *const config_nouns[CONFIG_TYPE_COUNT_OF] = {
     [CONFIG_TYPE_PRIORITIES] = CONFIG_PRIORITIES_NOUN,
     [CONFIG_TYPE_BIND] = "a listener address such as tcp://0.0.0.0:1883",
     [CONFIG_TYPE_ENDPOINT] = "`none` or an address such as tcp://127.0.0.1:18083",
+    [CONFIG_TYPE_RATE] = "`infinity` or a rate such as 1000/s or 50/10s",
+    [CONFIG_TYPE_BYTE_RATE] = "`infinity` or a rate such as 100KB/s or 1MB/10s",
     [CONFIG_TYPE_KEEPALIVE] = "`none` or idle,interval,probes such as 300s,30s,3",
 };
 
@@ -328,6 +330,41 @@ static void config_keepalive_print(const struct config_keepalive *keepalive, FIL
         fprintf(out, "%us,%us,%u", keepalive->idle_s, keepalive->interval_s, keepalive->probes);
 }
 
+/* ---- rates ---- */
+
+static bool config_rate_set(const struct config_key *key, struct units_rate *rate, const char *text,
+                            const struct config_report *report)
+{
+    struct units_rate value = {.amount = CONFIG_INFINITY_64, .period_ms = 1000};
+    char quote[ERROR_QUOTE_LEN_MAX + 1];
+    char most[UNITS_TEXT_LEN_MAX + 1];
+    if (strcmp(text, "infinity") == 0) {
+        *rate = value;
+        return true;
+    }
+    enum rc rc = units_parse_rate(text, &value);
+    if (rc == RC_INVALID)
+        return config_refuse_noun(report, text, key->type);
+    if (rc != RC_OK || value.amount < key->min || value.amount > key->max ||
+        value.period_ms > BUCKET_PERIOD_MS_MAX)
+        return config_refuse(report, "%s is out of range, it should be from 1 to %s in at most 1d",
+                             error_list_quote(text, quote),
+                             key->type == CONFIG_TYPE_RATE ? units_format_count(key->max, most)
+                                                           : units_format_size(key->max, most));
+    *rate = value;
+    return true;
+}
+
+static void config_rate_print(const struct config_key *key, const struct units_rate *rate,
+                              FILE *out)
+{
+    char text[UNITS_RATE_LEN_MAX + 1];
+    if (rate->amount == CONFIG_INFINITY_64)
+        fputs("infinity", out);
+    else
+        fputs(units_format_rate(rate, key->type == CONFIG_TYPE_BYTE_RATE, text), out);
+}
+
 /* ---- all types ---- */
 
 bool config_value_set(const struct config_key *key, void *base, const char *text,
@@ -352,6 +389,9 @@ bool config_value_set(const struct config_key *key, void *base, const char *text
         return config_keepalive_set(field, text, report);
     case CONFIG_TYPE_ENDPOINT:
         return config_endpoint_set(field, text, report);
+    case CONFIG_TYPE_RATE:
+    case CONFIG_TYPE_BYTE_RATE:
+        return config_rate_set(key, field, text, report);
     default:
         return config_number_set(key, field, text, report);
     }
@@ -418,6 +458,10 @@ void config_value_print(const struct config_key *key, const void *base, FILE *ou
         break;
     case CONFIG_TYPE_ENDPOINT:
         config_endpoint_print(field, out);
+        break;
+    case CONFIG_TYPE_RATE:
+    case CONFIG_TYPE_BYTE_RATE:
+        config_rate_print(key, field, out);
         break;
     default:
         config_number_print(key, field, out);
@@ -486,6 +530,8 @@ void config_value_describe(const struct config_key *key, FILE *out)
     case CONFIG_TYPE_BIND:
     case CONFIG_TYPE_KEEPALIVE:
     case CONFIG_TYPE_ENDPOINT:
+    case CONFIG_TYPE_RATE:
+    case CONFIG_TYPE_BYTE_RATE:
         fputs(config_nouns[key->type], out);
         break;
     default:

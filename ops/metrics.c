@@ -67,9 +67,12 @@ static const struct metrics_entry metrics_entries[] = {
     COUNTER("sluice_connections_accepted", STAT_ACCEPTED, "Connections accepted.")
     FIRST("sluice_connections_refused", STAT_REFUSED_LIMIT, "reason", "limit",
           "Connections closed at once: a limit of connections was reached, the process was out of "
-          "descriptors, or out of memory.")
+          "descriptors or memory, or their address connects too often.")
     NEXT("sluice_connections_refused", STAT_REFUSED_DESCRIPTORS, "reason", "descriptors")
     NEXT("sluice_connections_refused", STAT_REFUSED_MEMORY, "reason", "memory")
+    NEXT("sluice_connections_refused", STAT_REFUSED_ADDRESS_RATE, "reason", "address_rate")
+    COUNTER("sluice_accept_pauses", STAT_ACCEPT_PAUSES,
+            "Times a listener stopped accepting because of its rate.")
     COUNTER("sluice_connections_handed_over", STAT_HANDED_OVER,
             "Connections handed to the home shard of their session.")
     HEADING("sluice_connections_closed", "Connections that ended, by cause.")
@@ -82,8 +85,11 @@ static const struct metrics_entry metrics_entries[] = {
     COUNTER("sluice_tls_handshakes_waited", STAT_TLS_HANDSHAKES_WAITED,
             "Steps of handshakes that waited for a later turn, so that messages do not wait for "
             "them.")
-    COUNTER("sluice_connection_pauses", STAT_PAUSES,
-            "Times reading from a publisher stopped because a shard it feeds was pressed.")
+    FIRST("sluice_connection_pauses", STAT_PAUSES, "reason", "pressed",
+          "Times reading from a client stopped: a shard that it feeds was pressed, or it was over "
+          "its rate of messages or bytes.")
+    NEXT("sluice_connection_pauses", STAT_RATE_PAUSES_MESSAGES, "reason", "messages_rate")
+    NEXT("sluice_connection_pauses", STAT_RATE_PAUSES_BYTES, "reason", "bytes_rate")
     FIRST("sluice_connects", STAT_CONNECTED, "result", "accepted",
           "CONNECT packets, accepted or refused.")
     NEXT("sluice_connects", STAT_CONNECT_REFUSED, "result", "refused")

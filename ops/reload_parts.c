@@ -11,17 +11,21 @@
 #include "listen.h"
 #include "logger.h"
 #include "reload_table.h"
+#include "source_rate.h"
 
 /* ---- settings ---- */
 
 static bool reload_settings_prepare(struct broker *broker, const struct config *next,
                                     struct error_list *errors, void **out_state)
 {
-    (void)broker;
-    *out_state = settings_create(next);
-    if (*out_state == NULL)
+    struct settings *settings = settings_create(next);
+    if (settings == NULL) {
         error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
-    return *out_state != NULL;
+        return false;
+    }
+    broker_listener_limits(broker, next, settings);
+    *out_state = settings;
+    return true;
 }
 
 static void *reload_settings_commit(struct broker *broker, void *state)
@@ -47,6 +51,24 @@ const struct reload_part reload_part_settings = {.name = "settings",
 
 /* ---- process ---- */
 
+/* The table of source addresses, once a listener has a rate for them; it stays from then on. */
+static bool reload_process_prepare(struct broker *broker, const struct config *next,
+                                   struct error_list *errors, void **out_state)
+{
+    if (broker->net.sources != NULL || !broker_wants_sources(next))
+        return true;
+    *out_state = source_rates_create(&broker->dir.secret);
+    if (*out_state == NULL)
+        error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
+    return *out_state != NULL;
+}
+
+static void reload_process_dispose(struct broker *broker, void *state)
+{
+    (void)broker;
+    source_rates_destroy(state);
+}
+
 /* Values only, checked by the configuration's own table. */
 static bool reload_nothing_prepare(struct broker *broker, const struct config *next,
                                    struct error_list *errors, void **out_state)
@@ -60,16 +82,19 @@ static bool reload_nothing_prepare(struct broker *broker, const struct config *n
 
 static void *reload_process_commit(struct broker *broker, void *state)
 {
-    (void)state;
     const struct config *config = broker->config;
+    if (state != NULL)
+        __atomic_store_n(&broker->net.sources, (struct source_rates *)state, __ATOMIC_RELEASE);
     broker_set_bounds(broker);
     broker->json = logger_is_json(config->log.format);
     log_level_set(config->log.level);
     return NULL;
 }
 
-const struct reload_part reload_part_process = {
-    .name = "process", .prepare = reload_nothing_prepare, .commit = reload_process_commit};
+const struct reload_part reload_part_process = {.name = "process",
+                                                .prepare = reload_process_prepare,
+                                                .commit = reload_process_commit,
+                                                .dispose = reload_process_dispose};
 
 /* ---- listeners ---- */
 

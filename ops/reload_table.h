@@ -10,8 +10,8 @@
 #include "reload.h"
 
 #define RELOAD_PART_TABLE(X)                                                                       \
-    X(settings)                                                                                    \
     X(process)                                                                                     \
+    X(settings)                                                                                    \
     X(listeners)                                                                                   \
     X(tls)                                                                                         \
     X(access)

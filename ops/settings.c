@@ -126,6 +126,30 @@ static bool settings_net(const struct config *config, struct net_settings *net)
            settings_text(mqtt->server_reference, &net->server_reference);
 }
 
+/* `burst` 0: as much as the rate's amount. */
+static struct bucket_rate settings_rate(const struct units_rate *rate, uint64_t burst)
+{
+    if (rate->amount == CONFIG_INFINITY_64)
+        return (struct bucket_rate){.amount = 0};
+    struct bucket_rate made = {.amount = rate->amount,
+                               .burst = burst == 0 ? rate->amount : burst,
+                               .period_ms = (uint32_t)rate->period_ms};
+    bucket_rate_assert(&made);
+    return made;
+}
+
+void settings_listener(struct settings *settings, unsigned slot, const struct config_listener *from)
+{
+    CHECK(slot < LISTENERS_MAX);
+    settings->net.listeners[slot] = (struct listener_limits){
+        .accepts = settings_rate(&from->max_conn_rate, from->max_conn_burst),
+        .accepts_of_address = settings_rate(&from->max_conn_rate_per_address, 0),
+        .messages = settings_rate(&from->messages_rate, from->messages_burst),
+        .bytes = settings_rate(&from->bytes_rate, from->bytes_burst),
+        .over_rate_disconnects = from->over_rate_disconnect,
+    };
+}
+
 struct settings *settings_create(const struct config *config)
 {
     struct settings *settings = calloc(1, sizeof(*settings));

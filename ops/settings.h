@@ -18,8 +18,12 @@ struct settings {
     struct net_settings net;
 };
 
-/* Owns copies of all texts. NULL without memory. */
+/* Owns copies of all texts. NULL without memory. Its listeners have no limits yet. */
 struct settings *settings_create(const struct config *config);
+
+/* The limits of the listener in `slot` (of struct net_shared) are those that `from` says. */
+void settings_listener(struct settings *settings, unsigned slot,
+                       const struct config_listener *from);
 void settings_destroy(struct settings *settings);
 
 #endif

@@ -231,3 +231,20 @@ const char *units_format_size(uint64_t size_bytes, char *out)
 {
     return units_format(size_bytes, units_sizes, ARRAY_LEN(units_sizes), "0", out);
 }
+
+const char *units_format_rate(const struct units_rate *rate, bool in_bytes, char *out)
+{
+    CHECK(rate != NULL && rate->period_ms > 0);
+    char period[UNITS_TEXT_LEN_MAX + 1];
+    if (in_bytes)
+        units_format_size(rate->amount, out);
+    else
+        units_format_count(rate->amount, out);
+    units_format_duration(rate->period_ms, period);
+    /* The 1 of 1s is left out, as one says it. */
+    const char *shown = period[0] == '1' && (period[1] < '0' || period[1] > '9') ? period + 1
+                                                                                 : period;
+    size_t len = strlen(out);
+    snprintf(out + len, UNITS_RATE_LEN_MAX + 1 - len, "/%s", shown);
+    return out;
+}

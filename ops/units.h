@@ -43,4 +43,8 @@ const char *units_format_factor(uint64_t permille, char *out);
 const char *units_format_duration(uint64_t duration_ms, char *out);
 const char *units_format_size(uint64_t size_bytes, char *out);
 
+/* `in_bytes`: the amount is a size, not a count. Room for UNITS_RATE_LEN_MAX bytes and the zero. */
+#define UNITS_RATE_LEN_MAX (2 * UNITS_TEXT_LEN_MAX + 1)
+const char *units_format_rate(const struct units_rate *rate, bool in_bytes, char *out);
+
 #endif

@@ -122,7 +122,7 @@ static bool sim_accept(struct ring *ring, size_t index)
         return false;
     }
     int fd = sim_listener_accept(listener);
-    if (sim_chance(sim_kernel.receive_end)) {
+    if (!op->multishot || sim_chance(sim_kernel.receive_end)) {
         sim_op_end(ring, index, fd, 0);
         return false;
     }
@@ -417,10 +417,10 @@ static struct sim_op sim_op_of(enum sim_op_kind kind, uint64_t token, int fd)
     return (struct sim_op){.kind = kind, .token = token, .file = file};
 }
 
-void ring_accept(struct ring *ring, uint64_t token, int fd)
+void ring_accept(struct ring *ring, uint64_t token, int fd, bool multishot)
 {
     struct sim_op op = sim_op_of(SIM_ACCEPT, token, fd);
-    op.multishot = true;
+    op.multishot = multishot;
     sim_ops_add(&ring->submitted, &op);
 }
 

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "listen.h"
 #include "logger.h"
+#include "quota.h"
 #include "sim_base.h"
 #include "sim_chaos.h"
 #include "sim_client.h"
@@ -80,9 +81,14 @@ static void sim_world_config(char *out, size_t size)
     if (!sim_lossless)
         snprintf(queue, sizeof(queue), "max_mqueue_len: %u, max_mqueue_bytes: 20KB",
                  1 + sim_below(20));
+    char rates[80] = "";
+    if (sim_chance(250))
+        snprintf(rates, sizeof(rates),
+                 ", messages_rate: %u/s, bytes_rate: %uKB/s, bytes_burst: 1KB",
+                 50 + sim_below(2000), 2 + sim_below(200));
     snprintf(out, size,
              "data_dir: none\n"
-             "listeners: [{bind: tcp://127.0.0.1:1883}]\n"
+             "listeners: [{bind: tcp://127.0.0.1:1883%s}]\n"
              "shards: {count: %u}\n"
              "log: {level: debug}\n"
              "mqtt: {max_inflight: %u, receive_maximum: %u, max_awaiting_rel: %u,\n"
@@ -91,9 +97,10 @@ static void sim_world_config(char *out, size_t size)
              "  connect_timeout: %us, max_topic_alias_out: %u, max_packet_size: 64KB}\n"
              "limits: {connection_output_bytes: %uKB, mail_overflow_bytes: 64KB,\n"
              "  send_timeout: %us}\n",
-             world.shards, 1 + sim_size(40), 1 + sim_size(40), SIM_WINDOW_MAX + sim_below(20),
-             queue, sim_chance(500) ? "true" : "false", strategies[sim_below(7)], 1 + sim_below(10),
-             sim_below(20), 4 + sim_size(60), 1 + sim_below(15));
+             rates, world.shards, 1 + sim_size(40), 1 + sim_size(40),
+             SIM_WINDOW_MAX + sim_below(20), queue, sim_chance(500) ? "true" : "false",
+             strategies[sim_below(7)], 1 + sim_below(10), sim_below(20), 4 + sim_size(60),
+             1 + sim_below(15));
 }
 
 static struct sim_file *sim_world_listener(void)
@@ -174,7 +181,8 @@ static void sim_shard_check_rest(const struct shard *shard)
             continue;
         SIM_CHECK(conn->output.bytes == 0 || conn->send_armed,
                   "shard %u goes to sleep with output of fd %d", shard->id, conn->fd);
-        SIM_CHECK(conn->recv_armed, "shard %u goes to sleep deaf to fd %d", shard->id, conn->fd);
+        SIM_CHECK(conn->recv_armed || quota_waits(conn), "shard %u goes to sleep deaf to fd %d",
+                  shard->id, conn->fd);
         const struct net_settings *settings = net->settings;
         SIM_CHECK(conn->output.bytes <=
                       2 * settings->output_bytes_max + settings->packet_size_max + 4096,
@@ -226,9 +234,13 @@ static void sim_shard_turn(unsigned index)
 /* Every shard sleeps and nothing would wake one: then nothing may be left to do. */
 static void sim_world_check_rest(void)
 {
-    for (unsigned i = 0; i < world.shards; i++)
+    bool throttles = false; /* a client over its rate waits for a timer */
+    for (unsigned i = 0; i < world.shards; i++) {
+        const struct net *net = sim_shard(i)->net;
         SIM_CHECK(!mail_has_news(sim_shard(i)->port), "shard %u sleeps and has mail", i);
-    for (unsigned i = 0; i < world.clients_num; i++)
+        throttles |= !list_is_empty(&net->throttled);
+    }
+    for (unsigned i = 0; i < world.clients_num && !throttles; i++)
         SIM_CHECK(!sim_client_is_forgotten(&world.clients[i]), "client %u is not read from", i);
 }
 

@@ -91,6 +91,44 @@ static void every_range_is_enforced(void **state)
     assert_true(num_numbers > 25);
 }
 
+/* Keys of a listener. */
+static bool rate_is(const char *name, const char *text, uint64_t amount, uint64_t period_ms)
+{
+    const struct config_key *key = config_key_find(CONFIG_SECTION_LISTENERS, name);
+    struct config_listener listener;
+    memset(&listener, 0, sizeof(listener));
+    error_list_init(&try_errors);
+    assert_non_null(key);
+    if (!config_value_set(key, &listener, text, &report))
+        return false;
+    const struct units_rate *rate = config_key_field(key, &listener);
+    assert_true(rate->amount == amount);
+    assert_int_equal(rate->period_ms, period_ms);
+    char *again = config_value_text(key, &listener);
+    assert_string_equal(again, text);
+    free(again);
+    return true;
+}
+
+static void rates_have_an_amount_and_a_time(void **state)
+{
+    (void)state;
+    assert_true(rate_is("messages_rate", "infinity", CONFIG_INFINITY_64, 1000));
+    assert_true(rate_is("messages_rate", "1024/s", 1024, 1000));
+    assert_true(rate_is("messages_rate", "7/10s", 7, 10000));
+    assert_true(rate_is("bytes_rate", "1MB/10s", 1048576, 10000));
+    assert_true(rate_is("bytes_rate", "64GB/d", BUCKET_AMOUNT_MAX, 86400000));
+    assert_false(rate_is("messages_rate", "100", 0, 0));
+    config_try_says(0, "place: \"100\" is not `infinity` or a rate such as 1000/s or 50/10s");
+    assert_false(rate_is("messages_rate", "0/s", 0, 0));
+    config_try_says(0, "place: 0/s is out of range, it should be from 1 to 68719476736 in "
+                       "at most 1d");
+    assert_false(rate_is("bytes_rate", "1/2d", 0, 0));
+    config_try_says(0, "place: 1/2d is out of range, it should be from 1 to 64GB in at most 1d");
+    assert_false(rate_is("bytes_rate", "65GB/s", 0, 0));
+    assert_false(rate_is("max_conn_rate_per_address", "10001/s", 0, 0));
+}
+
 static void words_are_the_highest_value(void **state)
 {
     (void)state;
@@ -286,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_range_is_enforced, setup, teardown),
+        cmocka_unit_test_setup_teardown(rates_have_an_amount_and_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(words_are_the_highest_value, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_values_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(choices, setup, teardown),

@@ -222,12 +222,42 @@ static void nothing_is_nothing_to_destroy(void **state)
     settings_destroy(NULL);
 }
 
+static void settings_rate_is(const struct bucket_rate *rate, uint64_t amount, uint64_t burst,
+                             uint32_t ms)
+{
+    assert_int_equal(rate->amount, amount);
+    assert_int_equal(rate->burst, burst);
+    assert_int_equal(rate->period_ms, ms);
+}
+
+static void rates_of_listeners_arrive(void **state)
+{
+    (void)state;
+    load("listeners:\n"
+         "- {bind: 'tcp://:1'}\n"
+         "- {bind: 'tcp://:2', max_conn_rate: 5/s, messages_rate: 7/m, messages_burst: 70,\n"
+         "   bytes_rate: 1KB/10s, max_conn_rate_per_address: 3/h, over_rate_disconnect: true}\n");
+    for (unsigned i = 0; i < 2; i++)
+        settings_listener(settings, i, &try_config.listeners[i]);
+    const struct listener_limits *none = &settings->net.listeners[0];
+    assert_false(bucket_rate_limits(&none->accepts) || bucket_rate_limits(&none->messages) ||
+                 bucket_rate_limits(&none->bytes) || bucket_rate_limits(&none->accepts_of_address));
+    assert_false(none->over_rate_disconnects);
+    const struct listener_limits *all = &settings->net.listeners[1];
+    settings_rate_is(&all->accepts, 5, 5, 1000);
+    settings_rate_is(&all->accepts_of_address, 3, 3, 3600000);
+    settings_rate_is(&all->messages, 7, 70, 60000);
+    settings_rate_is(&all->bytes, 1024, 1024, 10000);
+    assert_true(all->over_rate_disconnects);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_defaults_are_those_of_the_table),
         TEST(every_key_arrives),
+        TEST(rates_of_listeners_arrive),
         TEST(the_announced_receive_maximum_can_be_held),
         TEST(no_limit_is_translated_for_the_queue),
         TEST(the_largest_packet_still_has_its_header),

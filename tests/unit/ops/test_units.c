@@ -110,7 +110,23 @@ static void rates_are_amounts_per_period(void **state)
         assert_int_equal(units_parse_rate(right[i].text, &rate), RC_OK);
         assert_int_equal(rate.amount, right[i].amount);
         assert_int_equal(rate.period_ms, right[i].period_ms);
+        /* And it reads back as the same from what is written. */
+        for (int in_bytes = 0; in_bytes <= 1; in_bytes++) {
+            char text[UNITS_RATE_LEN_MAX + 1];
+            struct units_rate again = {.amount = 1, .period_ms = 1};
+            units_format_rate(&rate, in_bytes != 0, text);
+            assert_int_equal(units_parse_rate(text, &again), RC_OK);
+            assert_int_equal(again.amount, rate.amount);
+            assert_int_equal(again.period_ms, rate.period_ms);
+        }
     }
+    char text[UNITS_RATE_LEN_MAX + 1];
+    assert_string_equal(
+        units_format_rate(&(struct units_rate){.amount = 1024, .period_ms = 1000}, false, text),
+        "1024/s");
+    assert_string_equal(
+        units_format_rate(&(struct units_rate){.amount = 1048576, .period_ms = 10000}, true, text),
+        "1MB/10s");
     static const char *const wrong[] = {"",        "1000",  "/s",  "1000/", "1000/0",
                                         "1000/0s", "1/s/s", "x/s", "1/x",   "1MBx/s"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
