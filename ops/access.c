@@ -4,6 +4,7 @@
  */
 #include "access.h"
 
+#include "access_http.h"
 #include "authn_password.h"
 #include "broker.h"
 #include "config_report.h"
@@ -96,6 +97,7 @@ typedef struct authn_step *(*access_step_fn)(const struct config_authn *from,
 
 static const access_step_fn access_steps[] = {
     [CONFIG_AUTHN_PASSWORD_FILE] = access_password,
+    [CONFIG_AUTHN_HTTP] = access_http,
 };
 
 /* The listener that a step is for, by its place in the configuration. */

@@ -24,6 +24,7 @@
 
 #include "check.h"
 #include "config_authn_table.h"
+#include "config_fields.h"
 #include "config_ctype.h"
 #include "config_table.h"
 #include "error_list.h"
@@ -78,6 +79,7 @@ enum config_default_priority { CONFIG_DEFAULT_PRIORITY_TABLE(CONFIG_ENUM) };
 enum config_log_format { CONFIG_LOG_FORMAT_TABLE(CONFIG_ENUM) };
 enum config_authn_kind { CONFIG_AUTHN_KIND_TABLE(CONFIG_ENUM) };
 enum config_authn_user_is { CONFIG_AUTHN_USER_IS_TABLE(CONFIG_ENUM) };
+enum config_http_method { CONFIG_HTTP_METHOD_TABLE(CONFIG_ENUM) };
 #undef CONFIG_ENUM
 
 /* CPU numbers in the operator's order, none twice. */

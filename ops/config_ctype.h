@@ -21,6 +21,7 @@
 #define CONFIG_CTYPE_TEXT             char * /* never NULL, at most "" */
 #define CONFIG_CTYPE_CPUS             struct config_cpus
 #define CONFIG_CTYPE_PRIORITIES       struct config_priorities
+#define CONFIG_CTYPE_FIELDS           struct config_fields
 #define CONFIG_CTYPE_BIND             struct listen_uri
 #define CONFIG_CTYPE_KEEPALIVE        struct config_keepalive
 #define CONFIG_CTYPE_ENDPOINT         struct config_endpoint
@@ -33,6 +34,7 @@
 #define CONFIG_CTYPE_PEER_NAME        enum peer_name
 #define CONFIG_CTYPE_AUTHN_KIND       enum config_authn_kind
 #define CONFIG_CTYPE_AUTHN_USER_IS    enum config_authn_user_is
+#define CONFIG_CTYPE_HTTP_METHOD      enum config_http_method
 
 #define CONFIG_NAME_BOOL(name)             name
 #define CONFIG_NAME_COUNT(name)            name
@@ -45,6 +47,7 @@
 #define CONFIG_NAME_TEXT(name)             name
 #define CONFIG_NAME_CPUS(name)             name
 #define CONFIG_NAME_PRIORITIES(name)       name
+#define CONFIG_NAME_FIELDS(name)           name
 #define CONFIG_NAME_BIND(name)             name
 #define CONFIG_NAME_KEEPALIVE(name)        name
 #define CONFIG_NAME_ENDPOINT(name)         name
@@ -57,5 +60,6 @@
 #define CONFIG_NAME_PEER_NAME(name)        name
 #define CONFIG_NAME_AUTHN_KIND(name)       name
 #define CONFIG_NAME_AUTHN_USER_IS(name)    name
+#define CONFIG_NAME_HTTP_METHOD(name)      name
 
 #endif

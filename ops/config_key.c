@@ -35,6 +35,9 @@ static const struct config_choice config_choices_authn_kind[] = {
 static const struct config_choice config_choices_authn_user_is[] = {
     CONFIG_AUTHN_USER_IS_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 
+static const struct config_choice config_choices_http_method[] = {
+    CONFIG_HTTP_METHOD_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+
 #define CONFIG_CHOICES_BOOL             NULL
 #define CONFIG_CHOICES_COUNT            NULL
 #define CONFIG_CHOICES_SIZE             NULL
@@ -46,6 +49,7 @@ static const struct config_choice config_choices_authn_user_is[] = {
 #define CONFIG_CHOICES_TEXT             NULL
 #define CONFIG_CHOICES_CPUS             NULL
 #define CONFIG_CHOICES_PRIORITIES       NULL
+#define CONFIG_CHOICES_FIELDS           NULL
 #define CONFIG_CHOICES_BIND             NULL
 #define CONFIG_CHOICES_KEEPALIVE        NULL
 #define CONFIG_CHOICES_ENDPOINT         NULL
@@ -58,6 +62,7 @@ static const struct config_choice config_choices_authn_user_is[] = {
 #define CONFIG_CHOICES_PEER_NAME        config_choices_peer_name
 #define CONFIG_CHOICES_AUTHN_KIND       config_choices_authn_kind
 #define CONFIG_CHOICES_AUTHN_USER_IS    config_choices_authn_user_is
+#define CONFIG_CHOICES_HTTP_METHOD      config_choices_http_method
 
 #define CONFIG_TYPE_SHARE_STRATEGY   CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_DEFAULT_PRIORITY CONFIG_TYPE_CHOICE
@@ -68,6 +73,7 @@ static const struct config_choice config_choices_authn_user_is[] = {
 #define CONFIG_TYPE_PEER_NAME        CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_AUTHN_KIND       CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_AUTHN_USER_IS    CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_HTTP_METHOD      CONFIG_TYPE_CHOICE
 
 #define CONFIG_RELOADABLE_RELOAD  true
 #define CONFIG_RELOADABLE_RESTART false

@@ -6,6 +6,7 @@
  */
 #include "config_value.h"
 
+#include "config_fields.h"
 #include "config_list.h"
 #include "units.h"
 #include "utf8.h"
@@ -32,6 +33,7 @@ static const char *const config_nouns[CONFIG_TYPE_COUNT_OF] = {
     [CONFIG_TYPE_CHOICE] = "one of the values listed for it",
     [CONFIG_TYPE_CPUS] = CONFIG_CPUS_NOUN,
     [CONFIG_TYPE_PRIORITIES] = CONFIG_PRIORITIES_NOUN,
+    [CONFIG_TYPE_FIELDS] = CONFIG_FIELDS_NOUN,
     [CONFIG_TYPE_BIND] = "a listener address such as tcp://0.0.0.0:1883",
     [CONFIG_TYPE_ENDPOINT] = "`none` or an address such as tcp://127.0.0.1:18083",
     [CONFIG_TYPE_RATE] = "`infinity` or a rate such as 1000/s or 50/10s",
@@ -383,6 +385,8 @@ bool config_value_set(const struct config_key *key, void *base, const char *text
         return config_cpus_set(field, text, report);
     case CONFIG_TYPE_PRIORITIES:
         return config_priorities_set(field, text, report);
+    case CONFIG_TYPE_FIELDS:
+        return config_fields_set(field, text, report);
     case CONFIG_TYPE_BIND:
         return config_bind_set(base, field, text, report);
     case CONFIG_TYPE_KEEPALIVE:
@@ -424,6 +428,8 @@ void config_value_clear(const struct config_key *key, void *base)
         *text = NULL;
     } else if (key->type == CONFIG_TYPE_PRIORITIES) {
         config_priorities_fini(field);
+    } else if (key->type == CONFIG_TYPE_FIELDS) {
+        config_fields_fini(field);
     }
 }
 
@@ -449,6 +455,9 @@ void config_value_print(const struct config_key *key, const void *base, FILE *ou
         break;
     case CONFIG_TYPE_PRIORITIES:
         config_priorities_print(field, out);
+        break;
+    case CONFIG_TYPE_FIELDS:
+        config_fields_print(field, out);
         break;
     case CONFIG_TYPE_BIND:
         config_bind_print(field, out);
@@ -490,6 +499,9 @@ bool config_value_equal(const struct config_key *key, const void *a, const void 
     if (key->type == CONFIG_TYPE_TEXT) /* long texts are printed as their length */
         return strcmp(*(char *const *)((const char *)a + key->offset),
                       *(char *const *)((const char *)b + key->offset)) == 0;
+    if (key->type == CONFIG_TYPE_FIELDS) /* values are not printed */
+        return config_fields_equal((const void *)((const char *)a + key->offset),
+                                   (const void *)((const char *)b + key->offset));
     char *left = config_value_text(key, a);
     char *right = config_value_text(key, b);
     bool same = left != NULL && right != NULL && strcmp(left, right) == 0;
@@ -527,6 +539,7 @@ void config_value_describe(const struct config_key *key, FILE *out)
         break;
     case CONFIG_TYPE_CPUS:
     case CONFIG_TYPE_PRIORITIES:
+    case CONFIG_TYPE_FIELDS:
     case CONFIG_TYPE_BIND:
     case CONFIG_TYPE_KEEPALIVE:
     case CONFIG_TYPE_ENDPOINT:

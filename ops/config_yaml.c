@@ -251,6 +251,26 @@ static void config_yaml_priorities(struct config_yaml *yaml, const yaml_node_t *
     }
 }
 
+/* A map from names to texts. */
+static void config_yaml_fields(struct config_yaml *yaml, const yaml_node_t *node,
+                               struct config_fields *fields, const char *path)
+{
+    config_fields_fini(fields);
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = config_yaml_node(yaml, pair->key);
+        const char *name = config_yaml_text(yaml, key, path);
+        const char *text = config_yaml_text(yaml, config_yaml_node(yaml, pair->value), path);
+        char place[CONFIG_PLACE_MAX];
+        struct config_report report = {
+            .errors = yaml->errors,
+            .place = config_yaml_place(yaml, key, path, "", place),
+        };
+        if (name != NULL && text != NULL)
+            config_fields_add(fields, name, text, &report);
+    }
+}
+
 /* One value for one key. */
 static void config_yaml_value(struct config_yaml *yaml, const struct config_key *key, void *base,
                               const yaml_node_t *node)
@@ -261,6 +281,10 @@ static void config_yaml_value(struct config_yaml *yaml, const struct config_key 
     }
     if (key->type == CONFIG_TYPE_PRIORITIES && node->type == YAML_MAPPING_NODE) {
         config_yaml_priorities(yaml, node, config_key_field(key, base), key->path);
+        return;
+    }
+    if (key->type == CONFIG_TYPE_FIELDS && node->type == YAML_MAPPING_NODE) {
+        config_yaml_fields(yaml, node, config_key_field(key, base), key->path);
         return;
     }
     if (config_yaml_is_empty(node)) {
