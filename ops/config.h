@@ -24,8 +24,8 @@
 
 #include "check.h"
 #include "config_authn_table.h"
-#include "config_fields.h"
 #include "config_ctype.h"
+#include "config_fields.h"
 #include "config_table.h"
 #include "error_list.h"
 #include "listen_uri.h"

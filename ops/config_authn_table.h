@@ -35,7 +35,8 @@
     X(user_is, AUTHN_USER_IS, 0, 0, "username", NUMBER, RELOAD, \
       "What of CONNECT is the name of the user in the file.") \
     X(url, TEXT, 0, 4000, "", NUMBER, RELOAD, \
-      "The server that is asked, `http://` or `https://`, with placeholders. Required for `http`.") \
+      "The server that is asked, `http://` or `https://`, with placeholders. Required for " \
+      "`http`.") \
     X(method, HTTP_METHOD, 0, 0, "post", NUMBER, RELOAD, \
       "Whether the members of `body` are sent as a body or, with `get`, in the query.") \
     X(headers, FIELDS, 0, 0, "content-type=application/json", NUMBER, RELOAD, \
