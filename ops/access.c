@@ -6,6 +6,7 @@
 
 #include "access_http.h"
 #include "authn_password.h"
+#include "authn_scram.h"
 #include "broker.h"
 #include "config_report.h"
 #include "digest.h"
@@ -92,12 +93,28 @@ static struct authn_step *access_password(const struct config_authn *from,
     return step;
 }
 
+static struct authn_step *access_scram(const struct config_authn *from,
+                                       const struct config_report *report)
+{
+    struct user_table *users = access_users(from, report);
+    if (users == NULL)
+        return NULL;
+    struct authn_step *step = authn_scram_create(
+        users, from->mechanism == CONFIG_SCRAM_SHA256 ? SCRAM_SHA256 : SCRAM_SHA512);
+    if (step == NULL) {
+        user_table_unref(users);
+        config_refuse(report, "%s", rc_text(RC_NO_MEMORY));
+    }
+    return step;
+}
+
 typedef struct authn_step *(*access_step_fn)(const struct config_authn *from,
                                              const struct config_report *report);
 
 static const access_step_fn access_steps[] = {
     [CONFIG_AUTHN_PASSWORD_FILE] = access_password,
     [CONFIG_AUTHN_HTTP] = access_http,
+    [CONFIG_AUTHN_SCRAM] = access_scram,
 };
 
 /* The listener that a step is for, by its place in the configuration. */

@@ -78,6 +78,7 @@ enum config_share_strategy { CONFIG_SHARE_STRATEGY_TABLE(CONFIG_ENUM) };
 enum config_default_priority { CONFIG_DEFAULT_PRIORITY_TABLE(CONFIG_ENUM) };
 enum config_log_format { CONFIG_LOG_FORMAT_TABLE(CONFIG_ENUM) };
 enum config_authn_kind { CONFIG_AUTHN_KIND_TABLE(CONFIG_ENUM) };
+enum config_authn_scram { CONFIG_AUTHN_SCRAM_TABLE(CONFIG_ENUM) };
 enum config_authn_user_is { CONFIG_AUTHN_USER_IS_TABLE(CONFIG_ENUM) };
 enum config_http_method { CONFIG_HTTP_METHOD_TABLE(CONFIG_ENUM) };
 #undef CONFIG_ENUM

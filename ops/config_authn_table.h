@@ -13,7 +13,8 @@
 #define CONFIG_AUTHN_KIND_TABLE(X)                                                                 \
     X(CONFIG_AUTHN_NONE, "none")                                                                   \
     X(CONFIG_AUTHN_PASSWORD_FILE, "password_file")                                                 \
-    X(CONFIG_AUTHN_HTTP, "http")
+    X(CONFIG_AUTHN_HTTP, "http")                                                                   \
+    X(CONFIG_AUTHN_SCRAM, "scram")
 
 #define CONFIG_HTTP_METHOD_TABLE(X)                                                                \
     X(CONFIG_HTTP_POST, "post")                                                                    \
@@ -22,6 +23,10 @@
 #define CONFIG_AUTHN_USER_IS_TABLE(X)                                                              \
     X(CONFIG_USER_IS_USERNAME, "username")                                                         \
     X(CONFIG_USER_IS_CLIENTID, "clientid")
+
+#define CONFIG_AUTHN_SCRAM_TABLE(X)                                                                \
+    X(CONFIG_SCRAM_SHA256, "sha256")                                                               \
+    X(CONFIG_SCRAM_SHA512, "sha512")
 
 /* clang-format off */
 
@@ -34,6 +39,8 @@
       "The file with users and their stored passwords.") \
     X(user_is, AUTHN_USER_IS, 0, 0, "username", NUMBER, RELOAD, \
       "What of CONNECT is the name of the user in the file.") \
+    X(mechanism, AUTHN_SCRAM, 0, 0, "sha256", NUMBER, RELOAD, \
+      "The digest of SCRAM: authentication method SCRAM-SHA-256 or SCRAM-SHA-512.") \
     X(url, TEXT, 0, 4000, "", NUMBER, RELOAD, \
       "The server that is asked, `http://` or `https://`, with placeholders. Required for " \
       "`http`.") \
@@ -64,7 +71,8 @@
       "For how long; then one question is tried.")
 
 #define CONFIG_AUTHN_USE_TABLE(X) \
-    X("path", 1u << CONFIG_AUTHN_PASSWORD_FILE) \
+    X("path", 1u << CONFIG_AUTHN_PASSWORD_FILE | 1u << CONFIG_AUTHN_SCRAM) \
+    X("mechanism", 1u << CONFIG_AUTHN_SCRAM) \
     X("user_is", 1u << CONFIG_AUTHN_PASSWORD_FILE) \
     X("url", 1u << CONFIG_AUTHN_HTTP) \
     X("method", 1u << CONFIG_AUTHN_HTTP) \

@@ -24,7 +24,8 @@ struct user_table {
     uint32_t count;
     uint32_t mask;
     struct hash_key key;
-    uint32_t forms; /* users with a stored password */
+    uint32_t forms;               /* users with a stored password */
+    uint32_t scrams[SCRAM_COUNT]; /* users with such keys */
     struct user **slots;
 };
 
@@ -159,12 +160,27 @@ const struct user *user_table_next(const struct user_table *table, uint32_t *cur
 const char *user_table_decoy(const struct user_table *table, struct bytes name)
 {
     CHECK_OBJ(table, USER_TABLE_MAGIC);
-    if (table->forms == 0)
-        return NULL;
-    uint32_t at = (uint32_t)hash_keyed(&table->key, name) & table->mask;
-    while (table->slots[at] == NULL || table->slots[at]->form == NULL)
-        at = (at + 1) & table->mask;
-    return table->slots[at]->form;
+    uint32_t at = (uint32_t)hash_keyed(&table->key, name);
+    for (uint32_t i = 0; i <= table->mask && table->forms > 0; i++) {
+        const struct user *user = table->slots[(at + i) & table->mask];
+        if (user != NULL && user->form != NULL)
+            return user->form;
+    }
+    return NULL;
+}
+
+const char *user_table_decoy_scram(const struct user_table *table, struct bytes name,
+                                   enum scram_mechanism mechanism)
+{
+    CHECK_OBJ(table, USER_TABLE_MAGIC);
+    CHECK((unsigned)mechanism < SCRAM_COUNT);
+    uint32_t at = (uint32_t)hash_keyed(&table->key, name);
+    for (uint32_t i = 0; i <= table->mask && table->scrams[mechanism] > 0; i++) {
+        const struct user *user = table->slots[(at + i) & table->mask];
+        if (user != NULL && user->scram[mechanism] != NULL)
+            return user->scram[mechanism];
+    }
+    return NULL;
 }
 
 /* Takes over the reference. The table has room. */
@@ -175,6 +191,10 @@ static void user_table_put(struct user_table *table, struct user *user)
     table->count += *slot == NULL;
     table->forms += user->form != NULL;
     table->forms -= *slot != NULL && (*slot)->form != NULL;
+    for (unsigned i = 0; i < SCRAM_COUNT; i++) {
+        table->scrams[i] += user->scram[i] != NULL;
+        table->scrams[i] -= *slot != NULL && (*slot)->scram[i] != NULL;
+    }
     user_unref(*slot);
     *slot = user;
 }

@@ -84,4 +84,8 @@ const struct user *user_table_next(const struct user_table *table, uint32_t *cur
  */
 const char *user_table_decoy(const struct user_table *table, struct bytes name);
 
+/* The same for SCRAM keys. NULL: no user has any of that mechanism. */
+const char *user_table_decoy_scram(const struct user_table *table, struct bytes name,
+                                   enum scram_mechanism mechanism);
+
 #endif

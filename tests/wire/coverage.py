@@ -37,8 +37,6 @@ REASONS = {
     "MQTT5-6.0.0-1": "there is no WebSocket listener yet",
     "MQTT5-6.0.0-2": "there is no WebSocket listener yet",
     "MQTT5-6.0.0-4": "there is no WebSocket listener yet",
-    "MQTT5-3.15.2-2": "no authentication method is offered, so that no AUTH packet is sent",
-    "MQTT5-3.15.2-3": "no authentication method is offered, so that no AUTH packet is sent",
 }
 
 
