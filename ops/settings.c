@@ -64,6 +64,7 @@ static bool settings_route(const struct config *config, struct route_settings *r
     const struct config_mqtt *mqtt = &config->mqtt;
     *route = (struct route_settings){
         .max_inflight = (uint16_t)mqtt->max_inflight,
+        .inflight_bytes_max = mqtt->max_inflight_bytes,
         .max_awaiting_rel = (uint16_t)mqtt->max_awaiting_rel,
         .await_rel_timeout_ms = mqtt->await_rel_timeout_ms,
         .queue_store_qos0 = mqtt->mqueue_store_qos0,

@@ -481,7 +481,7 @@ static enum rc wal_replay_cross(struct wal_replay *replay, uint32_t next)
 static enum rc wal_replay_records(struct wal_replay *replay)
 {
     struct wal_image *image = replay->image;
-    uint32_t index;
+    uint32_t index = 0;
     bool is_end = false;
     enum rc rc = wal_replay_begin(replay, &index);
     for (uint32_t i = index; i < image->num_segments; i++)

@@ -153,8 +153,8 @@ static enum retained_verdict feed_visit(void *context, void *value, uint64_t ver
         router_count(router, STAT_RETAINED_EXPIRED, 1);
         return RETAINED_DELETE;
     }
-    /* A few large messages fill the output before the slice is used up. */
-    if (set->left == 0 || !router->sink->has_room(set->session->conn))
+    /* A few large messages fill the window or the output before the slice is used up. */
+    if (set->left == 0 || outbound_appetite(router, set->session) == 0)
         return RETAINED_NOT_NOW;
     set->left--;
     const struct feed *feed = visit->feed;

@@ -27,9 +27,8 @@
 #define INFLIGHT_BLOCK_MAGIC 0x71ce6001u
 #define INFLIGHT_SLOTS_FIRST 8
 #define INFLIGHT_SLOTS_LAST  65536
-/* An emptied block of more slots is freed at once: to need it again takes half as many messages in
- * flight together, over which the price of allocating is spread. */
-#define INFLIGHT_SLOTS_KEPT 32
+/* An emptied block of more slots is freed at once; a smaller one waits for the next burst. */
+#define INFLIGHT_SLOTS_KEPT 1024
 #define INFLIGHT_ID_LAST    65535u
 
 struct inflight_block {
@@ -225,7 +224,7 @@ enum rc inflight_restore(struct inflight *window, const struct inflight_entry *e
     restored->msg = entry->msg;
     restored->aux = entry->aux;
     restored->flags = entry->flags;
-    restored->stamp = entry->stamp;
+    restored->bytes = entry->bytes;
     restored->state = entry->state;
     restored->qos = entry->qos;
     return RC_OK;

@@ -5,7 +5,7 @@
  * and 3.1.1 section 2.2.1), finds an entry by the id of an acknowledgement in constant time, and
  * keeps the entries in the order of their first sending, in which they are sent again when the
  * session is resumed (section 4.6). It knows nothing about messages: `msg`, `aux`, `flags` and
- * `stamp` are the caller's, and so are the references behind them.
+ * `bytes` are the caller's, and so are the references behind them.
  *
  *   QoS 1:  add -> WAIT_PUBACK -> remove
  *   QoS 2:  add -> WAIT_PUBREC -> inflight_received -> WAIT_PUBCOMP -> remove
@@ -37,7 +37,7 @@ struct inflight_entry {
     struct msg *msg;    /* [O] the caller's */
     void *aux;          /* [O] the caller's */
     uint32_t flags;     /* [O] the caller's: delivery options */
-    uint32_t stamp;     /* [O] the caller's: 0 after inflight_add */
+    uint32_t bytes;     /* [O] the caller's: 0 after inflight_add */
     uint16_t packet_id; /* [O] never 0; do not change */
     uint8_t state;      /* [O] enum inflight_state; changed by inflight_received only */
     uint8_t qos;        /* [O] 1 or 2 */

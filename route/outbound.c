@@ -103,10 +103,34 @@ static enum rc outbound_send(struct router *router, struct session *session, con
     return RC_OK;
 }
 
-static bool outbound_window_open(const struct session *session)
+static bool outbound_window_open(const struct router *router, const struct session *session)
 {
     return session->conn != NULL && session->resend_count == 0 &&
-           !inflight_is_full(&session->inflight);
+           !inflight_is_full(&session->inflight) &&
+           session->inflight_bytes < router->settings->inflight_bytes_max;
+}
+
+/* The entry's message does not count any more: it was completed, passed on or never sent. */
+static void outbound_weigh_off(struct session *session, struct inflight_entry *entry)
+{
+    CHECK(session->inflight_bytes >= entry->bytes);
+    session->inflight_bytes -= entry->bytes;
+    entry->bytes = 0;
+}
+
+static void outbound_window_remove(struct session *session, struct inflight_entry *entry)
+{
+    outbound_weigh_off(session, entry);
+    inflight_remove(&session->inflight, entry);
+}
+
+/* The entry just added was sent. */
+static void outbound_weigh_on(struct session *session, uint16_t packet_id, const struct msg *msg)
+{
+    struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
+    CHECK(entry != NULL);
+    entry->bytes = outbound_weight(msg);
+    session->inflight_bytes += entry->bytes;
 }
 
 /*
@@ -131,7 +155,7 @@ static bool outbound_window_drop(struct router *router, const struct session *se
 static enum rc outbound_window_send(struct router *router, struct session *session, struct msg *msg,
                                     void *aux, uint8_t qos, uint16_t flags)
 {
-    CHECK(qos > 0 && outbound_window_open(session));
+    CHECK(qos > 0 && outbound_window_open(router, session));
     uint16_t packet_id;
     enum rc rc = inflight_add(&session->inflight, msg, aux, flags, qos, &packet_id);
     if (rc == RC_NO_MEMORY)
@@ -139,8 +163,10 @@ static enum rc outbound_window_send(struct router *router, struct session *sessi
     CHECK(rc == RC_OK); /* the window is open */
     rc = outbound_send(router, session, &msg->pub, aux, qos, (flags & OUTBOUND_RETAIN) != 0, false,
                        packet_id);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
+        outbound_weigh_on(session, packet_id, msg);
         return RC_OK;
+    }
     inflight_remove(&session->inflight, inflight_find(&session->inflight, packet_id));
     if (rc == RC_TOO_LARGE) {
         router_count(router, STAT_DROP_TOO_LARGE, 1);
@@ -184,8 +210,10 @@ static bool outbound_deliver_window(struct router *router, struct session *sessi
                                 .retain = copy->retain,
                                 .fan_out_id = copy->fan_out_id};
     enum rc rc = router->sink->publish(session->conn, &delivery);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
+        outbound_weigh_on(session, packet_id, msg);
         return true;
+    }
     inflight_remove(&session->inflight, inflight_find(&session->inflight, packet_id));
     if (rc != RC_TOO_LARGE)
         return false;
@@ -234,7 +262,8 @@ void outbound_deliver(struct router *router, struct session *session,
         return;
     }
     msg_ref(msg, router->shard->id);
-    if (copy->qos > 0 && outbound_window_open(session) && mqueue_count(&session->queue) == 0 &&
+    if (copy->qos > 0 && outbound_window_open(router, session) &&
+        mqueue_count(&session->queue) == 0 &&
         outbound_deliver_window(router, session, copy, msg, aux))
         return;
     outbound_queue(router, session, msg, aux, copy->qos, copy->retain ? OUTBOUND_RETAIN : 0);
@@ -251,7 +280,7 @@ void outbound_deliver_kept(struct router *router, struct session *session, struc
         return;
     }
     session->shared_seen = true;
-    if (outbound_window_open(session) && mqueue_count(&session->queue) == 0 &&
+    if (outbound_window_open(router, session) && mqueue_count(&session->queue) == 0 &&
         outbound_window_send(router, session, msg, aux, qos, flags) != RC_FULL)
         return;
     outbound_queue(router, session, msg, aux, qos, flags);
@@ -291,7 +320,7 @@ static bool outbound_resend_next(struct router *router, struct session *session)
         if (rc == RC_TOO_LARGE) {
             router_count(router, STAT_DROP_TOO_LARGE, 1);
             outbound_release(router, entry->msg, entry->aux);
-            inflight_remove(&session->inflight, entry);
+            outbound_window_remove(session, entry);
         }
     }
     session->resend_count--;
@@ -314,7 +343,7 @@ static bool outbound_queue_next(struct router *router, struct session *session)
         return true;
     }
     if (head->qos > 0) {
-        if (!outbound_window_open(session))
+        if (!outbound_window_open(router, session))
             return false;
         entry = *head;
         if (outbound_window_send(router, session, entry.msg, entry.aux, entry.qos, entry.flags) ==
@@ -377,7 +406,7 @@ static void outbound_complete(struct router *router, struct session *session,
     struct msg *msg = entry->msg;
     void *aux = entry->aux;
     outbound_resend_skip(session, entry);
-    inflight_remove(&session->inflight, entry);
+    outbound_window_remove(session, entry);
     router_count(router, counter, 1);
     outbound_release(router, msg, aux);
     if (session->queue.body != NULL || session->resend_count > 0 || session->feeds != NULL)
@@ -416,6 +445,7 @@ void outbound_pubrec(struct router *router, struct session *session, uint16_t pa
     }
     outbound_resend_skip(session, entry);
     entry->flags &= ~OUTBOUND_RESEND;
+    outbound_weigh_off(session, entry);
     inflight_received(&session->inflight, entry);
     outbound_release(router, entry->msg, entry->aux);
     entry->msg = NULL;
@@ -469,7 +499,7 @@ void outbound_lost(struct router *router, struct session *session)
         /* QoS 2 once sent stays with this session [MQTT-4.8.2-4]. */
         if (entry->state == INFLIGHT_WAIT_PUBACK &&
             outbound_pass_on(router, session, false, entry->msg, entry->aux))
-            inflight_remove(&session->inflight, entry);
+            outbound_window_remove(session, entry);
         entry = next;
     }
     outbound_pass_on_queue(router, session, false);
@@ -484,7 +514,7 @@ void outbound_discard(struct router *router, struct session *session)
         void *aux = entry->aux;
         bool moved = entry->state == INFLIGHT_WAIT_PUBACK &&
                      outbound_pass_on(router, session, true, msg, aux);
-        inflight_remove(&session->inflight, entry);
+        outbound_window_remove(session, entry);
         if (!moved) {
             router_count(router, STAT_DROP_SESSION_ENDED, 1);
             outbound_release(router, msg, aux);
@@ -503,6 +533,7 @@ void outbound_discard(struct router *router, struct session *session)
 uint32_t outbound_appetite(struct router *router, const struct session *session)
 {
     if (session->conn == NULL || session->resend_count > 0 ||
+        session->inflight_bytes >= router->settings->inflight_bytes_max ||
         !router->sink->has_room(session->conn))
         return 0;
     /* A resumed session may hold more than its new connection allows. */

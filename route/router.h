@@ -74,6 +74,7 @@ struct route_priority {
 /* What an operator can set of route, plain values. Times are ms or s as named. */
 struct route_settings {
     uint16_t max_inflight;              /* [I] */
+    uint64_t inflight_bytes_max;        /* [I] of one session; UINT64_MAX: no limit */
     uint16_t max_awaiting_rel;          /* [I] */
     uint64_t await_rel_timeout_ms;      /* [I] UINT64_MAX: never */
     struct mqueue_limits queue;         /* [I] */

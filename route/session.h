@@ -64,6 +64,7 @@ struct session {
     struct will *will;            /* [O] */
     struct identity *identity;    /* [O] of the latest client; NULL: a plain one */
     struct feed_set *feeds;       /* [O] retained messages on their way; NULL: none */
+    uint64_t inflight_bytes;      /* [O] of the messages in the window */
     uint64_t gather_stamp;        /* [O] deliver.c: which publication touched it last */
     uint32_t gather_index;        /* [O] deliver.c */
     uint32_t expiry_s;            /* [O] session expiry interval; MQTT_EXPIRY_NEVER_S */

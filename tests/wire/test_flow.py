@@ -157,6 +157,34 @@ def test_max_inflight_bounds_the_window(t, qos):
     t.equal([int(p.payload) for p in rest], list(range(4, 12)))
 
 
+@options(max_inflight_bytes="10KB")
+@versions(4, 5)
+@cases([("1", 1), ("2", 2)])
+def test_max_inflight_bytes_bounds_the_window(t, qos):
+    """Three messages of 4,000 bytes reach the limit, the others follow one by one."""
+    client = t.subscriber(t.topic("x"), qos=qos)
+    publisher = t.connect("pub")
+    for number in range(12):
+        publisher.publish(t.topic("x"), f"{number:04000}", qos=qos)
+    held = [client.expect(PUBLISH) for _ in range(3)]
+    t.quiet(client)
+    for number in range(3, 12):
+        client.answer(held.pop(0))
+        held.append(client.wait(PUBLISH))
+    t.equal([int(p.payload) for p in held], [9, 10, 11])
+
+
+@options(max_inflight_bytes="1KB")
+def test_one_message_above_max_inflight_bytes_is_sent(t):
+    client = t.subscriber(t.topic("x"), qos=1)
+    publisher = t.connect("pub")
+    for number in range(3):
+        publisher.publish(t.topic("x"), f"{number:04000}", qos=1)
+        held = client.expect(PUBLISH)
+        t.equal(int(held.payload), number)
+        client.answer(held)
+
+
 @versions(4, 5)
 def test_acknowledgements_out_of_order(t):
     client, publisher = t.subscriber(t.topic("x"), qos=1), t.connect("pub")

@@ -33,7 +33,7 @@ static void defaults(void **state)
     assert_string_equal(mqtt->response_information, "");
     assert_int_equal(mqtt->server_keepalive_s, CONFIG_DISABLED_32);
     assert_int_equal(mqtt->keepalive_multiplier_permille, 1500);
-    assert_int_equal(mqtt->max_inflight, 32);
+    assert_int_equal(mqtt->max_inflight, 1024);
     assert_int_equal(mqtt->receive_maximum, 1024);
     assert_int_equal(mqtt->max_awaiting_rel, 1024);
     assert_int_equal(mqtt->await_rel_timeout_ms, 300000);
@@ -175,7 +175,7 @@ static void check_config_prints_what_differs(void **state)
     char *text = NULL;
     size_t len = 0;
     config_try_ok("data_dir: /d\n"
-                  "mqtt: {max_inflight: 32, max_qos: 1, connect_timeout: 60s}\n"
+                  "mqtt: {max_inflight: 1024, max_qos: 1, connect_timeout: 60s}\n"
                   "shards: {cpus: [1, 3]}\n"
                   "log: {level: debug}\n"
                   "listeners:\n  - {bind: 1883, backlog: 1024}\n"

@@ -164,7 +164,7 @@ static void wrong_values_change_nothing(void **state)
     refuses("mqtt.max_inflight", "99999999999999999999",
             "place: 99999999999999999999 is out of range, it should be from 1 to 65535");
     refuses("mqtt.max_inflight", "", "place: \"\" is not a whole number");
-    assert_int_equal(try_config.mqtt.max_inflight, 32);
+    assert_int_equal(try_config.mqtt.max_inflight, 1024);
     refuses("mqtt.connect_timeout", "15",
             "place: \"15\" is not a duration such as 250ms, 15s, 5m, 2h or 1d");
     refuses("mqtt.connect_timeout", "2h",

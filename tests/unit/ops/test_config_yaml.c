@@ -68,7 +68,7 @@ static void empty_files_are_the_defaults(void **state)
         "{}", "mqtt:\n", "listeners:\n", "listeners: []\n", "\xEF\xBB\xBFmqtt:\n"};
     for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
         config_try_ok(empty[i]);
-        assert_int_equal(try_config.mqtt.max_inflight, 32);
+        assert_int_equal(try_config.mqtt.max_inflight, 1024);
         assert_true(try_config.listeners_are_default);
     }
 }

@@ -35,7 +35,7 @@ static void the_defaults_are_those_of_the_table(void **state)
 {
     (void)state;
     load("");
-    assert_int_equal(settings->route.max_inflight, 32);
+    assert_int_equal(settings->route.max_inflight, 1024);
     assert_int_equal(settings->route.max_awaiting_rel, 1024);
     assert_int_equal(settings->route.await_rel_timeout_ms, 300000);
     assert_int_equal(settings->route.queue.len_max, 1000);
