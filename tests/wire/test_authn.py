@@ -1,8 +1,8 @@
 """Authentication: who comes in, and what the others are told (MQTT 5.0 sections 3.1.3.5, 3.1.4,
 4.12; 3.1.1 section 3.2.2.3).
 
-Passwords are stored in the quick forms of mosquitto, so that the tests do not wait for hashing; one
-user has an argon2id hash.
+Passwords are stored in quick forms, so that the tests do not wait for hashing: those of mosquitto,
+and argon2id with one pass over 1 MiB.
 """
 
 import base64
@@ -15,8 +15,10 @@ from harness import cases, covers, only, options, private, slow, versions
 from mqtt_wire import CONNACK, PINGRESP, connect, pingreq, publish
 
 FOLDER = tempfile.mkdtemp(prefix="wire-authn-")
-ARGON2 = ("$argon2id$v=19$m=19456,t=2,p=1$z+P2DrZRfgXKg4hiEmPAmA$"
-          "E05H09v7+LKUYPS4OJGfoAF6sQheYlvqQ/G+87q6TPc")  # of "pw"
+ARGON2 = ("$argon2id$v=19$m=1024,t=1,p=1$QAPW+VcAl92503sK5Oy+mQ$"
+          "89yDMuYcKQss0JJ71mIrBasVTFE22kAyfSE2f1Ft8Lc")  # of "pw"
+SLOW = ("$argon2id$v=19$m=19456,t=2,p=1$z+P2DrZRfgXKg4hiEmPAmA$"
+        "E05H09v7+LKUYPS4OJGfoAF6sQheYlvqQ/G+87q6TPc")  # of "pw", 19 MiB
 
 
 def write(name, *lines):
@@ -37,7 +39,8 @@ def pbkdf2(password, rounds=101, salt=b"0123456789ab"):
 
 
 USERS = write("users", "# users", "", "salted:" + salted("one"), "pbkdf2:" + pbkdf2("two"),
-              "argon:" + ARGON2, "root:" + salted("root") + ":superuser")
+              "argon:" + ARGON2, "slow:" + SLOW,
+              "root:" + salted("root") + ":superuser")
 STEP = {"type": "password_file", "path": USERS}
 OPTIONS = {"authentication": [STEP], "access": {"allow_anonymous": True}}
 
@@ -159,7 +162,7 @@ def test_who_waits_too_long_is_told_so(t):
     """The worker has a queue of hashes in front of this one."""
     clients = [t.socket() for _ in range(60)]
     for number, client in enumerate(clients):
-        client.send(connect(t.id(str(number)), username="argon", password="pw"))
+        client.send(connect(t.id(str(number)), username="slow", password="pw"))
     busy = sum(client.expect(CONNACK).reason == 0x89 for client in clients)
     t.true(busy > 0, "everybody came in, in no time")
 
@@ -171,7 +174,7 @@ def test_who_waits_too_long_is_told_so(t):
 def test_over_the_queue_a_client_is_told_to_come_later(t):
     clients = [t.socket() for _ in range(30)]
     for number, client in enumerate(clients):
-        client.send(connect(t.id(str(number)), version=t.version, username="argon",
+        client.send(connect(t.id(str(number)), version=t.version, username="slow",
                             password="pw"))
     reasons = [client.expect(CONNACK).reason for client in clients]
     busy = 0x89 if t.version == 5 else 3
@@ -201,7 +204,7 @@ def test_a_reload_brings_new_users_and_a_bad_file_changes_nothing(t):
 
 @only("sluiced")
 @slow
-@options(authentication=[{"type": "password_file", "path": write("slow", "argon:" + ARGON2)}])
+@options(authentication=[{"type": "password_file", "path": write("slow", "argon:" + SLOW)}])
 def test_time_does_not_tell_who_exists(t):
     """Both hash: the medians of ten tries each are near each other, and far from no hash at all."""
     def median(user):
