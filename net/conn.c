@@ -64,7 +64,13 @@ void conn_assert_state(const struct conn *conn)
 const char *conn_peer(const struct conn *conn, char *out)
 {
     char address[INET6_ADDRSTRLEN];
-    if (IN6_IS_ADDR_V4MAPPED(&conn->peer)) {
+    struct ucred unix_peer;
+    socklen_t len = sizeof(unix_peer);
+    if (IN6_IS_ADDR_UNSPECIFIED(&conn->peer) &&
+        getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &unix_peer, &len) == 0) {
+        snprintf(out, CONN_PEER_LEN_MAX, "unix:pid=%d,uid=%u", (int)unix_peer.pid,
+                 (unsigned)unix_peer.uid);
+    } else if (IN6_IS_ADDR_V4MAPPED(&conn->peer)) {
         inet_ntop(AF_INET, &conn->peer.s6_addr[12], address, sizeof(address));
         snprintf(out, CONN_PEER_LEN_MAX, "%s:%u", address, conn->peer_port);
     } else {
@@ -159,17 +165,29 @@ static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
     conn_open_timer(conn);
 }
 
-/* Handshakes of layers have a limit of their own within that of CONNECT. */
+/* Handshakes of layers, and the header of a proxy, have limits of their own within CONNECT's. */
 static void conn_on_new_timer(struct conn *conn, uint64_t now_ms)
 {
     uint64_t until_ms = conn->opened_ms + conn->net->settings->connect_timeout_ms;
-    if (now_ms >= until_ms)
+    if (now_ms >= until_ms) {
         conn_abort(conn, CAUSE_CONNECT_TIMEOUT);
-    else if (conn->layered && conn->cold->ready_until_ms != 0 &&
-             now_ms >= conn->cold->ready_until_ms && !transport_is_ready(conn))
-        conn_abort(conn, CAUSE_HANDSHAKE_TIMEOUT);
-    else
-        timer_set(&conn->net->shard->timers, &conn->timer, until_ms);
+        return;
+    }
+    if (conn->layered && conn->cold->proxy_until_ms != 0) {
+        if (now_ms >= conn->cold->proxy_until_ms) {
+            conn_abort(conn, CAUSE_PROXY_TIMEOUT);
+            return;
+        }
+        until_ms = conn->cold->proxy_until_ms < until_ms ? conn->cold->proxy_until_ms : until_ms;
+    }
+    if (conn->layered && conn->cold->ready_until_ms != 0 && !transport_is_ready(conn)) {
+        if (now_ms >= conn->cold->ready_until_ms) {
+            conn_abort(conn, CAUSE_HANDSHAKE_TIMEOUT);
+            return;
+        }
+        until_ms = conn->cold->ready_until_ms < until_ms ? conn->cold->ready_until_ms : until_ms;
+    }
+    timer_set(&conn->net->shard->timers, &conn->timer, until_ms);
 }
 
 static void conn_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)

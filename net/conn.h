@@ -74,6 +74,7 @@ struct conn {
     bool broken : 1;       /* takes no more output, ends with the next completion */
     bool auth_waits : 1;   /* CONN_AUTH: for somebody else than the client, input waits */
     bool layered : 1;      /* bytes go through the layers in `cold` */
+    bool mounted : 1;      /* topics have a mount point, in `cold` (mount.h) */
     uint8_t broken_cause;  /* enum conn_cause of that end */
     uint8_t recv_meagre;   /* large buffers in a row with little in them */
     struct handle handle;
@@ -157,7 +158,10 @@ void conn_identity_changed(struct conn *conn);
 /* CONN_NEW -> CONN_OPEN: keep alive and multishot receive begin. */
 void conn_established(struct conn *conn, uint16_t keep_alive_s);
 
-/* "1.2.3.4:567" or "[::1]:567" into `out` of CONN_PEER_LEN_MAX bytes; returns `out`. */
+/*
+ * "1.2.3.4:567", "[::1]:567" or "unix:pid=1,uid=0" into `out` of CONN_PEER_LEN_MAX bytes; returns
+ * `out`.
+ */
 #define CONN_PEER_LEN_MAX 56
 const char *conn_peer(const struct conn *conn, char *out);
 

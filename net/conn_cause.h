@@ -19,6 +19,13 @@
     X(CAUSE_HANDSHAKE_TIMEOUT, "handshake_timeout", true, "no handshake of TLS in time")           \
     X(CAUSE_HANDSHAKE_FAILED, "handshake_failed", true, "the handshake of TLS failed")             \
     X(CAUSE_TLS_ERROR, "tls_error", true, "bytes that are no TLS of this connection")              \
+    X(CAUSE_PROXY_TIMEOUT, "proxy_timeout", true, "no PROXY header in time")                       \
+    X(CAUSE_PROXY_ERROR, "proxy_error", true, "a missing or wrong PROXY header")                   \
+    X(CAUSE_ACCESS, "access_refused", true, "the address may not connect")                         \
+    X(CAUSE_WEBSOCKET_REFUSED, "websocket_refused", true,                                          \
+      "the request for a WebSocket was refused")                                                   \
+    X(CAUSE_WEBSOCKET_ERROR, "websocket_error", true, "a WebSocket protocol error")                \
+    X(CAUSE_REMOVED, "listener_removed", true, "the listener was removed")                         \
     X(CAUSE_KEEP_ALIVE, "keep_alive_timeout", true, "keep alive timeout")                          \
     X(CAUSE_SEND_TIMEOUT, "send_timeout", true, "the client does not read")                        \
     X(CAUSE_REFUSED, "connect_refused", true, "CONNECT was refused")                               \

@@ -62,6 +62,8 @@ void handover_on_mail(struct shard *shard, const struct mail *mail)
     struct handle handle = conn->handle;
     input_feed(conn, bytes_of(handover->bytes, handover->len));
     conn = slot_table_get(&net->conns, handle);
+    if (conn != NULL)
+        transport_look_end(conn);
     /* The same key gave this shard as the home, so it was not handed on. */
     CHECK(conn != NULL);
     conn_receive(conn);

@@ -6,13 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "listen_socket.h"
 #include "net.h"
 #include "source_rate.h"
 #include "transport.h"
@@ -20,56 +19,7 @@
 #define LISTEN_AGAIN_MS     100
 #define LISTEN_REFUSALS_MAX 64
 
-static bool listen_option(int fd, int level, int name, int value)
-{
-    return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
-}
-
-/* What the connections inherit that a listening socket accepts. */
-static bool listen_options_inherit(int fd, const struct listen_options *options)
-{
-    bool ok = listen_option(fd, IPPROTO_TCP, TCP_NODELAY, options->nodelay);
-    ok &= listen_option(fd, SOL_SOCKET, SO_KEEPALIVE, options->keepalive_idle_s > 0);
-    if (options->keepalive_idle_s > 0) {
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options->keepalive_idle_s);
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options->keepalive_interval_s);
-        ok &= listen_option(fd, IPPROTO_TCP, TCP_KEEPCNT, options->keepalive_probes);
-    }
-    return ok & listen_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
-}
-
-static bool listen_options_set(int fd, const struct listen_options *options)
-{
-    bool ok = listen_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (options->address.ss_family == AF_INET6)
-        ok &= listen_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6only);
-    return ok & listen_options_inherit(fd, options);
-}
-
-/* -1 with errno set. `share`: with SO_REUSEPORT. */
-static int listen_socket(const struct listen_options *options,
-                         const struct sockaddr_storage *address, bool share)
-{
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
-    if (fd < 0)
-        return -1;
-    if (listen_options_set(fd, options) &&
-        (!share || listen_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
-        bind(fd, (const struct sockaddr *)address, options->address_len) == 0 &&
-        (!share || listen(fd, options->backlog) == 0))
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static uint16_t listen_port(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)address)->sin_port);
-}
+static const struct listen_policy listen_policy_plain;
 
 enum rc listen_open(struct net_shared *shared, const struct listen_options *options,
                     unsigned *out_port, int *out_error)
@@ -79,32 +29,23 @@ enum rc listen_open(struct net_shared *shared, const struct listen_options *opti
     snprintf(listener->name, sizeof(listener->name), "%s", options->name);
     listener->connections_max = options->connections_max;
     listener->layers = options->layers;
+    listener->address = options->address;
     listener->tls = options->tls;
+    listener->policy = options->policy != NULL ? options->policy : &listen_policy_plain;
     for (unsigned i = 0; i < SHARDS_MAX; i++)
         listener->fds[i] = -1;
-    struct sockaddr_storage address = options->address;
-    /* Without SO_REUSEPORT first: sharing a port with another broker would go unnoticed. */
-    int probe = listen_socket(options, &address, false);
-    if (probe < 0) {
-        *out_error = errno;
-        return RC_IO;
-    }
-    socklen_t len = sizeof(address);
-    if (getsockname(probe, (struct sockaddr *)&address, &len) != 0)
-        address = options->address;
-    close(probe);
-    for (unsigned i = 0; i < shared->shards; i++) {
-        listener->fds[i] = listen_socket(options, &address, true);
-        if (listener->fds[i] >= 0)
-            continue;
-        *out_error = errno;
-        while (i-- > 0)
-            close(listener->fds[i]);
-        return RC_IO;
-    }
-    *out_port = listen_port(&address);
+    enum rc rc = listen_sockets_open(options, listener->fds, shared->shards, out_port, out_error);
+    if (rc != RC_OK)
+        return rc;
     shared->listeners_num++;
     return RC_OK;
+}
+
+void listen_policy_set(struct net_shared *shared, unsigned listener,
+                       const struct listen_policy *policy)
+{
+    CHECK(listener < shared->listeners_num && policy != NULL);
+    __atomic_store_n(&shared->listeners[listener].policy, policy, __ATOMIC_RELEASE);
 }
 
 enum rc listen_adjust(struct net_shared *shared, unsigned listener,
@@ -113,12 +54,7 @@ enum rc listen_adjust(struct net_shared *shared, unsigned listener,
     CHECK(listener < shared->listeners_num);
     struct listener *adjusted = &shared->listeners[listener];
     __atomic_store_n(&adjusted->connections_max, options->connections_max, __ATOMIC_RELAXED);
-    bool ok = true;
-    for (unsigned i = 0; i < shared->shards; i++) {
-        if (adjusted->fds[i] >= 0)
-            ok &= listen_options_inherit(adjusted->fds[i], options);
-    }
-    return ok ? RC_OK : RC_IO;
+    return listen_sockets_adjust(options, adjusted->fds, shared->shards);
 }
 
 void listen_shut(struct net_shared *shared)
@@ -129,6 +65,7 @@ void listen_shut(struct net_shared *shared)
                 close(shared->listeners[i].fds[shard]);
             shared->listeners[i].fds[shard] = -1;
         }
+        listen_sockets_unlink(&shared->listeners[i].address);
     }
 }
 
@@ -315,6 +252,34 @@ static void listen_accepted(struct net *net, unsigned listener, bool more)
         listen_accept(net, listener);
 }
 
+bool listen_peer_ok(struct conn *conn)
+{
+    enum conn_cause cause = CAUSE_RATE;
+    if (!listen_policy_allows(listener_policy(conn->net, conn->listener), &conn->peer)) {
+        net_count(conn->net, STAT_REFUSED_ACCESS, 1);
+        cause = CAUSE_ACCESS;
+    } else if (listen_admits(conn)) {
+        return true;
+    }
+    conn_abort(conn, cause);
+    return false;
+}
+
+/* Rules are about clients: a trusted proxy's own address is none, the client's comes later. */
+static void listen_admit(struct net *net, struct conn *conn)
+{
+    const struct listener *listener = &net->shared->listeners[conn->listener];
+    const struct listen_policy *policy = listener_policy(net, conn->listener);
+    bool forwards = policy->proxy || (listener->layers & LISTEN_LAYER_WEBSOCKET) != 0;
+    if (!(forwards && listen_policy_trusts(policy, &conn->peer)) && !listen_peer_ok(conn))
+        return;
+    enum rc rc = listener->layers != 0 || policy->proxy ? transport_open(conn) : RC_OK;
+    if (rc == RC_OK)
+        conn_receive(conn);
+    else
+        conn_abort(conn, rc == RC_FULL ? CAUSE_LIMIT : CAUSE_NO_MEMORY);
+}
+
 void listen_on_completion(struct shard *shard, const struct completion *completion)
 {
     struct net *net = net_of(shard);
@@ -342,13 +307,5 @@ void listen_on_completion(struct shard *shard, const struct completion *completi
         return;
     }
     net_count(net, STAT_ACCEPTED, 1);
-    if (!listen_admits(conn)) {
-        conn_abort(conn, CAUSE_RATE);
-        return;
-    }
-    enum rc rc = net->shared->listeners[listener].layers != 0 ? transport_open(conn) : RC_OK;
-    if (rc == RC_OK)
-        conn_receive(conn);
-    else
-        conn_abort(conn, rc == RC_FULL ? CAUSE_LIMIT : CAUSE_NO_MEMORY);
+    listen_admit(net, conn);
 }

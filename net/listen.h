@@ -28,6 +28,7 @@
 
 struct completion;
 struct conn;
+struct listen_policy;
 struct listener;
 struct net;
 struct net_shared;
@@ -50,8 +51,11 @@ struct listen_options {
     int keepalive_probes;
     unsigned user_timeout_ms; /* 0: the kernel's */
     unsigned connections_max;
-    uint8_t layers;         /* enum listen_layer */
-    struct tls_server *tls; /* with LISTEN_LAYER_TLS; borrowed */
+    bool is_unix;                       /* the address is a path; nothing is told to TCP */
+    unsigned unix_mode;                 /* permissions of the path; 0: by the umask */
+    uint8_t layers;                     /* enum listen_layer */
+    struct tls_server *tls;             /* with LISTEN_LAYER_TLS; borrowed */
+    const struct listen_policy *policy; /* borrowed; NULL: nothing special */
 };
 
 /*
@@ -68,6 +72,10 @@ MUST_USE enum rc listen_open(struct net_shared *shared, const struct listen_opti
 enum rc listen_adjust(struct net_shared *shared, unsigned listener,
                       const struct listen_options *options);
 
+/* A new policy, for connections to come and for questions to come of those that are there. */
+void listen_policy_set(struct net_shared *shared, unsigned listener,
+                       const struct listen_policy *policy);
+
 /* Closes every listening socket that is left. */
 void listen_shut(struct net_shared *shared);
 
@@ -82,6 +90,12 @@ void listen_settings_changed(struct net *net);
 
 /* Whether the connection's address may connect now, as its listener's rate per address says. */
 MUST_USE bool listen_admits(const struct conn *conn);
+
+/*
+ * The connection's peer is known: the address that was accepted, or what a trusted proxy says.
+ * False: its listener's access rules or rate per address refuse it, and it has been aborted.
+ */
+MUST_USE bool listen_peer_ok(struct conn *conn);
 
 void listen_on_completion(struct shard *shard, const struct completion *completion);
 

@@ -173,6 +173,7 @@ void net_close(struct shard *shard)
     output_pool_fini(&net->pool);
     send_pool_fini(net);
     tls_net_fini(net);
+    mem_free(net->mount_scratch);
     if (net->spare_fd >= 0)
         close(net->spare_fd);
     net->magic = 0;

@@ -16,8 +16,11 @@
 #ifndef SLUICE_NET_H
 #define SLUICE_NET_H
 
+#include <sys/socket.h>
+
 #include "bucket.h"
 #include "conn.h"
+#include "listen_policy.h"
 #include "mem.h"
 #include "net_stats.h"
 #include "output.h"
@@ -79,10 +82,12 @@ struct net_settings {
 /* One listener; each shard has a socket of its own (SO_REUSEPORT). */
 struct listener {
     char name[80];
-    int fds[SHARDS_MAX]; /* -1: none */
+    int fds[SHARDS_MAX];             /* -1: none */
+    struct sockaddr_storage address; /* as bound, for the path of a Unix socket */
     uint32_t connections_max;
-    uint8_t layers;         /* enum listen_layer (listen.h) */
-    struct tls_server *tls; /* with LISTEN_LAYER_TLS; borrowed */
+    uint8_t layers;                     /* enum listen_layer (listen.h) */
+    struct tls_server *tls;             /* with LISTEN_LAYER_TLS; borrowed */
+    const struct listen_policy *policy; /* [R] */
 };
 
 struct net_shared {
@@ -136,6 +141,8 @@ struct net {
     int spare_fd;           /* kept to be able to refuse when out of descriptors */
     uint64_t log_descriptors_ms;
     uint64_t log_limit_ms;
+    uint64_t log_proxy_ms;
+    uint8_t *mount_scratch;       /* a topic behind its mount point; NULL: none was needed yet */
     struct timer accept_timer;    /* listeners whose accept ended in an error */
     uint64_t accept_again;        /* bit per listener */
     struct list_node tls_waiting; /* handshakes whose next step waits for its turn (tls.h) */
@@ -157,6 +164,12 @@ static inline struct net *net_of(struct shard *shard)
     struct net *net = shard->net;
     CHECK_OBJ(net, NET_MAGIC);
     return net;
+}
+
+/* For this turn. */
+static inline const struct listen_policy *listener_policy(const struct net *net, unsigned listener)
+{
+    return __atomic_load_n(&net->shared->listeners[listener].policy, __ATOMIC_ACQUIRE);
 }
 
 static inline void net_count(struct net *net, unsigned index, uint64_t amount)

@@ -66,6 +66,14 @@
     X(STAT_UNACKNOWLEDGED, COUNTER, "connections_unacknowledged",                                  \
       "Times a connection ended without acknowledgements because what they claim could not be "    \
       "stored.")                                                                                   \
+    X(STAT_REFUSED_ACCESS, COUNTER, "connections_refused_access",                                  \
+      "Connections closed because the access rules of their listener say so.")                     \
+    X(STAT_PROXY_HEADERS, COUNTER, "proxy_headers",                                                \
+      "Connections that began with a header of the PROXY protocol.")                               \
+    X(STAT_PROXY_FAILED, COUNTER, "proxy_headers_failed",                                          \
+      "Connections of trusted proxies closed because their header was missing or wrong.")          \
+    X(STAT_WEBSOCKET_UPGRADES, COUNTER, "websocket_upgrades",                                      \
+      "Connections that became a WebSocket.")                                                      \
     X(STAT_TLS_HANDSHAKES, COUNTER, "tls_handshakes", "Handshakes of TLS completed.")              \
     X(STAT_TLS_RESUMED, COUNTER, "tls_handshakes_resumed",                                         \
       "Handshakes of TLS that resumed a session by its ticket, among those completed.")            \

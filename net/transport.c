@@ -9,19 +9,27 @@
 #include "input.h"
 #include "listen.h"
 #include "net.h"
+#include "proxy.h"
 #include "tls.h"
+#include "ws.h"
+
+struct conn_cold *transport_cold(struct conn *conn)
+{
+    if (conn->cold == NULL) {
+        conn->cold = mem_alloc(sizeof(*conn->cold));
+        if (conn->cold != NULL)
+            memset(conn->cold, 0, sizeof(*conn->cold));
+    }
+    return conn->cold;
+}
 
 enum rc transport_push(struct conn *conn, struct transport *layer)
 {
     conn_assert_state(conn);
     CHECK(conn->state == CONN_NEW && !conn->recv_armed);
-    if (conn->cold == NULL) {
-        conn->cold = mem_alloc(sizeof(*conn->cold));
-        if (conn->cold == NULL)
-            return RC_NO_MEMORY;
-        memset(conn->cold, 0, sizeof(*conn->cold));
-    }
-    struct conn_cold *cold = conn->cold;
+    struct conn_cold *cold = transport_cold(conn);
+    if (cold == NULL)
+        return RC_NO_MEMORY;
     layer->above = NULL;
     layer->below = cold->top;
     if (cold->top != NULL)
@@ -53,9 +61,12 @@ void transport_remove(struct conn *conn, struct transport *layer)
 enum rc transport_open(struct conn *conn)
 {
     const struct listener *listener = &conn->net->shared->listeners[conn->listener];
-    if ((listener->layers & LISTEN_LAYER_TLS) != 0)
-        return tls_open(conn, listener->tls);
-    return RC_OK;
+    enum rc rc = proxy_open(conn);
+    if (rc == RC_OK && (listener->layers & LISTEN_LAYER_TLS) != 0)
+        rc = tls_open(conn, listener->tls);
+    if (rc == RC_OK && (listener->layers & LISTEN_LAYER_WEBSOCKET) != 0)
+        rc = ws_open(conn);
+    return rc;
 }
 
 void transport_up(struct conn *conn, struct transport *above, uint8_t *ptr, uint32_t len)
@@ -89,13 +100,29 @@ void transport_enter(struct conn *conn, struct transport *layer, uint8_t *ptr, u
     if (!conn->cold->ending)
         layer->type->receive(conn, layer, ptr, len);
     conn = slot_table_get(&net->conns, handle);
-    if (conn == NULL || conn->cold == NULL || !conn->cold->ending)
+    if (conn != NULL)
+        transport_look_end(conn);
+}
+
+void transport_look_end(struct conn *conn)
+{
+    if (conn->cold == NULL || !conn->cold->ending)
         return;
     /* What came before the end is still to be handled. */
     if (list_is_linked(&conn->waiting) && conn->stash_len > 0)
         conn->ended = true;
     else
         conn_close_quietly(conn, (enum conn_cause)conn->cold->end_cause);
+}
+
+void transport_set_peer(struct conn *conn, const struct in6_addr *peer, uint16_t port)
+{
+    struct conn_cold *cold = conn->cold;
+    cold->peer = *peer;
+    cold->peer_port = port;
+    cold->has_peer = true;
+    conn->peer = *peer;
+    conn->peer_port = port;
 }
 
 uint64_t transport_pending(const struct conn *conn)
@@ -189,6 +216,7 @@ void transport_drop(struct conn_cold *cold, struct output_pool *pool)
         output_clear(&layer->out, pool);
         layer->type->destroy(layer);
     }
+    mem_free(cold->mount);
     mem_free(cold->identity);
     mem_free(cold);
 }
@@ -219,6 +247,8 @@ void transport_attach(struct conn *conn, struct conn_cold *cold)
     CHECK(conn->cold == NULL);
     conn->cold = cold;
     conn->layered = cold->top != NULL;
+    if (cold->has_peer)
+        transport_set_peer(conn, &cold->peer, cold->peer_port);
     if (!conn->layered)
         return;
     transport_count(conn);

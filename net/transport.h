@@ -41,6 +41,7 @@
 /* Encoded bytes of one layer beyond which it takes no more: four sends of 64 KiB. */
 #define TRANSPORT_OUT_MAX (256 * 1024)
 
+struct mount;
 struct transport;
 
 /* One kind of layer. All rows are required. */
@@ -74,14 +75,19 @@ struct conn_cold {
     struct transport *top;
     struct transport *bottom;
     struct peer_identity *identity; /* NULL: the peer has shown none */
+    struct mount *mount;            /* mount.h; NULL: none */
     uint64_t counted;               /* bytes of all `out` in STAT_OUTPUT_BYTES */
     uint64_t ready_until_ms;        /* when handshakes have to be done; 0: with CONNECT */
     uint8_t end_cause;              /* enum conn_cause, if `ending` */
     uint8_t user_name;              /* enum peer_name: what the identity is used as */
     uint8_t client_id;              /* enum peer_name */
-    bool ending;                    /* transport_end was called */
-    bool finished;                  /* the last bytes have been written */
-    bool held;                      /* a layer keeps bytes to go on with: no receive meanwhile */
+    uint64_t proxy_until_ms;        /* when a PROXY header has to be whole; 0: none is awaited */
+    struct in6_addr peer;           /* as told by a proxy, if `has_peer` */
+    uint16_t peer_port;
+    bool has_peer;
+    bool ending;   /* transport_end was called */
+    bool finished; /* the last bytes have been written */
+    bool held;     /* a layer keeps bytes to go on with: no receive meanwhile */
 };
 
 /*
@@ -95,6 +101,9 @@ MUST_USE enum rc transport_push(struct conn *conn, struct transport *layer);
  * still has to pass up goes to what was above it: read layer->above before.
  */
 void transport_remove(struct conn *conn, struct transport *layer);
+
+/* The cold part, made if there is none. NULL without memory. */
+struct conn_cold *transport_cold(struct conn *conn);
 
 /* Gives the connection the layers that its listener asks for. RC_FULL: too many handshakes. */
 MUST_USE enum rc transport_open(struct conn *conn);
@@ -119,6 +128,12 @@ struct output *transport_flush(struct conn *conn);
 
 /* `sent` bytes have left the bottom layer. */
 void transport_consume(struct conn *conn, uint64_t sent);
+
+/* Closes the connection if a layer has met the end of the stream and nothing waits before it. */
+void transport_look_end(struct conn *conn);
+
+/* A trusted proxy says that the client is at this address. Stays so after a hand-over. */
+void transport_set_peer(struct conn *conn, const struct in6_addr *peer, uint16_t port);
 
 /* Bytes that layers hold for the wire. */
 uint64_t transport_pending(const struct conn *conn);

@@ -25,13 +25,13 @@ static const struct {
 #undef WS_CODE_ROW
 };
 
-const char *ws_code_text(enum ws_code code)
+const char *ws_code_text(uint16_t code)
 {
     for (size_t i = 0; i < ARRAY_LEN(ws_codes); i++) {
-        if (ws_codes[i].number == (unsigned)code)
+        if (ws_codes[i].number == code)
             return ws_codes[i].text;
     }
-    return "unknown";
+    return "";
 }
 
 void ws_reader_init(struct ws_reader *reader, uint64_t frame_max)
@@ -265,7 +265,7 @@ uint32_t ws_header_write(uint8_t *out, enum ws_opcode opcode, uint64_t payload_l
     return 2 + bytes;
 }
 
-uint32_t ws_close_write(uint8_t *out, enum ws_code code)
+uint32_t ws_close_write(uint8_t *out, uint16_t code)
 {
     if (code == WS_CODE_ABSENT)
         return ws_header_write(out, WS_CLOSE, 0);
@@ -273,7 +273,7 @@ uint32_t ws_close_write(uint8_t *out, enum ws_code code)
     uint32_t text_len = (uint32_t)strlen(text);
     CHECK(text_len + 2 <= WS_CONTROL_LEN_MAX);
     uint32_t len = ws_header_write(out, WS_CLOSE, text_len + 2);
-    out[len] = (uint8_t)((unsigned)code >> 8);
+    out[len] = (uint8_t)(code >> 8);
     out[len + 1] = (uint8_t)code;
     memcpy(out + len + 2, text, text_len);
     return len + 2 + text_len;

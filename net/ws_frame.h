@@ -59,8 +59,8 @@ enum ws_opcode {
 enum ws_code { WS_CODE_TABLE(WS_CODE_ENUM) };
 #undef WS_CODE_ENUM
 
-/* Static text. */
-const char *ws_code_text(enum ws_code code);
+/* Static text; empty for a code that is not in the table. */
+const char *ws_code_text(uint16_t code);
 
 enum ws_result {
     WS_MORE,    /* everything was used up */
@@ -109,9 +109,9 @@ void ws_unmask(uint8_t *to, const uint8_t *from, uint32_t len, uint32_t key);
 uint32_t ws_header_write(uint8_t *out, enum ws_opcode opcode, uint64_t payload_len);
 
 /*
- * A close frame with `code` and its text, or without any payload for WS_CODE_ABSENT. `out` has room
- * for 2 + WS_CONTROL_LEN_MAX bytes. Returns its length.
+ * A close frame with `code` and, if it is one of ours, its text; without any payload for
+ * WS_CODE_ABSENT. `out` has room for 2 + WS_CONTROL_LEN_MAX bytes. Returns its length.
  */
-uint32_t ws_close_write(uint8_t *out, enum ws_code code);
+uint32_t ws_close_write(uint8_t *out, uint16_t code);
 
 #endif

@@ -21,7 +21,7 @@
  * which the connection ends:
  *
  *   400 not HTTP/1.1, not a request of this kind     404 another path          405 not GET
- *   403 an origin that is not allowed                426 no upgrade asked for, another version
+ *   403 an origin or address that may not connect    426 no upgrade asked for, another version
  *   431 longer than WS_REQUEST_LEN_MAX, or more than WS_FIELDS_MAX fields
  *
  * Of X-Forwarded-For (or the field configured instead) the last address is taken that is not itself
@@ -48,6 +48,7 @@
     X(WS_BAD_PROTOCOL, 400, "Bad Request",                                                         \
       "None of the subprotocols offered in Sec-WebSocket-Protocol is known here; MQTT needs "      \
       "mqtt.")                                                                                     \
+    X(WS_BAD_ADDRESS, 403, "Forbidden", "Clients at this address may not connect.")                \
     X(WS_BAD_ORIGIN, 403, "Forbidden", "Pages from this origin may not connect.")                  \
     X(WS_BAD_PATH, 404, "Not Found", "There is nothing at this path.")                             \
     X(WS_BAD_METHOD, 405, "Method Not Allowed", "Only GET is understood here.")                    \

@@ -12,6 +12,7 @@
 
 #include "config_change.h"
 #include "listen.h"
+#include "listener_policy.h"
 #include "logger.h"
 #include "source_rate.h"
 #include "tls_listeners.h"
@@ -179,6 +180,9 @@ struct listen_options broker_listen_options(const struct config_listener *from)
         .connections_max = from->max_connections,
         .layers = listen_uri_layers(from->bind.scheme),
     };
+    options.is_unix = from->bind.scheme == LISTEN_UNIX;
+    if (from->mode[0] != '\0')
+        options.unix_mode = (unsigned)strtoul(from->mode, NULL, 8);
     if (from->tcp_user_timeout_ms <= INT32_MAX)
         options.user_timeout_ms = (unsigned)from->tcp_user_timeout_ms;
     return options;
@@ -208,6 +212,13 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
             return made;
         options.tls = broker->tls[broker->net.listeners_num];
     }
+    struct listener_policy **policy = &broker->policies[broker->net.listeners_num];
+    *policy = listener_policy_create(from);
+    if (*policy == NULL) {
+        snprintf(out_reason, reason_size, "%s", rc_text(RC_NO_MEMORY));
+        return RC_NO_MEMORY;
+    }
+    options.policy = listener_policy_view(*policy);
     if (listen_uri_resolve(&from->bind, &options.address, &options.address_len, &why) != RC_OK) {
         snprintf(out_reason, reason_size, "%s: cannot listen at %s: %s", from->place, address, why);
         return RC_NOT_FOUND;
@@ -220,8 +231,10 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
                  strerror(error));
         return rc;
     }
-    LOG(LOG_INFO, "listening at %s%s%.0u", address, from->bind.port == 0 ? ", port " : "",
-        from->bind.port == 0 ? port : 0);
+    if (port != 0 && from->bind.port == 0)
+        LOG(LOG_INFO, "listening at %s, port %u", address, port);
+    else
+        LOG(LOG_INFO, "listening at %s", address);
     return RC_OK;
 }
 
@@ -356,6 +369,8 @@ void broker_destroy(struct broker *broker)
     if (broker->route.retained != NULL)
         retained_destroy(broker->route.retained);
     tls_listeners_fini(broker);
+    for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++)
+        listener_policy_destroy(broker->policies[i]);
     settings_destroy(broker->settings);
     datadir_close(&broker->dir);
 }

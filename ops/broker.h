@@ -19,6 +19,7 @@
 #include "settings.h"
 
 struct admin;
+struct listener_policy;
 
 struct broker {
     struct config *config; /* borrowed; a reload replaces what is in it */
@@ -39,6 +40,7 @@ struct broker {
     bool draining; /* broker_drain was called */
     uint64_t log_lost;
     struct tls_server *tls[CONFIG_LISTENERS_MAX]; /* tls_listeners.h */
+    struct listener_policy *policies[CONFIG_LISTENERS_MAX];
     struct admin *admin; /* the endpoint for operators (telemetry.h), or NULL */
     struct mem_figures allocator;
     uint64_t allocator_next_ms; /* when to ask the allocator again */

@@ -143,6 +143,9 @@ struct config_shutdown {
 struct config_listener_tls {
     CONFIG_LISTENER_TLS_TABLE(CONFIG_FIELD)
 };
+struct config_listener_ws {
+    CONFIG_LISTENER_WS_TABLE(CONFIG_FIELD)
+};
 #define CONFIG_LISTENER_STRUCT(section, text) struct config_listener_##section section;
 struct config_listener {
     CONFIG_LISTENER_TABLE(CONFIG_FIELD)

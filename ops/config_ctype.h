@@ -19,6 +19,7 @@
 #define CONFIG_CTYPE_RATE             struct units_rate /* amount CONFIG_INFINITY_64: no limit */
 #define CONFIG_CTYPE_BYTE_RATE        struct units_rate
 #define CONFIG_CTYPE_TEXT             char * /* never NULL, at most "" */
+#define CONFIG_CTYPE_LIST             char * /* elements with commas between them */
 #define CONFIG_CTYPE_CPUS             struct config_cpus
 #define CONFIG_CTYPE_PRIORITIES       struct config_priorities
 #define CONFIG_CTYPE_FIELDS           struct config_fields
@@ -46,6 +47,7 @@
 #define CONFIG_NAME_RATE(name)             name
 #define CONFIG_NAME_BYTE_RATE(name)        name
 #define CONFIG_NAME_TEXT(name)             name
+#define CONFIG_NAME_LIST(name)             name
 #define CONFIG_NAME_CPUS(name)             name
 #define CONFIG_NAME_PRIORITIES(name)       name
 #define CONFIG_NAME_FIELDS(name)           name

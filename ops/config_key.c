@@ -49,6 +49,7 @@ static const struct config_choice config_choices_http_method[] = {
 #define CONFIG_CHOICES_RATE             NULL
 #define CONFIG_CHOICES_BYTE_RATE        NULL
 #define CONFIG_CHOICES_TEXT             NULL
+#define CONFIG_CHOICES_LIST             NULL
 #define CONFIG_CHOICES_CPUS             NULL
 #define CONFIG_CHOICES_PRIORITIES       NULL
 #define CONFIG_CHOICES_FIELDS           NULL
@@ -128,6 +129,10 @@ static const struct config_choice config_choices_http_method[] = {
     CONFIG_ROW(CONFIG_SECTION_LISTENERS ".tls", "tls." #name, \
                offsetof(struct config_listener, tls.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_LISTENER_WS(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW(CONFIG_SECTION_LISTENERS ".ws", "ws." #name, \
+               offsetof(struct config_listener, ws.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 
 #define CONFIG_ROW_AUTHN(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW(CONFIG_SECTION_AUTHN, #name, \
@@ -149,6 +154,7 @@ static const struct config_key config_key_rows[] = {
 static const struct config_key config_listener_key_rows[] = {
     CONFIG_LISTENER_TABLE(CONFIG_ROW_LISTENER)
     CONFIG_LISTENER_TLS_TABLE(CONFIG_ROW_LISTENER_TLS)
+    CONFIG_LISTENER_WS_TABLE(CONFIG_ROW_LISTENER_WS)
 };
 
 static const struct config_key config_authn_key_rows[] = {

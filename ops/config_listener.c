@@ -8,6 +8,7 @@
 #include "config_listener.h"
 
 #include "config_value.h"
+#include "listener_policy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +58,8 @@ struct config_listener *config_listener_add(struct config *config, const char *p
 
 static bool config_listener_same_bind(const struct listen_uri *a, const struct listen_uri *b)
 {
-    return a->scheme == b->scheme && a->port == b->port && a->port != 0 &&
-           strcasecmp(a->host, b->host) == 0;
+    return (a->scheme == LISTEN_UNIX) == (b->scheme == LISTEN_UNIX) && a->port == b->port &&
+           (a->port != 0 || a->scheme == LISTEN_UNIX) && strcasecmp(a->host, b->host) == 0;
 }
 
 /* Letters, digits and `_.:-` only: names become parts of metrics and log lines. */
@@ -129,6 +130,7 @@ void config_listeners_finish(struct config *config, struct error_list *errors)
         }
         config_listener_finish_name(listener, &report);
         config_listener_finish_tls(listener, &report);
+        listener_policy_check(listener, &report);
         for (uint32_t j = 0; j < i; j++) {
             const struct config_listener *other = &config->listeners[j];
             char address[LISTEN_URI_LEN_MAX + 1];

@@ -9,8 +9,8 @@
  *
  *   name     the key inside its section. The field is the name, with _ms, _s or _permille behind
  *            it where the type has that unit.
- *   type     BOOL COUNT SIZE DURATION SECONDS FACTOR TEXT CPUS PRIORITIES FIELDS BIND KEEPALIVE
- *            ENDPOINT RATE BYTE_RATE,
+ *   type     BOOL COUNT SIZE DURATION SECONDS FACTOR TEXT LIST CPUS PRIORITIES FIELDS BIND
+ *            KEEPALIVE ENDPOINT RATE BYTE_RATE,
  *            or an enumeration of config.h (SHARE_STRATEGY, DEFAULT_PRIORITY, LOG_LEVEL,
  *            LOG_FORMAT)
  *   min max  in the field's unit; for TEXT its length in bytes; unused (0, 0) for the others

@@ -14,8 +14,9 @@
       "Name of the listener in logs and metrics: letters, digits and `_.:-`. Without one it is " \
       "called by its address.") \
     X(bind, BIND, 0, 0, "", NUMBER, RESTART, \
-      "Address to listen at: `tcp://host:port`. Required. Without a host every address of the " \
-      "machine, without a port 1883, with port 0 one that the kernel chooses.") \
+      "Address to listen at: `tcp://host:port`, `tls://`, `ws://`, `wss://` likewise, or " \
+      "`unix:///path`. Required. Without a host every address of the machine, without a port " \
+      "1883, 8883, 8083 or 8084, with port 0 one that the kernel chooses.") \
     X(max_connections, COUNT, 1, UINT32_MAX - 1, "infinity", ZERO_INFINITE, RELOAD, \
       "Most connections of this listener.") \
     X(max_conn_rate, RATE, 1, 1000000, "infinity", NUMBER, RELOAD, \
@@ -49,7 +50,29 @@
     X(tcp_user_timeout, DURATION, CONFIG_S_IN_MS(1), CONFIG_H_IN_MS(24), "0s", ZERO_INFINITE, \
       RELOAD, \
       "Close a connection whose sent bytes stay unacknowledged by TCP for this long " \
-      "(TCP_USER_TIMEOUT). `0s` leaves it to the kernel.")
+      "(TCP_USER_TIMEOUT). `0s` leaves it to the kernel.") \
+    X(access_rules, LIST, 0, 16000, "", NUMBER, RELOAD, \
+      "Who may connect, by address: `allow 192.168.0.0/24`, `deny all`. The first rule that " \
+      "holds the address decides; if none does, the opposite of the last one. None: everybody.") \
+    X(trusted_proxies, LIST, 0, 16000, "", NUMBER, RELOAD, \
+      "Addresses of proxies that are believed when they say where a client is, by PROXY header " \
+      "or X-Forwarded-For: `10.0.0.0/8`, `::1`. `access_rules` then ask about the client.") \
+    X(proxy_protocol, BOOL, 0, 0, "false", NUMBER, RELOAD, \
+      "Whether `trusted_proxies` begin each connection with a header of the PROXY protocol, " \
+      "version 1 or 2. At Unix sockets everybody has to.") \
+    X(proxy_protocol_timeout, DURATION, 100, CONFIG_S_IN_MS(60), "3s", NUMBER, RELOAD, \
+      "A connection whose PROXY header is not whole after this time is closed.") \
+    X(proxy_protocol_skip, BOOL, 0, 0, "false", NUMBER, RELOAD, \
+      "Whether a PROXY header from somebody who is not trusted is skipped; if not it is an " \
+      "error, as such a client should begin with its own protocol.") \
+    X(mountpoint, TEXT, 0, 256, "", NUMBER, RELOAD, \
+      "Put before the topics and filters of the clients of this listener, who do not see it. " \
+      "`${clientid}` and `${username}` stand for the client's own, such as " \
+      "`tenants/${username}/`.") \
+    X(zone, TEXT, 0, 64, "", NUMBER, RELOAD, \
+      "Name by which rules of access can tell the clients of some listeners from others.") \
+    X(mode, TEXT, 0, 4, "", NUMBER, RESTART, \
+      "Permissions of a Unix socket in octal, such as `0660`. Empty: by the umask.")
 
 /* Keys of the map `tls` of one listener. */
 #define CONFIG_LISTENER_TLS_TABLE(X) \
@@ -96,9 +119,34 @@
     X(peer_cert_as_clientid, PEER_NAME, 0, 0, "disabled", NUMBER, RELOAD, \
       "The same for the client identifier.")
 
+/* Keys of the map `ws` of one listener. */
+#define CONFIG_LISTENER_WS_TABLE(X) \
+    X(mqtt_path, TEXT, 1, 256, "/mqtt", NUMBER, RELOAD, \
+      "Path of the URL at which the listener answers.") \
+    X(supported_subprotocols, LIST, 1, 1000, \
+      "mqtt, mqttv3.1, mqtt-v3, mqtt-v3.1.1, mqtt-v5", NUMBER, RELOAD, \
+      "Subprotocols that are accepted. Of those that a client offers `mqtt` is chosen if it is " \
+      "there, or else the first that is in this list.") \
+    X(fail_if_no_subprotocol, BOOL, 0, 0, "true", NUMBER, RELOAD, \
+      "Whether a client has to offer a subprotocol at all.") \
+    X(max_frame_size, SIZE, 1, CONFIG_GB(1), "infinity", INFINITE, RELOAD, \
+      "Largest payload of one frame (close code 1009). Frames cost no memory, packets are " \
+      "bounded by `mqtt.max_packet_size`.") \
+    X(check_origin_enable, BOOL, 0, 0, "false", NUMBER, RELOAD, \
+      "Whether browsers may connect from pages of `check_origins` only.") \
+    X(allow_origin_absent, BOOL, 0, 0, "true", NUMBER, RELOAD, \
+      "Whether, with the check, requests without an origin are accepted; programs send none.") \
+    X(check_origins, LIST, 0, 16000, "", NUMBER, RELOAD, \
+      "Origins such as `https://app.example.com`.") \
+    X(proxy_address_header, TEXT, 0, 64, "x-forwarded-for", NUMBER, RELOAD, \
+      "Field in which `trusted_proxies` say where the client is. Empty: none.") \
+    X(proxy_port_header, TEXT, 0, 64, "x-forwarded-port", NUMBER, RELOAD, \
+      "Field in which they say its port.")
+
 /* Maps inside a listener: X(name, text) */
 #define CONFIG_LISTENER_SECTION_TABLE(X) \
-    X(tls, "Of listeners at `tls://` (`ssl://`, `mqtts://`) and `wss://`.")
+    X(tls, "Of listeners at `tls://` (`ssl://`, `mqtts://`) and `wss://`.") \
+    X(ws, "Of listeners at `ws://` and `wss://`.")
 
 /* clang-format on */
 

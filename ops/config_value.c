@@ -30,6 +30,7 @@ static const char *const config_nouns[CONFIG_TYPE_COUNT_OF] = {
     [CONFIG_TYPE_SECONDS] = "a duration of whole seconds such as 15s, 5m, 2h or 1d",
     [CONFIG_TYPE_FACTOR] = "a number such as 1.5",
     [CONFIG_TYPE_TEXT] = "text",
+    [CONFIG_TYPE_LIST] = "a list with commas, or a sequence",
     [CONFIG_TYPE_CHOICE] = "one of the values listed for it",
     [CONFIG_TYPE_CPUS] = CONFIG_CPUS_NOUN,
     [CONFIG_TYPE_PRIORITIES] = CONFIG_PRIORITIES_NOUN,
@@ -276,6 +277,9 @@ static bool config_endpoint_set(struct config_endpoint *endpoint, const char *te
         listen_uri_parse_port(text, CONFIG_ENDPOINT_PORT, &value.uri, &reason) != RC_OK)
         return config_refuse(report, "\"%s\" is neither `none` nor an address: %s",
                              error_list_quote(text, quote), reason);
+    if (!value.is_off && value.uri.scheme != LISTEN_TCP)
+        return config_refuse(report, "\"%s\" is neither `none` nor an address that begins with tcp",
+                             error_list_quote(text, quote));
     *endpoint = value;
     return true;
 }
@@ -369,6 +373,11 @@ static void config_rate_print(const struct config_key *key, const struct units_r
 
 /* ---- all types ---- */
 
+static bool config_type_is_text(enum config_type type)
+{
+    return type == CONFIG_TYPE_TEXT || type == CONFIG_TYPE_LIST;
+}
+
 bool config_value_set(const struct config_key *key, void *base, const char *text,
                       const struct config_report *report)
 {
@@ -378,6 +387,7 @@ bool config_value_set(const struct config_key *key, void *base, const char *text
     case CONFIG_TYPE_BOOL:
         return config_bool_set(field, text, report);
     case CONFIG_TYPE_TEXT:
+    case CONFIG_TYPE_LIST:
         return config_text_set(key, field, text, report);
     case CONFIG_TYPE_CHOICE:
         return config_choice_set(key, field, text, report);
@@ -422,7 +432,7 @@ bool config_value_reset(const struct config_key *key, void *base,
 void config_value_clear(const struct config_key *key, void *base)
 {
     void *field = config_key_field(key, base);
-    if (key->type == CONFIG_TYPE_TEXT) {
+    if (config_type_is_text(key->type)) {
         char **text = field;
         free(*text);
         *text = NULL;
@@ -442,6 +452,7 @@ void config_value_print(const struct config_key *key, const void *base, FILE *ou
         fputs(*(const bool *)field ? "true" : "false", out);
         break;
     case CONFIG_TYPE_TEXT:
+    case CONFIG_TYPE_LIST:
         config_text_print(*(char *const *)field, out);
         break;
     case CONFIG_TYPE_CHOICE:
@@ -496,7 +507,7 @@ char *config_value_text(const struct config_key *key, const void *base)
 bool config_value_equal(const struct config_key *key, const void *a, const void *b)
 {
     CHECK(key != NULL && a != NULL && b != NULL);
-    if (key->type == CONFIG_TYPE_TEXT) /* long texts are printed as their length */
+    if (config_type_is_text(key->type)) /* long texts are printed as their length */
         return strcmp(*(char *const *)((const char *)a + key->offset),
                       *(char *const *)((const char *)b + key->offset)) == 0;
     if (key->type == CONFIG_TYPE_FIELDS) /* values are not printed */
@@ -533,6 +544,9 @@ void config_value_describe(const struct config_key *key, FILE *out)
         break;
     case CONFIG_TYPE_CHOICE:
         config_choices_print(key->choices, "`", ", ", out);
+        break;
+    case CONFIG_TYPE_LIST:
+        fputs(config_nouns[key->type], out);
         break;
     case CONFIG_TYPE_TEXT:
         fprintf(out, "text, %" PRIu64 " to %" PRIu64 " bytes", key->min, key->max);

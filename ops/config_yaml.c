@@ -18,6 +18,7 @@
 #include "config_value.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -272,6 +273,34 @@ static void config_yaml_fields(struct config_yaml *yaml, const yaml_node_t *node
 }
 
 /* One value for one key. */
+/* A sequence of texts, which becomes one text with commas. */
+static void config_yaml_texts(struct config_yaml *yaml, const struct config_key *key, void *base,
+                              const yaml_node_t *node)
+{
+    char place[CONFIG_PLACE_MAX];
+    char *joined = NULL;
+    size_t len = 0;
+    struct config_report report = {
+        .errors = yaml->errors,
+        .place = config_yaml_place(yaml, node, key->path, "", place),
+    };
+    FILE *out = open_memstream(&joined, &len);
+    bool right = out != NULL || config_refuse(&report, "%s", rc_text(RC_NO_MEMORY));
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    for (; right && item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *value = config_yaml_node(yaml, *item);
+        const char *text = config_yaml_text(yaml, value, key->path);
+        right = text != NULL;
+        if (right && strchr(text, ',') != NULL)
+            right = config_yaml_refuse(yaml, value, key->path, "a comma has no place in here");
+        if (right)
+            fprintf(out, "%s%s", item > node->data.sequence.items.start ? ", " : "", text);
+    }
+    if (out != NULL && fclose(out) == 0 && right)
+        config_value_set(key, base, joined, &report);
+    free(joined);
+}
+
 static void config_yaml_value(struct config_yaml *yaml, const struct config_key *key, void *base,
                               const yaml_node_t *node)
 {
@@ -285,6 +314,10 @@ static void config_yaml_value(struct config_yaml *yaml, const struct config_key 
     }
     if (key->type == CONFIG_TYPE_FIELDS && node->type == YAML_MAPPING_NODE) {
         config_yaml_fields(yaml, node, config_key_field(key, base), key->path);
+        return;
+    }
+    if (key->type == CONFIG_TYPE_LIST && node->type == YAML_SEQUENCE_NODE) {
+        config_yaml_texts(yaml, key, base, node);
         return;
     }
     if (config_yaml_is_empty(node)) {

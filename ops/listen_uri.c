@@ -14,17 +14,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct listen_scheme_row {
     const char *name;
     uint16_t port;
     uint8_t layers;
-    bool available;
 };
 
 static const struct listen_scheme_row listen_schemes[] = {
-#define LISTEN_ROW(constant, scheme, port, layers, available) {scheme, port, layers, available},
+#define LISTEN_ROW(constant, scheme, port, layers) {scheme, port, layers},
     LISTEN_SCHEME_TABLE(LISTEN_ROW)
 #undef LISTEN_ROW
 };
@@ -65,14 +65,8 @@ static enum rc listen_uri_take_scheme(const char **text, struct listen_uri *uri,
     if (mark != NULL) {
         uri->scheme = listen_uri_scheme(*text, (size_t)(mark - *text));
         if (uri->scheme == LISTEN_SCHEME_COUNT) {
-            *out_reason = "the scheme is not known; it should be tcp or tls";
+            *out_reason = "the scheme is not known; it should be tcp, tls, ws, wss or unix";
             return RC_INVALID;
-        }
-        if (!listen_schemes[uri->scheme].available) {
-            *out_reason =
-                "listeners of this kind (ws, wss, unix) are not available in this version; "
-                "use tcp or tls";
-            return RC_UNSUPPORTED;
         }
         *text = mark + 3;
     }
@@ -126,6 +120,23 @@ static enum rc listen_uri_take_host(const char **text, struct listen_uri *uri,
     return RC_OK;
 }
 
+/* The whole of `text` is the path of a Unix socket. */
+static enum rc listen_uri_take_path(const char *text, struct listen_uri *uri,
+                                    const char **out_reason)
+{
+    size_t len = strlen(text);
+    uri->port = 0;
+    if (*text != '/')
+        *out_reason = "the path of a Unix socket is absolute: unix:///run/mqtt.sock";
+    else if (len >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+        *out_reason = "the path of a Unix socket has at most 107 bytes";
+    else {
+        memcpy(uri->host, text, len + 1);
+        return RC_OK;
+    }
+    return RC_INVALID;
+}
+
 /* The whole of `text` is a port number. */
 static enum rc listen_uri_take_port(const char *text, struct listen_uri *uri,
                                     const char **out_reason)
@@ -169,7 +180,9 @@ enum rc listen_uri_parse_port(const char *text, uint16_t port, struct listen_uri
         *out_reason = "it has neither a host nor a port";
         return RC_INVALID;
     }
-    if (text == start && strspn(text, "0123456789") == strlen(text)) {
+    if (uri.scheme == LISTEN_UNIX) {
+        rc = listen_uri_take_path(text, &uri, out_reason);
+    } else if (text == start && strspn(text, "0123456789") == strlen(text)) {
         rc = listen_uri_take_port(text, &uri, out_reason);
     } else {
         rc = listen_uri_take_host(&text, &uri, out_reason);
@@ -195,6 +208,10 @@ const char *listen_uri_format(const struct listen_uri *uri, char *out)
 {
     CHECK(uri != NULL && out != NULL);
     CHECK(uri->scheme < LISTEN_SCHEME_COUNT);
+    if (uri->scheme == LISTEN_UNIX) {
+        snprintf(out, LISTEN_URI_LEN_MAX + 1, "unix://%s", uri->host);
+        return out;
+    }
     bool bracket = strchr(uri->host, ':') != NULL;
     snprintf(out, LISTEN_URI_LEN_MAX + 1, "%s://%s%s%s:%u", listen_schemes[uri->scheme].name,
              bracket ? "[" : "", uri->host, bracket ? "]" : "", (unsigned)uri->port);
@@ -216,6 +233,16 @@ enum rc listen_uri_resolve(const struct listen_uri *uri, struct sockaddr_storage
 {
     CHECK(uri != NULL && out != NULL && out_len != NULL && out_reason != NULL);
     CHECK(uri->scheme < LISTEN_SCHEME_COUNT);
+    if (uri->scheme == LISTEN_UNIX) {
+        struct sockaddr_un *address = (struct sockaddr_un *)out;
+        memset(out, 0, sizeof(*out));
+        address->sun_family = AF_UNIX;
+        size_t len = strlen(uri->host);
+        CHECK(len < sizeof(address->sun_path));
+        memcpy(address->sun_path, uri->host, len);
+        *out_len = sizeof(*address);
+        return RC_OK;
+    }
     char port[8];
     snprintf(port, sizeof(port), "%u", (unsigned)uri->port);
     bool any = uri->host[0] == '\0';

@@ -70,6 +70,7 @@ static const struct metrics_entry metrics_entries[] = {
           "descriptors or memory, or their address connects too often.")
     NEXT("sluice_connections_refused", STAT_REFUSED_DESCRIPTORS, "reason", "descriptors")
     NEXT("sluice_connections_refused", STAT_REFUSED_MEMORY, "reason", "memory")
+    NEXT("sluice_connections_refused", STAT_REFUSED_ACCESS, "reason", "access")
     NEXT("sluice_connections_refused", STAT_REFUSED_ADDRESS_RATE, "reason", "address_rate")
     COUNTER("sluice_accept_pauses", STAT_ACCEPT_PAUSES,
             "Times a listener stopped accepting because of its rate.")
@@ -77,6 +78,12 @@ static const struct metrics_entry metrics_entries[] = {
             "Connections handed to the home shard of their session.")
     HEADING("sluice_connections_closed", "Connections that ended, by cause.")
     CONN_CAUSE_TABLE(CLOSED)
+    FIRST("sluice_proxy_headers", STAT_PROXY_HEADERS, "result", "taken",
+          "Headers of the PROXY protocol that trusted proxies sent, and connections of such closed "
+          "because theirs was missing or wrong.")
+    NEXT("sluice_proxy_headers", STAT_PROXY_FAILED, "result", "failed")
+    COUNTER("sluice_websocket_upgrades", STAT_WEBSOCKET_UPGRADES,
+            "Connections that became a WebSocket.")
     FIRST("sluice_tls_handshakes", STAT_TLS_HANDSHAKES, "result", "completed",
           "Handshakes of TLS, completed or failed.")
     NEXT("sluice_tls_handshakes", STAT_TLS_HANDSHAKES_FAILED, "result", "failed")

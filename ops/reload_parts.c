@@ -3,12 +3,16 @@
  *
  *   settings    the plain settings of route and net, one immutable pair, replaced as a whole
  *   process     bounds of the retained messages and of the mail between shards; the log
- *   listeners   what the sockets of the listeners hand on to new connections
+ *   listeners   what the listeners ask of connections, and what their sockets hand on to new ones
  *
  * Threads: the ops thread.
  */
+#include <stdlib.h>
+
 #include "broker.h"
+#include "config_change.h"
 #include "listen.h"
+#include "listener_policy.h"
 #include "logger.h"
 #include "reload_table.h"
 #include "source_rate.h"
@@ -69,17 +73,6 @@ static void reload_process_dispose(struct broker *broker, void *state)
     source_rates_destroy(state);
 }
 
-/* Values only, checked by the configuration's own table. */
-static bool reload_nothing_prepare(struct broker *broker, const struct config *next,
-                                   struct error_list *errors, void **out_state)
-{
-    (void)broker;
-    (void)next;
-    (void)errors;
-    (void)out_state;
-    return true;
-}
-
 static void *reload_process_commit(struct broker *broker, void *state)
 {
     const struct config *config = broker->config;
@@ -98,19 +91,64 @@ const struct reload_part reload_part_process = {.name = "process",
 
 /* ---- listeners ---- */
 
+/* New policies, or those that were replaced, by the listener's place. */
+struct reload_listeners {
+    struct listener_policy *policies[CONFIG_LISTENERS_MAX];
+};
+
+static void reload_listeners_dispose(struct broker *broker, void *state)
+{
+    (void)broker;
+    struct reload_listeners *listeners = state;
+    for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++)
+        listener_policy_destroy(listeners->policies[i]);
+    free(listeners);
+}
+
+static bool reload_listeners_prepare(struct broker *broker, const struct config *next,
+                                     struct error_list *errors, void **out_state)
+{
+    struct reload_listeners *listeners = calloc(1, sizeof(*listeners));
+    bool right = listeners != NULL;
+    for (uint32_t i = 0; right && i < broker->config->num_listeners; i++) {
+        const struct config_listener *listener = &broker->config->listeners[i];
+        const struct config_listener *asked = config_listener_find(next, listener->name);
+        if (asked == NULL)
+            continue;
+        listeners->policies[i] = listener_policy_create(asked);
+        right = listeners->policies[i] != NULL;
+    }
+    if (right) {
+        *out_state = listeners;
+        return true;
+    }
+    error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
+    if (listeners != NULL)
+        reload_listeners_dispose(broker, listeners);
+    return false;
+}
+
 static void *reload_listeners_commit(struct broker *broker, void *state)
 {
-    (void)state;
+    struct reload_listeners *listeners = state;
     const struct config *config = broker->config;
     CHECK(config->num_listeners == broker->net.listeners_num);
     for (uint32_t i = 0; i < config->num_listeners; i++) {
+        struct listener_policy *policy = listeners->policies[i];
         struct listen_options options = broker_listen_options(&config->listeners[i]);
+        if (policy != NULL) {
+            listen_policy_set(&broker->net, i, listener_policy_view(policy));
+            listeners->policies[i] = broker->policies[i];
+            broker->policies[i] = policy;
+        }
         if (listen_adjust(&broker->net, i, &options) != RC_OK)
             LOG(LOG_WARNING, "reload: listener %s: the kernel refuses a TCP option",
                 config->listeners[i].name);
     }
-    return NULL;
+    return listeners;
 }
 
-const struct reload_part reload_part_listeners = {
-    .name = "listeners", .prepare = reload_nothing_prepare, .commit = reload_listeners_commit};
+const struct reload_part reload_part_listeners = {.name = "listeners",
+                                                  .prepare = reload_listeners_prepare,
+                                                  .commit = reload_listeners_commit,
+                                                  .dispose = reload_listeners_dispose};

@@ -5,7 +5,11 @@ accepts. `stop()` sends SIGTERM and returns what was wrong with the end: an exit
 0, a sanitizer's report, an assertion. Options are the keys of the section `mqtt:` of sluiced's
 configuration; the keys "limits", "listeners" and other sections hold maps of their own. With
 `admin=True` it has its HTTP endpoint at `admin_port`, without it has none. `listener` is a map of
-keys for its one listener. `log_level` is that of the command line, `warning` where it is not given;
+keys for its first listener, `scheme` what its address begins with (tcp, ws, unix), `more` a list
+of further listeners, in whose `bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a
+folder of the broker's own.
+`wrap(socket)`, if it is not None, is what a client speaks through to the
+first listener. `log_level` is that of the command line, `warning` where it is not given;
 None leaves it to the configuration. `reload(...)` changes options of a broker with `admin=True`,
 writes the configuration again, sends SIGHUP and says what came of it.
 
@@ -23,6 +27,8 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+
+import ws_socket
 
 SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained", "access",
             "authentication")
@@ -61,6 +67,8 @@ def yaml_value(value):
 
 
 class Broker:
+    transport = "tcp"  # of those whose options do not say it
+
     def __init__(self, command, options=None, shards=1, kind="sluiced", prlimit=None):
         self.command, self.options, self.shards = command, dict(options or {}), shards
         self.kind, self.prlimit, self.host = kind, prlimit, "127.0.0.1"
@@ -69,6 +77,12 @@ class Broker:
         self.process, self.admin_port = None, 0
         wants_admin = self.options.pop("admin", False)
         self.log_level = self.options.pop("log_level", "warning")
+        self.scheme = self.options.pop("scheme", self.transport)
+        self.wrap = ws_socket.WsSocket if self.scheme == "ws" else None
+        if self.scheme != "tcp" and kind != "sluiced":
+            raise Unsupported("scheme")
+        self.path = os.path.join(self.folder, "socket") if self.scheme == "unix" else None
+        self.ports = {name: free_port() for name in "abc"}
         if wants_admin and kind != "sluiced":
             raise Unsupported("admin")
         for attempt in range(3):
@@ -94,13 +108,19 @@ class Broker:
             arguments = ["-c", path]
         else:
             lines, mqtt = [], {}
-            listen = ["--listen", f"tcp://127.0.0.1:{self.port}"]
+            bind = f"{self.scheme}://{self.path or f'127.0.0.1:{self.port}'}"
+            listen = ["--listen", bind]
+            if "listener" in self.options or "more" in self.options:
+                listeners = [{"bind": bind, **self.options.get("listener", {})}]
+                places = {"folder": self.folder, **self.ports}
+                listeners += [{**more, "bind": more["bind"].format(**places)}
+                              for more in self.options.get("more", [])]
+                lines.append(f"listeners: {yaml_value(listeners)}")
+                listen = []
             for key, value in self.options.items():
-                if key == "listener":
-                    value = {"bind": f"tcp://127.0.0.1:{self.port}", **value}
-                    lines.append(f"listeners: [{yaml_value(value)}]")
-                    listen = []
-                elif key in SECTIONS:
+                if key in ("listener", "more"):
+                    continue
+                if key in SECTIONS:
                     lines.append(f"{key}: {yaml_value(value)}")
                 else:
                     mqtt[key] = value
@@ -132,12 +152,22 @@ class Broker:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                socket.create_connection((self.host, self.port), timeout=1).close()
+                self.dial().close()
                 return True
             except OSError:
                 time.sleep(0.005)
         self.kill()
         return False
+
+    def dial(self, port=None, path=None, timeout=5):
+        """A plain socket to the first listener, or to another."""
+        path = path or (self.path if port is None else None)
+        if path is None:
+            return socket.create_connection((self.host, port or self.port), timeout=timeout)
+        raw = socket.socket(socket.AF_UNIX)
+        raw.settimeout(timeout)
+        raw.connect(path)
+        return raw
 
     def reloads(self):
         """(applied, refused) so far."""

@@ -31,12 +31,6 @@ CLIENT_ONLY = {
 
 # Why a statement has no test. Shown on the page; still counted as uncovered.
 REASONS = {
-    "MQTT311-6.0.0-1": "there is no WebSocket listener yet",
-    "MQTT311-6.0.0-2": "there is no WebSocket listener yet",
-    "MQTT311-6.0.0-4": "there is no WebSocket listener yet",
-    "MQTT5-6.0.0-1": "there is no WebSocket listener yet",
-    "MQTT5-6.0.0-2": "there is no WebSocket listener yet",
-    "MQTT5-6.0.0-4": "there is no WebSocket listener yet",
 }
 
 

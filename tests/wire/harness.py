@@ -133,14 +133,15 @@ class Context:
     def socket(self, version=None, **values):
         """A connection on which nothing has been sent yet."""
         values.setdefault("timeout", self.timeout)
+        values.setdefault("wrap", self.broker.wrap)
         client = Client(self.broker.host, self.broker.port, version or self.version, **values)
         self.clients.append(client)
         return client
 
     def connect(self, suffix="", version=None, **values):
         """A connected client; values go to mqtt_packet.connect (clean=, props=, will=, ...)."""
-        socket_values = {key: values.pop(key) for key in ("source", "receive_buffer", "timeout")
-                         if key in values}
+        socket_values = {key: values.pop(key) for key in
+                         ("source", "receive_buffer", "timeout", "wrap") if key in values}
         client = self.socket(version, **socket_values)
         client.connack = client.connect(self.id(suffix), **values)
         return client

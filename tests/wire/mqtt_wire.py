@@ -78,7 +78,8 @@ def differs(got, kind, fields):
 class Client:
     lenient = False  # a connection may end without a word on the reason
 
-    def __init__(self, host, port, version=5, timeout=5.0, source=None, receive_buffer=None):
+    def __init__(self, host, port, version=5, timeout=5.0, source=None, receive_buffer=None,
+                 wrap=None):
         self.version, self.timeout, self.client_id = version, timeout, None
         self.buffer, self.queue = bytearray(), []
         self.sent_id, self.connacks = 0, 0
@@ -93,8 +94,10 @@ class Client:
             self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         self.sock.connect((host, port))
+        if wrap:
+            self.sock = wrap(self.sock)
         self.poll = select.poll()
-        self.poll.register(self.sock, select.POLLIN)
+        self.poll.register(self.sock.fileno(), select.POLLIN)
 
     # ------------------------------------------------------------------------------------- sending
 

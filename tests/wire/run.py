@@ -43,6 +43,8 @@ def parse_arguments():
     parser.add_argument("--sluiced", metavar="PATH", help="the broker to test")
     parser.add_argument("--mosquitto", metavar="PATH", help="test a mosquitto instead")
     parser.add_argument("--shards", default="1", help="numbers of shards, such as 1,2,4")
+    parser.add_argument("--transport", choices=("tcp", "ws"), default="tcp",
+                        help="what tests that do not say otherwise run over (default tcp)")
     parser.add_argument("--filter", default="", metavar="REGEX",
                         help="only tests whose module.name matches")
     parser.add_argument("--jobs", type=int, default=8, help="tests at a time (default 8)")
@@ -83,7 +85,8 @@ class Runner:
         """The bystander of this thread; connected anew when the last test ruined it."""
         client = getattr(self.local, "bystander", None)
         if client is None or self.local.broker is not broker:
-            client = Client(broker.host, broker.port, 5, timeout=self.arguments.timeout)
+            client = Client(broker.host, broker.port, 5, timeout=self.arguments.timeout,
+                            wrap=broker.wrap)
             name = f"bystander{threading.get_ident() % 100000}x{random.randrange(1 << 30)}"
             client.connect(name, keepalive=0)
             self.local.topic = f"bystander/{name}"
@@ -234,6 +237,7 @@ def main():
     if not (arguments.sluiced or arguments.mosquitto):
         sys.exit("run.py: --sluiced PATH or --mosquitto PATH is needed")
     Client.lenient = arguments.lenient
+    Broker.transport = arguments.transport
     runner, started = Runner(arguments), time.monotonic()
     print(f"seed {runner.seed}")
     for _ in range(arguments.repeat):

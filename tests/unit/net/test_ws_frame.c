@@ -300,6 +300,9 @@ static void test_ws_close_written(void **state)
     }
     WS_CODE_TABLE(WRITTEN)
 #undef WRITTEN
+    /* One of the peer's own goes back without a text. */
+    assert_int_equal(ws_close_write(frame, 4711), 4);
+    assert_memory_equal(frame, "\x88\x02\x12\x67", 4);
 }
 
 int main(void)

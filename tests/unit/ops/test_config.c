@@ -103,15 +103,15 @@ static void errors_name_the_option(void **state)
     (void)state;
     const struct config_override overrides[] = {{"--shards", "shards.count", "many"},
                                                 {"--log-level", "log.level", ""}};
-    const char *const listen[] = {"ws://:8083", ":1", "tcp://:1"};
+    const char *const listen[] = {"http://:8083", ":1", "tcp://:1"};
     const struct config_sources sources = {
         .overrides = overrides, .num_overrides = 2, .listen = listen, .num_listen = 3};
     assert_int_equal(config_try_sources("", &sources), RC_INVALID);
     assert_int_equal(try_errors.num, 4);
     config_try_says(0, "--shards: \"many\" is not a whole number");
     config_try_says(1, "--log-level: \"\" is not one of error, warning, info, debug");
-    config_try_says(2, "--listen: \"ws://:8083\" is not a listener address: listeners of this kind "
-                       "(ws, wss, unix) are not available in this version; use tcp or tls");
+    config_try_says(2, "--listen: \"http://:8083\" is not a listener address: the scheme is not "
+                       "known; it should be tcp, tls, ws, wss or unix");
     config_try_says(3, "--listen: the address tcp://:1 is taken by the listener at --listen");
 }
 

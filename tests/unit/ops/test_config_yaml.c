@@ -131,10 +131,9 @@ static void slips_of_listeners(void **state)
                        "`bind: ...`");
     config_try_refuses("listeners:\n  - name: a\n",
                        "t.yaml:2:5: the listener has no address, it needs `bind`");
-    config_try_refuses("listeners:\n  - bind: ws://:8083\n",
-                       "t.yaml:2:11: bind: \"ws://:8083\" is not a listener address: listeners "
-                       "of this kind (ws, wss, unix) are not available in this version; use tcp or "
-                       "tls");
+    config_try_refuses("listeners:\n  - bind: quic://:8083\n",
+                       "t.yaml:2:11: bind: \"quic://:8083\" is not a listener address: the scheme "
+                       "is not known; it should be tcp, tls, ws, wss or unix");
     config_try_refuses("listeners:\n  - bind: :1\n    bind: :2\n",
                        "t.yaml:3:5: \"bind\" is repeated, it is in line 2 too");
     config_try_refuses("listeners:\n  - bind: :1\n    nodlay: true\n",

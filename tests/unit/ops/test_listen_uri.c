@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include <cmocka.h>
 
@@ -90,17 +91,48 @@ static void slips_that_are_refused(void **state)
     }
 }
 
-static void other_kinds_are_not_available(void **state)
+static void other_kinds(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"ws://:8083", "wss://:8084", "unix:///run/sluice",
-                                        "WSS://h:8084"};
+    static const struct {
+        const char *text;
+        const char *written;
+        uint8_t layers;
+    } kinds[] = {{"ws://", NULL, 0},
+                 {"ws://:8083", "ws://:8083", LISTEN_LAYER_WEBSOCKET},
+                 {"ws://h", "ws://h:8083", LISTEN_LAYER_WEBSOCKET},
+                 {"WSS://h", "wss://h:8084", LISTEN_LAYER_TLS | LISTEN_LAYER_WEBSOCKET},
+                 {"unix:///run/sluice.sock", "unix:///run/sluice.sock", 0},
+                 {"unix://run/sluice.sock", NULL, 0},
+                 {"unix://", NULL, 0}};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         struct listen_uri uri;
         const char *reason = NULL;
-        assert_int_equal(listen_uri_parse(kinds[i], &uri, &reason), RC_UNSUPPORTED);
-        assert_non_null(strstr(reason, "not available in this version"));
+        char written[LISTEN_URI_LEN_MAX + 1];
+        enum rc rc = listen_uri_parse(kinds[i].text, &uri, &reason);
+        assert_int_equal(rc, kinds[i].written != NULL ? RC_OK : RC_INVALID);
+        if (rc != RC_OK)
+            continue;
+        assert_string_equal(listen_uri_format(&uri, written), kinds[i].written);
+        assert_int_equal(listen_uri_layers(uri.scheme), kinds[i].layers);
     }
+}
+
+static void a_path_fits_the_address(void **state)
+{
+    (void)state;
+    char text[256] = "unix:///";
+    memset(text + 8, 'p', 106);
+    struct listen_uri uri;
+    const char *reason = NULL;
+    struct sockaddr_storage address;
+    socklen_t len;
+    assert_int_equal(listen_uri_parse(text, &uri, &reason), RC_OK);
+    assert_int_equal(listen_uri_resolve(&uri, &address, &len, &reason), RC_OK);
+    assert_int_equal(address.ss_family, AF_UNIX);
+    assert_string_equal(((struct sockaddr_un *)&address)->sun_path, text + 7);
+    text[8 + 106] = 'p';
+    assert_int_equal(listen_uri_parse(text, &uri, &reason), RC_INVALID);
 }
 
 static void the_longest_host(void **state)
@@ -162,11 +194,9 @@ static void addresses_to_bind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms_that_are_read),
-        cmocka_unit_test(slips_that_are_refused),
-        cmocka_unit_test(other_kinds_are_not_available),
-        cmocka_unit_test(the_longest_host),
-        cmocka_unit_test(addresses_to_bind),
+        cmocka_unit_test(forms_that_are_read), cmocka_unit_test(slips_that_are_refused),
+        cmocka_unit_test(other_kinds),         cmocka_unit_test(a_path_fits_the_address),
+        cmocka_unit_test(the_longest_host),    cmocka_unit_test(addresses_to_bind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
