@@ -13,6 +13,7 @@
 #include "auth.h"
 #include "authn.h"
 #include "handover.h"
+#include "mount.h"
 #include "on_packet.h"
 #include "props.h"
 #include "topic.h"
@@ -86,18 +87,22 @@ static struct bytes on_connect_assign(struct net *net, char *out)
     return id;
 }
 
-static bool on_connect_will(struct net *net, const struct connect_view *view, struct will **out)
+static bool on_connect_will(struct conn *conn, const struct connect_view *view, struct will **out)
 {
+    struct net *net = conn->net;
     *out = NULL;
     if (!view->has_will)
         return true;
     const struct will_view *will = &view->will;
+    struct bytes topic = mount_add(conn, will->topic);
+    if (topic.ptr == NULL)
+        return false;
     uint8_t *props = NULL;
-    struct pub pub = {.topic = will->topic,
+    struct pub pub = {.topic = topic,
                       .payload = will->payload,
                       .qos = will->qos,
                       .retain = will->retain,
-                      .topic_hash = filter_index_hash(net->router->shared->filters, will->topic)};
+                      .topic_hash = filter_index_hash(net->router->shared->filters, topic)};
     if (will->props.len > 0) {
         props = mem_alloc(will->props.len);
         if (props == NULL)
@@ -157,7 +162,14 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
                                      .receive_max = view->receive_max,
                                      .identity = outcome->identity};
     struct attach_result result;
-    if (!on_connect_will(net, view, &request.will)) {
+    struct bytes username = view->username;
+    (void)conn_identity_user_name(conn, &username);
+    enum reason reason = mount_open(conn, client_id, username);
+    if (reason != REASON_SUCCESS) {
+        identity_destroy(outcome->identity);
+        return on_connect_refuse(conn, view->version, reason);
+    }
+    if (!on_connect_will(conn, view, &request.will)) {
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
     }

@@ -10,6 +10,7 @@
  */
 #include "alias.h"
 #include "input.h"
+#include "mount.h"
 #include "on_packet.h"
 #include "props.h"
 #include "publish.h"
@@ -42,11 +43,13 @@ static enum reason on_publish_topic(struct conn *conn, const struct publish_view
                    : REASON_PROTOCOL_ERROR;
     if (topic_name_check(view->topic, net->settings->topic_levels_max) != TOPIC_OK)
         return REASON_TOPIC_NAME_INVALID;
-    pub->topic = view->topic;
-    pub->topic_hash = filter_index_hash(filters, view->topic);
+    pub->topic = mount_add(conn, view->topic);
+    if (pub->topic.ptr == NULL)
+        return REASON_TOPIC_NAME_INVALID;
+    pub->topic_hash = filter_index_hash(filters, pub->topic);
     if (view->alias == 0)
         return REASON_SUCCESS;
-    switch (alias_in_set(conn, view->alias, view->topic, pub->topic_hash)) {
+    switch (alias_in_set(conn, view->alias, pub->topic, pub->topic_hash)) {
     case RC_OK:
         return REASON_SUCCESS;
     case RC_FULL:

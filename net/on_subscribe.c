@@ -7,6 +7,7 @@
  *
  * Threads: the owner shard.
  */
+#include "mount.h"
 #include "on_packet.h"
 #include "subscribe.h"
 
@@ -43,6 +44,9 @@ static enum reason on_subscribe_one(struct conn *conn, const struct subscribe_it
     enum reason reason = on_subscribe_form(settings, item, sub_id, &request.parts);
     if (reason != REASON_SUCCESS)
         return reason;
+    request.parts.filter = mount_add(conn, request.parts.filter);
+    if (request.parts.filter.ptr == NULL)
+        return REASON_TOPIC_FILTER_INVALID;
     return subscribe_add(conn->net->router, conn->session, &request);
 }
 
@@ -101,7 +105,8 @@ bool on_unsubscribe(struct conn *conn, const struct frame *frame)
         struct topic_filter_parts parts;
         reason = REASON_TOPIC_FILTER_INVALID;
         if (topic_filter_split(filter, &parts) == TOPIC_OK &&
-            topic_filter_check(parts.filter, TOPIC_LEVELS_MAX) == TOPIC_OK)
+            topic_filter_check(parts.filter, TOPIC_LEVELS_MAX) == TOPIC_OK &&
+            (parts.filter = mount_add(conn, parts.filter)).ptr != NULL)
             reason = subscribe_remove(conn->net->router, conn->session, &parts);
         codes[count++] = (uint8_t)reason;
     }

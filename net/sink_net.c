@@ -13,6 +13,7 @@
 #include "alias.h"
 #include "encode.h"
 #include "gate.h"
+#include "mount.h"
 #include "net.h"
 #include "on_packet.h"
 
@@ -35,7 +36,8 @@ static struct fan_out_cache *sink_class(struct conn *conn, const struct delivery
 static bool sink_can_share(const struct conn *conn, const struct delivery *delivery)
 {
     return delivery->fan_out_id != 0 && delivery->sub_ids_count == 0 && !delivery->dup &&
-           conn->alias_out_max == 0 && delivery->pub->payload.len <= OUTPUT_COPY_MAX;
+           conn->alias_out_max == 0 && !conn->mounted &&
+           delivery->pub->payload.len <= OUTPUT_COPY_MAX;
 }
 
 /*
@@ -80,7 +82,7 @@ static void sink_publish_head(struct conn *conn, const struct delivery *delivery
                               struct publish_out *out, bool *out_alias_known)
 {
     const struct pub *pub = delivery->pub;
-    *out = (struct publish_out){.topic = pub->topic,
+    *out = (struct publish_out){.topic = mount_strip(conn, pub->topic),
                                 .props = pub->props,
                                 .sub_ids = delivery->sub_ids,
                                 .sub_ids_num = delivery->sub_ids_count,
@@ -175,6 +177,7 @@ static void sink_address(const struct conn *conn, struct client_identity *out)
     memcpy(out->address, &conn->peer, sizeof(out->address));
     out->port = conn->peer_port;
     out->listener = bytes_of_text(listener->name);
+    out->zone = listener_policy(conn->net, conn->listener)->zone;
 }
 
 static void sink_close(struct conn *conn, enum reason reason)
