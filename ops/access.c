@@ -4,7 +4,10 @@
  */
 #include "access.h"
 
+#include "access_file.h"
 #include "access_http.h"
+#include "access_jwt.h"
+#include "authn_cert.h"
 #include "authn_password.h"
 #include "authn_scram.h"
 #include "broker.h"
@@ -13,45 +16,10 @@
 #include "password.h"
 #include "reload_table.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define ACCESS_USERS_BYTES_MAX (256 * 1024 * 1024)
-
-/*
- * A whole file of at most `max` bytes, for the caller to free. NULL, with a message added: it
- * cannot be read, or is larger.
- */
-static uint8_t *access_file_read(const char *path, size_t max, size_t *out_len,
-                                 const struct config_report *report)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    uint8_t *text = NULL;
-    size_t len = 0;
-    ssize_t got = -1;
-    bool right = fd >= 0 && fstat(fd, &status) == 0;
-    if (right && (uint64_t)status.st_size <= max)
-        text = malloc((size_t)status.st_size + 1);
-    while (text != NULL && len < (size_t)status.st_size) {
-        got = read(fd, text + len, (size_t)status.st_size - len);
-        if (got <= 0)
-            break;
-        len += (size_t)got;
-    }
-    if (!right || (text != NULL && got < 0 && len < (size_t)status.st_size))
-        config_refuse(report, "cannot read %s: %s", path, strerror(errno));
-    else if (text == NULL)
-        config_refuse(report, "%s has more than %zu bytes", path, max);
-    if (fd >= 0)
-        close(fd);
-    *out_len = len;
-    return text;
-}
 
 /* The users in the file that the step names, or NULL with a message added. */
 static struct user_table *access_users(const struct config_authn *from,
@@ -108,6 +76,18 @@ static struct authn_step *access_scram(const struct config_authn *from,
     return step;
 }
 
+static struct authn_step *access_cert(const struct config_authn *from,
+                                      const struct config_report *report)
+{
+    enum authn_cert_is is = from->cert_is == CONFIG_CERT_IS_USERNAME   ? AUTHN_CERT_IS_USERNAME
+                            : from->cert_is == CONFIG_CERT_IS_CLIENTID ? AUTHN_CERT_IS_CLIENT_ID
+                                                                       : AUTHN_CERT_IS_ANY;
+    struct authn_step *step = authn_cert_create(is);
+    if (step == NULL)
+        config_refuse(report, "%s", rc_text(RC_NO_MEMORY));
+    return step;
+}
+
 typedef struct authn_step *(*access_step_fn)(const struct config_authn *from,
                                              const struct config_report *report);
 
@@ -115,6 +95,8 @@ static const access_step_fn access_steps[] = {
     [CONFIG_AUTHN_PASSWORD_FILE] = access_password,
     [CONFIG_AUTHN_HTTP] = access_http,
     [CONFIG_AUTHN_SCRAM] = access_scram,
+    [CONFIG_AUTHN_JWT] = access_jwt,
+    [CONFIG_AUTHN_CERTIFICATE] = access_cert,
 };
 
 /* The listener that a step is for, by its place in the configuration. */

@@ -14,7 +14,9 @@
     X(CONFIG_AUTHN_NONE, "none")                                                                   \
     X(CONFIG_AUTHN_PASSWORD_FILE, "password_file")                                                 \
     X(CONFIG_AUTHN_HTTP, "http")                                                                   \
-    X(CONFIG_AUTHN_SCRAM, "scram")
+    X(CONFIG_AUTHN_SCRAM, "scram")                                                                 \
+    X(CONFIG_AUTHN_JWT, "jwt")                                                                     \
+    X(CONFIG_AUTHN_CERTIFICATE, "certificate")
 
 #define CONFIG_HTTP_METHOD_TABLE(X)                                                                \
     X(CONFIG_HTTP_POST, "post")                                                                    \
@@ -28,6 +30,28 @@
     X(CONFIG_SCRAM_SHA256, "sha256")                                                               \
     X(CONFIG_SCRAM_SHA512, "sha512")
 
+#define CONFIG_AUTHN_FROM_TABLE(X)                                                                 \
+    X(CONFIG_FROM_PASSWORD, "password")                                                            \
+    X(CONFIG_FROM_USERNAME, "username")
+
+#define CONFIG_AUTHN_CERT_TABLE(X)                                                                 \
+    X(CONFIG_CERT_IS_ANY, "any")                                                                   \
+    X(CONFIG_CERT_IS_USERNAME, "username")                                                         \
+    X(CONFIG_CERT_IS_CLIENTID, "clientid")
+
+#define CONFIG_JWT_ALG_TABLE(X)                                                                    \
+    X(CONFIG_JWT_ANY, "any")                                                                       \
+    X(CONFIG_JWT_HS256, "HS256")                                                                   \
+    X(CONFIG_JWT_HS384, "HS384")                                                                   \
+    X(CONFIG_JWT_HS512, "HS512")                                                                   \
+    X(CONFIG_JWT_RS256, "RS256")                                                                   \
+    X(CONFIG_JWT_RS384, "RS384")                                                                   \
+    X(CONFIG_JWT_RS512, "RS512")                                                                   \
+    X(CONFIG_JWT_ES256, "ES256")                                                                   \
+    X(CONFIG_JWT_ES384, "ES384")                                                                   \
+    X(CONFIG_JWT_ES512, "ES512")                                                                   \
+    X(CONFIG_JWT_EDDSA, "EdDSA")
+
 /* clang-format off */
 
 #define CONFIG_AUTHN_TABLE(X) \
@@ -39,6 +63,28 @@
       "The file with users and their stored passwords.") \
     X(user_is, AUTHN_USER_IS, 0, 0, "username", NUMBER, RELOAD, \
       "What of CONNECT is the name of the user in the file.") \
+    X(cert_is, AUTHN_CERT, 0, 0, "any", NUMBER, RELOAD, \
+      "What the common name of the certificate has to be.") \
+    X(from, AUTHN_FROM, 0, 0, "password", NUMBER, RELOAD, \
+      "Where the token stands.") \
+    X(algorithm, JWT_ALG, 0, 0, "any", NUMBER, RELOAD, \
+      "The only algorithm of signatures that is taken; `any`: each that fits the kind of a key.") \
+    X(secret_file, TEXT, 0, 4000, "", NUMBER, RELOAD, \
+      "File with the secret of HS256, HS384 and HS512, without its last line feed.") \
+    X(secret_base64, BOOL, 0, 0, "false", NUMBER, RELOAD, \
+      "Whether the secret stands there in base64.") \
+    X(public_key, TEXT, 0, 4000, "", NUMBER, RELOAD, \
+      "File with a public key or certificate in PEM, for RS, ES and EdDSA.") \
+    X(jwks_file, TEXT, 0, 4000, "", NUMBER, RELOAD, \
+      "File with a JWK set.") \
+    X(leeway, SECONDS, 0, 3600, "0s", NUMBER, RELOAD, \
+      "How far clocks may differ, for the times in a token.") \
+    X(verify_claims, FIELDS, 0, 0, "", NUMBER, RELOAD, \
+      "Claims that a token must have, with `${clientid}` and `${username}` in their values.") \
+    X(acl_claim, TEXT, 1, 256, "acl", NUMBER, RELOAD, \
+      "The claim that holds permissions.") \
+    X(disconnect_after_expire, BOOL, 0, 0, "true", NUMBER, RELOAD, \
+      "Whether the connection ends when the token expires (reason 0xA0).") \
     X(mechanism, AUTHN_SCRAM, 0, 0, "sha256", NUMBER, RELOAD, \
       "The digest of SCRAM: authentication method SCRAM-SHA-256 or SCRAM-SHA-512.") \
     X(url, TEXT, 0, 4000, "", NUMBER, RELOAD, \
@@ -73,6 +119,17 @@
 #define CONFIG_AUTHN_USE_TABLE(X) \
     X("path", 1u << CONFIG_AUTHN_PASSWORD_FILE | 1u << CONFIG_AUTHN_SCRAM) \
     X("mechanism", 1u << CONFIG_AUTHN_SCRAM) \
+    X("cert_is", 1u << CONFIG_AUTHN_CERTIFICATE) \
+    X("from", 1u << CONFIG_AUTHN_JWT) \
+    X("algorithm", 1u << CONFIG_AUTHN_JWT) \
+    X("secret_file", 1u << CONFIG_AUTHN_JWT) \
+    X("secret_base64", 1u << CONFIG_AUTHN_JWT) \
+    X("public_key", 1u << CONFIG_AUTHN_JWT) \
+    X("jwks_file", 1u << CONFIG_AUTHN_JWT) \
+    X("leeway", 1u << CONFIG_AUTHN_JWT) \
+    X("verify_claims", 1u << CONFIG_AUTHN_JWT) \
+    X("acl_claim", 1u << CONFIG_AUTHN_JWT) \
+    X("disconnect_after_expire", 1u << CONFIG_AUTHN_JWT) \
     X("user_is", 1u << CONFIG_AUTHN_PASSWORD_FILE) \
     X("url", 1u << CONFIG_AUTHN_HTTP) \
     X("method", 1u << CONFIG_AUTHN_HTTP) \

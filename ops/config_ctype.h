@@ -34,6 +34,9 @@
 #define CONFIG_CTYPE_TLS_VERSION      enum tls_version
 #define CONFIG_CTYPE_PEER_NAME        enum peer_name
 #define CONFIG_CTYPE_AUTHN_KIND       enum config_authn_kind
+#define CONFIG_CTYPE_AUTHN_FROM       enum config_authn_from
+#define CONFIG_CTYPE_AUTHN_CERT       enum config_authn_cert
+#define CONFIG_CTYPE_JWT_ALG          enum config_jwt_alg
 #define CONFIG_CTYPE_AUTHN_SCRAM      enum config_authn_scram
 #define CONFIG_CTYPE_AUTHN_USER_IS    enum config_authn_user_is
 #define CONFIG_CTYPE_HTTP_METHOD      enum config_http_method
@@ -62,6 +65,9 @@
 #define CONFIG_NAME_TLS_VERSION(name)      name
 #define CONFIG_NAME_PEER_NAME(name)        name
 #define CONFIG_NAME_AUTHN_KIND(name)       name
+#define CONFIG_NAME_AUTHN_FROM(name)       name
+#define CONFIG_NAME_AUTHN_CERT(name)       name
+#define CONFIG_NAME_JWT_ALG(name)          name
 #define CONFIG_NAME_AUTHN_SCRAM(name)      name
 #define CONFIG_NAME_AUTHN_USER_IS(name)    name
 #define CONFIG_NAME_HTTP_METHOD(name)      name

@@ -32,6 +32,12 @@ static const struct config_choice config_choices_peer_name[] = {
     PEER_NAME_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 static const struct config_choice config_choices_authn_kind[] = {
     CONFIG_AUTHN_KIND_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_authn_from[] = {
+    CONFIG_AUTHN_FROM_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_authn_cert[] = {
+    CONFIG_AUTHN_CERT_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_jwt_alg[] = {
+    CONFIG_JWT_ALG_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 static const struct config_choice config_choices_authn_scram[] = {
     CONFIG_AUTHN_SCRAM_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 static const struct config_choice config_choices_authn_user_is[] = {
@@ -64,6 +70,9 @@ static const struct config_choice config_choices_http_method[] = {
 #define CONFIG_CHOICES_TLS_VERSION      config_choices_tls_version
 #define CONFIG_CHOICES_PEER_NAME        config_choices_peer_name
 #define CONFIG_CHOICES_AUTHN_KIND       config_choices_authn_kind
+#define CONFIG_CHOICES_AUTHN_FROM       config_choices_authn_from
+#define CONFIG_CHOICES_AUTHN_CERT       config_choices_authn_cert
+#define CONFIG_CHOICES_JWT_ALG          config_choices_jwt_alg
 #define CONFIG_CHOICES_AUTHN_SCRAM      config_choices_authn_scram
 #define CONFIG_CHOICES_AUTHN_USER_IS    config_choices_authn_user_is
 #define CONFIG_CHOICES_HTTP_METHOD      config_choices_http_method
@@ -76,6 +85,9 @@ static const struct config_choice config_choices_http_method[] = {
 #define CONFIG_TYPE_TLS_VERSION      CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_PEER_NAME        CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_AUTHN_KIND       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_AUTHN_FROM       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_AUTHN_CERT       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_JWT_ALG          CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_AUTHN_SCRAM      CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_AUTHN_USER_IS    CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_HTTP_METHOD      CONFIG_TYPE_CHOICE
