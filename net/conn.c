@@ -12,6 +12,7 @@
 
 #include "alias.h"
 #include "auth.h"
+#include "ban.h"
 #include "clock.h"
 #include "encode.h"
 #include "gate.h"
@@ -321,6 +322,7 @@ static void conn_unbind(struct conn *conn, enum conn_cause cause)
     struct session *session = conn->session;
     if (session == NULL)
         return;
+    ban_note_end(conn, cause);
     conn->session = NULL;
     conn->state = CONN_LAST_WORDS;
     session_detach(net->router, session, conn_cause_wills[cause]);
@@ -419,6 +421,7 @@ void conn_close_detached(struct conn *conn, enum conn_cause cause, enum reason r
     conn_assert_state(conn);
     CHECK(conn->state == CONN_OPEN);
     net_count(conn->net, STAT_CLOSED + cause, 1);
+    ban_note_end(conn, cause);
     conn->session = NULL;
     conn_say_goodbye(conn, reason);
     conn_last_words(conn);

@@ -36,6 +36,7 @@
     X(CAUSE_PROTOCOL_ERROR, "protocol_error", true, "a protocol error")                            \
     X(CAUSE_LIMIT, "limit_exceeded", true, "a limit was exceeded")                                 \
     X(CAUSE_RATE, "rate_exceeded", true, "a rate was exceeded")                                    \
+    X(CAUSE_BANNED, "banned", true, "the client is banned")                                        \
     X(CAUSE_TAKEN_OVER, "taken_over", true, "a newer connection took the session")                 \
     X(CAUSE_SHUTDOWN, "shutdown", true, "the broker is stopping")                                  \
     X(CAUSE_NO_MEMORY, "no_memory", true, "out of memory")                                         \

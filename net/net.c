@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "auth.h"
+#include "ban.h"
 #include "handover.h"
 #include "input.h"
 #include "listen.h"
@@ -79,6 +80,8 @@ static bool net_turn_end(struct shard *shard)
         more = input_resume_all(net);
     if (net->draining && !net->drained)
         more |= net_drain_slice(net);
+    if (UNLIKELY(net->ban_sweeping))
+        more |= ban_sweep(net);
     more |= tls_turn(net);
     send_flush(net);
     if (net->draining && !net->drained)
@@ -126,8 +129,10 @@ void net_tables_fill(struct shard_tables *tables)
     tables->mails[MAIL_HANDOVER] = handover_on_mail;
     tables->mails[MAIL_DRAIN] = net_on_drain;
     tables->mails[MAIL_RELOAD] = net_on_reload;
+    tables->mails[MAIL_BANS] = ban_on_mail;
     tables->mails[MAIL_AUTHN_DONE] = auth_on_mail;
     tables->drops[MAIL_HANDOVER] = handover_drop;
+    tables->drops[MAIL_BAN_WANTED] = ban_wanted_drop;
     tables->turn_end[1] = net_turn_end;
 }
 
@@ -145,6 +150,7 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     net->router = router_of(shard);
     net->shared = shared;
     net_settings_take(net);
+    net->bans = shared->bans;
     net->output_limit = shared->settings->output_bytes_max;
     net->pool.self = shard->id;
     slot_table_init(&net->conns, shard->id, NET_CONNS_MAX);
@@ -170,6 +176,7 @@ void net_close(struct shard *shard)
     while ((conn = slot_table_next(&net->conns, &cursor)) != NULL)
         conn_destroy(conn);
     slot_table_fini(&net->conns);
+    flapping_destroy(net->flapping);
     output_pool_fini(&net->pool);
     send_pool_fini(net);
     tls_net_fini(net);

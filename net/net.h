@@ -9,6 +9,10 @@
  *   MAIL_DRAINED   confirm, to the ops thread. The shard has no connections any more.
  *   MAIL_RELOAD    control, from the ops thread. There are new settings: take them.
  *   MAIL_RELOADED  confirm, to the ops thread. The shard has nothing of the old ones any more.
+ *   MAIL_BANS      control, from the ops thread. There is a new ban list: take it. count: whether
+ *                  connected clients have to be looked at.
+ *   MAIL_BANS_TAKEN  confirm, to the ops thread, as MAIL_RELOADED.
+ *   MAIL_BAN_WANTED  control, to the ops thread. ptr: struct ban_wanted.
  *
  * Threads: net_shared is made by the main thread before start; settings may be replaced while the
  * broker runs; a struct net belongs to its shard.
@@ -20,6 +24,7 @@
 
 #include "bucket.h"
 #include "conn.h"
+#include "flapping.h"
 #include "listen_policy.h"
 #include "mem.h"
 #include "net_stats.h"
@@ -36,7 +41,10 @@ enum net_mail {
     MAIL_DRAIN,
     MAIL_DRAINED,
     MAIL_RELOAD,
-    MAIL_RELOADED
+    MAIL_RELOADED,
+    MAIL_BANS,
+    MAIL_BANS_TAKEN,
+    MAIL_BAN_WANTED
 };
 
 /* Rates of one listener and of each of its clients, plain values. */
@@ -76,6 +84,7 @@ struct net_settings {
     uint32_t tls_handshakes_max;     /* under way, of a shard */
     struct bytes response_info;      /* empty: none */
     struct bytes server_reference;   /* empty: none */
+    struct flapping_limits flapping;
     struct listener_limits listeners[LISTENERS_MAX];
 };
 
@@ -92,6 +101,7 @@ struct listener {
 
 struct net_shared {
     const struct net_settings *settings; /* [R] */
+    const struct ban_set *bans;          /* [R] NULL: nobody is banned */
     struct source_rates *sources;        /* [R] once needed; NULL: no rate per address yet */
     struct runtime *runtime;
     unsigned shards;
@@ -153,7 +163,11 @@ struct net {
     uint64_t log_tls_ms;
     bool draining;
     bool drained;
-    bool limited; /* some listener has a rate for its clients */
+    bool ban_sweeping;          /* ban_sweep has more to look at */
+    uint32_t ban_cursor;        /* where */
+    const struct ban_set *bans; /* taken last */
+    struct flapping *flapping;  /* NULL: not needed yet */
+    bool limited;               /* some listener has a rate for its clients */
     struct listen_rate accepts[LISTENERS_MAX];
     uint32_t conns_by_listener[LISTENERS_MAX];   /* of this shard; read relaxed by others */
     uint64_t accepts_by_listener[LISTENERS_MAX]; /* ditto; free-running */

@@ -31,6 +31,9 @@
       "Connections handed to the home shard of their session.")                                    \
     X(STAT_CONNECTED, COUNTER, "connects_accepted", "CONNECT packets accepted.")                   \
     X(STAT_CONNECT_REFUSED, COUNTER, "connects_refused", "CONNECT packets refused.")               \
+    X(STAT_CONNECT_BANNED, COUNTER, "connects_banned",                                             \
+      "CONNECT packets refused because of a ban.")                                                 \
+    X(STAT_FLAPPING, COUNTER, "flapping", "Clients found to come and go too often.")               \
     X(STAT_BYTES_IN, COUNTER, "bytes_received", "Bytes received from clients.")                    \
     X(STAT_BYTES_OUT, COUNTER, "bytes_sent", "Bytes sent to clients.")                             \
     X(STAT_SENDS, COUNTER, "sends", "Send operations completed.")                                  \

@@ -12,6 +12,7 @@
 
 #include "auth.h"
 #include "authn.h"
+#include "ban.h"
 #include "handover.h"
 #include "mount.h"
 #include "on_packet.h"
@@ -162,6 +163,14 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
                                      .receive_max = view->receive_max,
                                      .identity = outcome->identity};
     struct attach_result result;
+    /* The list may be another one than when CONNECT came, and the name another one, too. */
+    if (UNLIKELY(net->bans != NULL) &&
+        ban_holds(conn, client_id,
+                  outcome->identity == NULL ? view->username : outcome->identity->is.username)) {
+        net_count(net, STAT_CONNECT_BANNED, 1);
+        identity_destroy(outcome->identity);
+        return on_connect_refuse(conn, view->version, REASON_BANNED);
+    }
     struct bytes username = view->username;
     (void)conn_identity_user_name(conn, &username);
     enum reason reason = mount_open(conn, client_id, username);
@@ -206,6 +215,21 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
     return true;
 }
 
+/* By what CONNECT and the client's certificate say, before anybody else hears of it. */
+static bool on_connect_banned(struct conn *conn, const struct connect_view *view,
+                              struct bytes client_id)
+{
+    if (LIKELY(conn->net->bans == NULL))
+        return false;
+    struct bytes user_name = view->username;
+    if (conn->cold != NULL)
+        (void)conn_identity_user_name(conn, &user_name);
+    if (!ban_holds(conn, client_id, user_name))
+        return false;
+    net_count(conn->net, STAT_CONNECT_BANNED, 1);
+    return true;
+}
+
 bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packet,
                 struct bytes rest)
 {
@@ -227,6 +251,8 @@ bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packe
     if (UNLIKELY(conn->cold != NULL) && conn_identity_client_id(conn, &client_id) &&
         (client_id.len == 0 || client_id.len > net->settings->client_id_len_max))
         return on_connect_refuse(conn, view.version, REASON_CLIENT_ID_NOT_VALID);
+    if (on_connect_banned(conn, &view, client_id))
+        return on_connect_refuse(conn, view.version, REASON_BANNED);
     if (client_id.len == 0)
         client_id = on_connect_assign(net, assigned);
     shard_id home = session_home(net->router, client_id);

@@ -239,6 +239,16 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
 }
 
 /* The chains of authentication, or in `out_reason` the first thing that is wrong with them. */
+static enum rc broker_bans(struct broker *broker, char *out_reason, size_t reason_size)
+{
+    static struct error_list errors;
+    error_list_init(&errors);
+    enum rc rc = bans_open(broker, &errors);
+    if (rc != RC_OK)
+        snprintf(out_reason, reason_size, "%s", errors.texts[0]);
+    return rc;
+}
+
 static bool broker_access(struct broker *broker, char *out_reason, size_t reason_size)
 {
     static struct error_list errors;
@@ -277,6 +287,9 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
         snprintf(out_reason, reason_size, "%s", rc_text(RC_NO_MEMORY));
         return RC_NO_MEMORY;
     }
+    rc = broker_bans(broker, out_reason, reason_size);
+    if (rc != RC_OK)
+        return rc;
     broker_set_bounds(broker);
     for (uint32_t i = 0; i < config->num_listeners; i++) {
         rc = broker_listen(broker, &config->listeners[i], out_reason, reason_size);
@@ -321,6 +334,10 @@ static void broker_on_mail(void *context, const struct mail *mail)
         reload_taken(broker);
         return;
     }
+    if (mail->kind == MAIL_BANS_TAKEN || mail->kind == MAIL_BAN_WANTED) {
+        bans_on_mail(broker, mail);
+        return;
+    }
     CHECK(mail->kind == MAIL_DRAINED);
     broker->drained++;
 }
@@ -329,6 +346,7 @@ bool broker_turn(struct broker *broker)
 {
     while (mail_drain(broker->port, 64, broker_on_mail, broker))
         ;
+    bans_turn(broker);
     mail_flush(broker->port, broker_wake, broker);
     for (unsigned i = 0; i < broker->net.shards; i++)
         broker->log_lost += logger_drain(broker->runtime->shards[i].log, broker->json);
@@ -363,6 +381,7 @@ void broker_destroy(struct broker *broker)
     free(broker->stats);
     authn_set_unref(broker->authn);
     reload_fini(broker);
+    bans_close(broker);
     source_rates_destroy(broker->net.sources);
     if (broker->route.filters != NULL)
         filter_index_destroy(broker->route.filters);

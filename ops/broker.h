@@ -11,6 +11,7 @@
 #define SLUICE_BROKER_H
 
 #include "access.h"
+#include "bans.h"
 #include "config.h"
 #include "datadir.h"
 #include "mem.h"
@@ -25,6 +26,7 @@ struct broker {
     struct config *config; /* borrowed; a reload replaces what is in it */
     struct settings *settings;
     struct reload reload;
+    struct bans bans;
     struct datadir dir;
     struct route_shared route;
     struct net_shared net;

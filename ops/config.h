@@ -137,6 +137,15 @@ struct config_admin {
 struct config_access {
     CONFIG_ACCESS_TABLE(CONFIG_FIELD)
 };
+struct config_banned {
+    CONFIG_BANNED_TABLE(CONFIG_FIELD)
+};
+struct config_flapping_detect {
+    CONFIG_FLAPPING_DETECT_TABLE(CONFIG_FIELD)
+};
+struct config_overload_protection {
+    CONFIG_OVERLOAD_PROTECTION_TABLE(CONFIG_FIELD)
+};
 struct config_log {
     CONFIG_LOG_TABLE(CONFIG_FIELD)
 };

@@ -126,6 +126,18 @@ static const struct config_choice config_choices_http_method[] = {
     CONFIG_ROW("access", "access." #name, \
                offsetof(struct config, access.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_BANNED(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("banned", "banned." #name, \
+               offsetof(struct config, banned.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_FLAPPING_DETECT(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("flapping_detect", "flapping_detect." #name, \
+               offsetof(struct config, flapping_detect.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_OVERLOAD_PROTECTION(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("overload_protection", "overload_protection." #name, \
+               offsetof(struct config, overload_protection.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 #define CONFIG_ROW_LOG(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("log", "log." #name, offsetof(struct config, log.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
@@ -159,6 +171,9 @@ static const struct config_key config_key_rows[] = {
     CONFIG_SHARDS_TABLE(CONFIG_ROW_SHARDS)
     CONFIG_ADMIN_TABLE(CONFIG_ROW_ADMIN)
     CONFIG_ACCESS_TABLE(CONFIG_ROW_ACCESS)
+    CONFIG_BANNED_TABLE(CONFIG_ROW_BANNED)
+    CONFIG_FLAPPING_DETECT_TABLE(CONFIG_ROW_FLAPPING_DETECT)
+    CONFIG_OVERLOAD_PROTECTION_TABLE(CONFIG_ROW_OVERLOAD_PROTECTION)
     CONFIG_LOG_TABLE(CONFIG_ROW_LOG)
     CONFIG_SHUTDOWN_TABLE(CONFIG_ROW_SHUTDOWN)
 };

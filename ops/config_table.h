@@ -27,6 +27,7 @@
 #define SLUICE_CONFIG_TABLE_H
 
 #include "bucket.h"
+#include "config_table_limits.h"
 #include "config_table_listener.h"
 #include "limits.h"
 
@@ -48,6 +49,9 @@
     X(shards, "Threads and the CPUs they are pinned to.") \
     X(admin, "The HTTP endpoint for operators: `/metrics` for Prometheus, `/livez`, `/readyz`.") \
     X(access, "Who may come in. See [access](access.md).") \
+    X(banned, "Clients that must not come in. See [limits](limits.md).") \
+    X(flapping_detect, "Clients that come and go too often.") \
+    X(overload_protection, "What the broker does when there is more load than it can take.") \
     X(log, "What is logged, and how. The log goes to standard error.") \
     X(shutdown, "How the broker stops.")
 
@@ -166,6 +170,13 @@
       "it the shard stops reading from its publishers until there is room.") \
     X(tls_handshakes, COUNT, 1, UINT32_MAX - 1, "4096", INFINITE, RELOAD, \
       "Most TLS handshakes under way in one shard; over it new TLS connections are closed.") \
+    X(packet_timeout, DURATION, 100, CONFIG_H_IN_MS(24), "5m", ZERO_INFINITE, RELOAD, \
+      "A client whose packet is not whole this long after its beginning came is disconnected " \
+      "(reason 0x97).") \
+    X(unfinished_bytes, SIZE, CONFIG_KB(64), CONFIG_GB(1024), "1GB", INFINITE, RELOAD, \
+      "Bytes of packets that are not whole yet, of all connections together. Over it a " \
+      "connection that has more than 4KB of them and receives more is disconnected (reason " \
+      "0x97).") \
     X(send_timeout, DURATION, 100, CONFIG_H_IN_MS(24), "15s", ZERO_INFINITE, RELOAD, \
       "A client that takes no byte for this long while there are bytes for it is disconnected.")
 

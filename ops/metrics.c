@@ -100,6 +100,9 @@ static const struct metrics_entry metrics_entries[] = {
     FIRST("sluice_connects", STAT_CONNECTED, "result", "accepted",
           "CONNECT packets, accepted or refused.")
     NEXT("sluice_connects", STAT_CONNECT_REFUSED, "result", "refused")
+    COUNTER("sluice_connects_banned", STAT_CONNECT_BANNED,
+            "CONNECT packets refused because of a ban; they are among the refused, too.")
+    COUNTER("sluice_flapping", STAT_FLAPPING, "Clients found to come and go too often.")
 
     /* packets and bytes */
     HEADING("sluice_packets_received", "Control packets received, by type.")
@@ -480,6 +483,8 @@ static void metrics_write_reloads(struct exposition *out, const struct metrics_s
     exposition_open(out, &family);
     exposition_whole(out, &results[0], 1, sources->reloads_applied);
     exposition_whole(out, &results[1], 1, sources->reloads_refused);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_bans", NULL, "Bans that hold.",
+                        sources->bans);
     metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_config_applied_timestamp_seconds", "seconds",
                         "When the configuration in use was read, in seconds since 1970.",
                         sources->reload_applied_at_s);

@@ -49,6 +49,7 @@ struct metrics_sources {
     uint64_t reload_applied_at_s; /* since 1970 */
     const struct metrics_expiry *expiries;
     uint32_t num_expiries;
+    uint64_t bans;
     bool is_ready;
 };
 

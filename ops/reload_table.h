@@ -14,7 +14,8 @@
     X(settings)                                                                                    \
     X(listeners)                                                                                   \
     X(tls)                                                                                         \
-    X(access)
+    X(access)                                                                                      \
+    X(bans)
 
 #define RELOAD_PART_DECLARE(name) extern const struct reload_part reload_part_##name;
 RELOAD_PART_TABLE(RELOAD_PART_DECLARE)

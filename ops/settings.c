@@ -121,6 +121,10 @@ static bool settings_net(const struct config *config, struct net_settings *net)
         .connections_max = config->limits.max_connections,
         .tls_handshakes_max = config->limits.tls_handshakes,
     };
+    if (config->flapping_detect.enable)
+        net->flapping = (struct flapping_limits){
+            .count = config->flapping_detect.max_count,
+            .window_ms = config->flapping_detect.window_time_ms};
     if (net->has_server_keep_alive)
         net->server_keep_alive_s = (uint16_t)mqtt->server_keepalive_s;
     return settings_text(mqtt->response_information, &net->response_info) &&

@@ -67,6 +67,7 @@ static void telemetry_write(void *context, struct exposition *out)
         .retained_bytes = retained_bytes(broker->route.retained),
         .allocator = telemetry_allocator(broker),
         .process = kernel_tells ? &process : NULL,
+        .bans = bans_count(broker),
         .reloads_applied = broker->reload.applied,
         .reloads_refused = broker->reload.refused,
         .reload_applied_at_s = broker->reload.applied_at_s,

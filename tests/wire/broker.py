@@ -31,7 +31,8 @@ import urllib.request
 import ws_socket
 
 SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained", "access",
-            "authentication")
+            "authentication", "banned", "flapping_detect",
+            "overload_protection")
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
               "WARNING: ThreadSanitizer", "WARNING: MemorySanitizer", "CHECK failed",
               "Assertion ", "assertion ")
@@ -74,7 +75,7 @@ class Broker:
         self.kind, self.prlimit, self.host = kind, prlimit, "127.0.0.1"
         self.folder = tempfile.mkdtemp(prefix="wire-")
         self.stderr_path = os.path.join(self.folder, "stderr")
-        self.process, self.admin_port = None, 0
+        self.process, self.admin_port, self.data = None, 0, "none"
         wants_admin = self.options.pop("admin", False)
         self.log_level = self.options.pop("log_level", "warning")
         self.scheme = self.options.pop("scheme", self.transport)
@@ -127,7 +128,7 @@ class Broker:
             if mqtt:
                 lines.append("mqtt:")
                 lines += [f"  {key}: {yaml_value(value)}" for key, value in mqtt.items()]
-            arguments = ["--config", path, "--data", "none", "--shards", str(self.shards),
+            arguments = ["--config", path, "--data", self.data, "--shards", str(self.shards),
                          "--admin", f"tcp://127.0.0.1:{self.admin_port}" if self.admin_port
                          else "none"] + listen
             if self.log_level:
@@ -168,6 +169,23 @@ class Broker:
         raw.settimeout(timeout)
         raw.connect(path)
         return raw
+
+    def restart(self, crash=False):
+        """Ends the process with SIGTERM (or SIGKILL) and starts another one. The kernel closes the
+        sockets of an io_uring a moment after its process has ended."""
+        if crash:
+            self.kill()
+        else:
+            self.terminate()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection((self.host, self.port), timeout=1).close()
+            except OSError:
+                break
+            time.sleep(0.005)
+        if not self.start():
+            raise AssertionError(f"the broker did not start again: {self.last_words()}")
 
     def reloads(self):
         """(applied, refused) so far."""
