@@ -18,6 +18,7 @@
     X(CAUSE_CONNECT_TIMEOUT, "connect_timeout", true, "no CONNECT in time")                        \
     X(CAUSE_HANDSHAKE_TIMEOUT, "handshake_timeout", true, "no handshake of TLS in time")           \
     X(CAUSE_HANDSHAKE_FAILED, "handshake_failed", true, "the handshake of TLS failed")             \
+    X(CAUSE_HANDSHAKE_CROWDED, "handshake_crowded", true, "too many handshakes of TLS at once")    \
     X(CAUSE_TLS_ERROR, "tls_error", true, "bytes that are no TLS of this connection")              \
     X(CAUSE_PROXY_TIMEOUT, "proxy_timeout", true, "no PROXY header in time")                       \
     X(CAUSE_PROXY_ERROR, "proxy_error", true, "a missing or wrong PROXY header")                   \

@@ -144,6 +144,10 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     if (net == NULL)
         return RC_NO_MEMORY;
     memset(net, 0, sizeof(*net));
+    if (!tls_net_init(net)) {
+        mem_free(net);
+        return RC_NO_MEMORY;
+    }
     net->magic = NET_MAGIC;
     net->shard = shard;
     net->stats = shard->stats;
@@ -159,7 +163,6 @@ enum rc net_open(struct shard *shard, struct net_shared *shared)
     list_init(&net->throttled);
     list_init(&net->starved);
     list_init(&net->gated);
-    tls_net_init(net);
     net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     __atomic_store_n((struct net **)&shard->net, net, __ATOMIC_RELEASE);
     listen_start(net);

@@ -155,6 +155,7 @@ struct net {
     uint8_t *mount_scratch;       /* a topic behind its mount point; NULL: none was needed yet */
     struct timer accept_timer;    /* listeners whose accept ended in an error */
     uint64_t accept_again;        /* bit per listener */
+    struct list_node tls_idle;    /* handshakes that wait for their client, the oldest first */
     struct list_node tls_waiting; /* handshakes whose next step waits for its turn (tls.h) */
     unsigned tls_steps;           /* taken in this turn */
     unsigned tls_handshakes;      /* under way */

@@ -16,8 +16,8 @@
 
 #define TLS_MAGIC 0x544c5321u
 
-/* One receive (16 KiB) and what waited in the library (less than a record). */
-#define TLS_SCRATCH_LEN (64 * 1024)
+/* More than a receive can bring (64 KiB) with what waited in the library (less than a record). */
+#define TLS_SCRATCH_LEN (128 * 1024)
 
 #define TLS_PLAIN_LEN_MAX 16384 /* of a record, RFC 8446 5.1 */
 
@@ -30,9 +30,10 @@ struct tls {
     struct net *net;
     const uint8_t *in;
     uint32_t in_len;
-    /* A handshake's step that waits for its turn. */
+    /* While the handshake is under way. */
+    bool is_counted; /* in net->tls_handshakes */
     struct handle conn;
-    struct list_node waiting;
+    struct list_node place; /* in net->tls_idle, or in net->tls_waiting with what has come */
     uint8_t *kept;
     uint32_t kept_len;
 };
@@ -118,6 +119,16 @@ static void tls_log_failure(struct conn *conn, const char *what)
     ERR_clear_error();
 }
 
+/* The handshake is over, one way or the other. */
+static void tls_leave(struct tls *tls)
+{
+    if (list_is_linked(&tls->place))
+        list_remove(&tls->place);
+    if (tls->is_counted)
+        tls->net->tls_handshakes--;
+    tls->is_counted = false;
+}
+
 /* Into the state in which bytes pass. False: the peer's certificate will not do. */
 static bool tls_establish(struct conn *conn, struct tls *tls)
 {
@@ -140,7 +151,7 @@ static bool tls_establish(struct conn *conn, struct tls *tls)
     net_count(net, STAT_TLS_HANDSHAKES, 1);
     if (resumed)
         net_count(net, STAT_TLS_RESUMED, 1);
-    net->tls_handshakes--;
+    tls_leave(tls);
     cold->ready_until_ms = 0;
     tls->layer.ready = true;
     return true;
@@ -202,9 +213,9 @@ static void tls_wait(struct conn *conn, struct tls *tls, const uint8_t *ptr, uin
     }
     memcpy(tls->kept, ptr, len);
     tls->kept_len = len;
-    tls->conn = conn->handle;
     conn->cold->held = true;
-    list_push_back(&net->tls_waiting, &tls->waiting);
+    list_remove(&tls->place);
+    list_push_back(&net->tls_waiting, &tls->place);
     net_count(net, STAT_TLS_HANDSHAKES_WAITED, 1);
 }
 
@@ -270,10 +281,7 @@ static void tls_finish(struct conn *conn, struct transport *layer)
 static void tls_destroy(struct transport *layer)
 {
     struct tls *tls = tls_of(layer);
-    if (!layer->ready && tls->net != NULL)
-        tls->net->tls_handshakes--;
-    if (list_is_linked(&tls->waiting))
-        list_remove(&tls->waiting);
+    tls_leave(tls);
     mem_free(tls->kept);
     SSL_free(tls->ssl);
     tls_context_unref(tls->context);
@@ -310,15 +318,31 @@ static bool tls_prepare(struct tls *tls)
     return true;
 }
 
+/*
+ * There are as many handshakes as may be: the one that has waited longest for its client makes
+ * room, so that clients that never go on cannot keep others out. False: none waits for its client.
+ */
+static bool tls_make_room(struct net *net)
+{
+    struct list_node *node = list_first(&net->tls_idle);
+    if (node == NULL)
+        return false;
+    struct tls *tls = CONTAINER_OF(node, struct tls, place);
+    CHECK_OBJ(tls, TLS_MAGIC);
+    struct conn *conn = slot_table_get(&net->conns, tls->conn);
+    CHECK(conn != NULL);
+    tls_leave(tls);
+    conn_abort(conn, CAUSE_HANDSHAKE_CROWDED);
+    return true;
+}
+
 enum rc tls_open(struct conn *conn, struct tls_server *server)
 {
     struct net *net = conn->net;
     CHECK(server != NULL);
-    if (net->tls_handshakes >= net->settings->tls_handshakes_max)
+    if (net->tls_handshakes >= net->settings->tls_handshakes_max && !tls_make_room(net))
         return RC_FULL;
-    if (net->tls_scratch == NULL)
-        net->tls_scratch = mem_alloc(TLS_SCRATCH_LEN);
-    struct tls *tls = net->tls_scratch != NULL ? mem_alloc(sizeof(*tls)) : NULL;
+    struct tls *tls = mem_alloc(sizeof(*tls));
     if (tls == NULL)
         return RC_NO_MEMORY;
     memset(tls, 0, sizeof(*tls));
@@ -331,7 +355,10 @@ enum rc tls_open(struct conn *conn, struct tls_server *server)
         return RC_NO_MEMORY;
     }
     tls->net = net;
+    tls->conn = conn->handle;
+    tls->is_counted = true;
     net->tls_handshakes++;
+    list_push_back(&net->tls_idle, &tls->place);
     uint64_t until_ms = conn->opened_ms + tls->context->handshake_timeout_ms;
     conn->cold->ready_until_ms = until_ms;
     if (until_ms < conn->timer.at_ms)
@@ -345,7 +372,7 @@ bool tls_turn(struct net *net)
     struct list_node *node;
     while (net->tls_steps < TLS_STEPS_PER_TURN &&
            (node = list_pop_front(&net->tls_waiting)) != NULL) {
-        struct tls *tls = CONTAINER_OF(node, struct tls, waiting);
+        struct tls *tls = CONTAINER_OF(node, struct tls, place);
         CHECK_OBJ(tls, TLS_MAGIC);
         struct handle handle = tls->conn;
         struct conn *conn = slot_table_get(&net->conns, handle);
@@ -354,6 +381,7 @@ bool tls_turn(struct net *net)
         uint32_t len = tls->kept_len;
         tls->kept = NULL;
         conn->cold->held = false;
+        list_push_back(&net->tls_idle, &tls->place);
         net->tls_taking = true;
         if (conn->state == CONN_NEW)
             transport_enter(conn, &tls->layer, kept, len);
@@ -366,9 +394,13 @@ bool tls_turn(struct net *net)
     return !list_is_empty(&net->tls_waiting);
 }
 
-void tls_net_init(struct net *net)
+bool tls_net_init(struct net *net)
 {
+    list_init(&net->tls_idle);
     list_init(&net->tls_waiting);
+    /* Costs address space, until a connection with TLS comes. */
+    net->tls_scratch = mem_alloc(TLS_SCRATCH_LEN);
+    return net->tls_scratch != NULL;
 }
 
 void tls_net_fini(struct net *net)

@@ -8,8 +8,9 @@
  *
  * Handshakes cost the processor about as much as a thousand messages each, so a shard takes
  * TLS_STEPS_PER_TURN of their steps in a turn; the others wait, in order, with the bytes that they
- * have brought and without a receive. A listener bounds their time (handshake_timeout), the shard
- * their number (tls_handshakes_max of net_settings).
+ * have brought and without a receive. A listener bounds their time (handshake_timeout), the
+ * shard their number (tls_handshakes_max of net_settings): the one that has waited longest for its
+ * client makes room for a new one.
  *
  * An idle connection keeps the library's state (about 3 KiB: what only handshakes need is shed) and
  * no buffers.
@@ -43,7 +44,7 @@ MUST_USE enum rc tls_open(struct conn *conn, struct tls_server *server);
 /* The end of the turn: takes up handshakes that wait. True if some still do. */
 bool tls_turn(struct net *net);
 
-void tls_net_init(struct net *net);
+MUST_USE bool tls_net_init(struct net *net);
 void tls_net_fini(struct net *net);
 
 /* For the callbacks of tls_context.c. */

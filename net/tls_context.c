@@ -155,7 +155,8 @@ static bool tls_context_clients(SSL_CTX *ctx, const struct tls_settings *setting
     if (settings->verify == TLS_VERIFY_REQUIRED)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(ctx, mode, NULL);
-    SSL_CTX_set_verify_depth(ctx, (int)settings->verify_depth);
+    /* The library counts the trusted authority itself, too. */
+    SSL_CTX_set_verify_depth(ctx, (int)settings->verify_depth + 1);
     if (settings->verify == TLS_VERIFY_NONE)
         return true;
     X509_STORE_up_ref(store);

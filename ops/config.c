@@ -72,12 +72,12 @@ static bool config_file_read(const char *path, char **out_text, size_t *out_len,
 }
 
 /* --tls-cert and the like are for the listeners of --listen that have TLS. */
-static void config_apply_listen_overrides(struct config_listener *listener,
+static bool config_apply_listen_overrides(struct config_listener *listener,
                                           const struct config_sources *sources,
                                           struct error_list *errors)
 {
     if ((listen_uri_layers(listener->bind.scheme) & LISTEN_LAYER_TLS) == 0)
-        return;
+        return false;
     for (uint32_t i = 0; i < sources->num_listen_overrides; i++) {
         const struct config_override *override = &sources->listen_overrides[i];
         const struct config_report report = {.errors = errors, .place = override->option};
@@ -85,6 +85,7 @@ static void config_apply_listen_overrides(struct config_listener *listener,
         CHECK(key != NULL);
         config_value_set(key, listener, override->text, &report);
     }
+    return true;
 }
 
 /* --listen replaces every listener of lower sources. */
@@ -96,6 +97,7 @@ static void config_apply_listen(struct config *config, const struct config_sourc
     CHECK(bind != NULL);
     if (sources->num_listen > 0)
         config_listeners_fini(config);
+    bool has_tls = false;
     for (uint32_t i = 0; i < sources->num_listen; i++) {
         /* Judged before the listener is added, or it would also be reported as one without. */
         struct config_listener probe;
@@ -105,8 +107,11 @@ static void config_apply_listen(struct config *config, const struct config_sourc
         if (listener == NULL)
             return;
         listener->bind = probe.bind;
-        config_apply_listen_overrides(listener, sources, errors);
+        has_tls |= config_apply_listen_overrides(listener, sources, errors);
     }
+    if (!has_tls && sources->num_listen_overrides > 0 && error_list_is_empty(errors))
+        error_list_add(errors, "%s is for listeners with TLS (tls://), and --listen has none",
+                       sources->listen_overrides[0].option);
 }
 
 static void config_apply_overrides(struct config *config, const struct config_sources *sources,

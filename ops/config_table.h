@@ -169,7 +169,8 @@
       "Bytes of messages that may wait at one shard for room in the rings to the others. Over " \
       "it the shard stops reading from its publishers until there is room.") \
     X(tls_handshakes, COUNT, 1, UINT32_MAX - 1, "4096", INFINITE, RELOAD, \
-      "Most TLS handshakes under way in one shard; over it new TLS connections are closed.") \
+      "Most TLS handshakes under way in one shard. A new one then takes the place of the one " \
+      "that has waited longest for its client.") \
     X(packet_timeout, DURATION, 100, CONFIG_H_IN_MS(24), "5m", ZERO_INFINITE, RELOAD, \
       "A client whose packet is not whole this long after its beginning came is disconnected " \
       "(reason 0x97).") \

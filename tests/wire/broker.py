@@ -5,12 +5,12 @@ accepts. `stop()` sends SIGTERM and returns what was wrong with the end: an exit
 0, a sanitizer's report, an assertion. Options are the keys of the section `mqtt:` of sluiced's
 configuration; the keys "limits", "listeners" and other sections hold maps of their own. With
 `admin=True` it has its HTTP endpoint at `admin_port`, without it has none. `listener` is a map of
-keys for its first listener, `scheme` what its address begins with (tcp, ws, unix), `more` a list
-of further listeners, in whose `bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a
-folder of the broker's own.
-`wrap(socket)`, if it is not None, is what a client speaks through to the
-first listener. `log_level` is that of the command line, `warning` where it is not given;
-None leaves it to the configuration. `reload(...)` changes options of a broker with `admin=True`,
+keys for its first listener, `scheme` what its address begins with (tcp, ws, unix, tls, wss),
+`tls` the map of that name of a listener with TLS, `more` a list of further listeners, in whose
+`bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a folder of the broker's own.
+`wrap(socket)`, if it is not None, is what a client speaks through to the first listener.
+`log_level` is that of the command line, `warning` where it is not given; None leaves it to the
+configuration. `reload(...)` changes options of a broker with `admin=True`,
 writes the configuration again, sends SIGHUP and says what came of it.
 
 Two kinds are known. "sluiced" takes everything. "mosquitto" serves to develop the tests: the few
@@ -28,6 +28,8 @@ import tempfile
 import time
 import urllib.request
 
+import certificates
+import tls_socket
 import ws_socket
 
 SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained", "access",
@@ -78,8 +80,11 @@ class Broker:
         self.process, self.admin_port, self.data = None, 0, "none"
         wants_admin = self.options.pop("admin", False)
         self.log_level = self.options.pop("log_level", "warning")
-        self.scheme = self.options.pop("scheme", self.transport)
-        self.wrap = ws_socket.WsSocket if self.scheme == "ws" else None
+        self.tls = self.options.pop("tls", None)
+        self.scheme = self.options.pop("scheme", "tls" if self.tls is not None else self.transport)
+        if self.tls is None and self.scheme in ("tls", "wss"):
+            self.tls = certificates.pair("server")
+        self.wrap = self.wrapping()
         if self.scheme != "tcp" and kind != "sluiced":
             raise Unsupported("scheme")
         self.path = os.path.join(self.folder, "socket") if self.scheme == "unix" else None
@@ -93,6 +98,16 @@ class Broker:
             if self.start():
                 return
         raise RuntimeError(f"the broker did not start: {self.complaint() or self.stderr()[-2000:]}")
+
+    def wrapping(self):
+        if self.scheme == "ws":
+            return ws_socket.WsSocket
+        if self.scheme not in ("tls", "wss"):
+            return None
+        client = tls_socket.context()
+        if self.scheme == "tls":
+            return lambda raw: tls_socket.TlsSocket(raw, client)
+        return lambda raw: ws_socket.WsSocket(tls_socket.TlsSocket(raw, client))
 
     def configuration(self):
         """The text of the configuration file and the command line that goes with it."""
@@ -110,12 +125,13 @@ class Broker:
         else:
             lines, mqtt = [], {}
             bind = f"{self.scheme}://{self.path or f'127.0.0.1:{self.port}'}"
-            listen = ["--listen", bind]
-            if "listener" in self.options or "more" in self.options:
-                listeners = [{"bind": bind, **self.options.get("listener", {})}]
+            listen, first = ["--listen", bind], {"bind": bind, **self.options.get("listener", {})}
+            if self.tls is not None:
+                first = {"tls": self.tls, **first}
+            if len(first) > 1 or "more" in self.options:
                 places = {"folder": self.folder, **self.ports}
-                listeners += [{**more, "bind": more["bind"].format(**places)}
-                              for more in self.options.get("more", [])]
+                listeners = [first] + [{**more, "bind": more["bind"].format(**places)}
+                                       for more in self.options.get("more", [])]
                 lines.append(f"listeners: {yaml_value(listeners)}")
                 listen = []
             for key, value in self.options.items():

@@ -43,7 +43,7 @@ def parse_arguments():
     parser.add_argument("--sluiced", metavar="PATH", help="the broker to test")
     parser.add_argument("--mosquitto", metavar="PATH", help="test a mosquitto instead")
     parser.add_argument("--shards", default="1", help="numbers of shards, such as 1,2,4")
-    parser.add_argument("--transport", choices=("tcp", "ws"), default="tcp",
+    parser.add_argument("--transport", choices=("tcp", "ws", "tls", "wss"), default="tcp",
                         help="what tests that do not say otherwise run over (default tcp)")
     parser.add_argument("--filter", default="", metavar="REGEX",
                         help="only tests whose module.name matches")

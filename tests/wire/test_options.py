@@ -324,7 +324,7 @@ def test_retained_messages_expire_as_configured(t):
 @private(bystander=False)
 def test_connections_are_limited(t):
     clients = [t.connect(f"c{n}") for n in range(5)]
-    extra = t.socket()
+    extra = t.socket(wrap=None)
     extra.send(connect(t.id("extra")))
     try:
         extra.expect(CONNACK, reason={0x89, 0x97, 0x9F})

@@ -40,6 +40,7 @@ def test_a_publisher_that_is_paused_keeps_what_is_being_sent_to_it(t):
     filler = t.connect("filler")
     for number in range(8):
         filler.publish(t.topic("y"), bytes([number]) * 900000, qos=1)
+    t.settle()
     for publisher in publishers:
         publisher.send(b"".join(publish(t.topic("x"), b"%05d" % n * 2000, qos=1, packet_id=n + 1)
                                 for n in range(20)))

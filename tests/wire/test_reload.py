@@ -82,7 +82,7 @@ def test_listeners_that_come_and_go_need_a_restart(t):
 def test_a_listener_takes_a_new_limit_of_connections(t):
     kept = [t.connect(i) for i in range(3)]
     again(t, listener={"name": "plain", "max_connections": 2})
-    refused = t.socket()
+    refused = t.socket(wrap=None)
     refused.send("10")
     refused.expect_close()
     for client in kept:
