@@ -168,7 +168,12 @@ enum rc access_start(struct broker *broker)
             return rc;
         access->workers_started++;
     }
-    return outside_start(&access->outside, broker->runtime, broker->route.authn_helper);
+    enum rc rc = outside_start(&access->outside, broker->runtime, broker->route.authn_helper);
+    if (rc == RC_OK) {
+        struct mail mail = {.kind = MAIL_AUTHN_SET, .ptr = authn_set_ref(broker->authn)};
+        mail_send(broker->port, broker->route.authn_helper, MAIL_CONTROL, &mail);
+    }
+    return rc;
 }
 
 void access_stop(struct broker *broker)
@@ -185,6 +190,18 @@ void access_publish(struct broker *broker, struct authn_set *set)
         struct mail mail = {.kind = MAIL_AUTHN_SET, .ptr = authn_set_ref(set)};
         mail_send(broker->port, (shard_id)i, MAIL_CONTROL, &mail);
     }
+    struct mail mail = {.kind = MAIL_AUTHN_SET, .ptr = authn_set_ref(set)};
+    mail_send(broker->port, broker->route.authn_helper, MAIL_CONTROL, &mail);
+}
+
+void access_on_step(struct broker *broker, const struct mail *mail)
+{
+    struct authn_set *made = jwks_take(broker->authn, mail);
+    if (made == NULL)
+        return;
+    authn_set_unref(broker->authn);
+    broker->authn = made;
+    access_publish(broker, made);
 }
 
 /* ---- the part of a reload ---- */

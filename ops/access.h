@@ -45,7 +45,10 @@ void access_prepare(struct broker *broker, shard_id first);
 MUST_USE enum rc access_start(struct broker *broker);
 void access_stop(struct broker *broker);
 
-/* Gives every shard a reference to the set, by mail. */
+/* A step has new keys (jwks.h): puts it into the place of the old one. */
+void access_on_step(struct broker *broker, const struct mail *mail);
+
+/* Gives every shard, and the helper's endpoint, a reference to the set, by mail. */
 void access_publish(struct broker *broker, struct authn_set *set);
 
 #endif

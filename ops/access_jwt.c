@@ -72,14 +72,20 @@ static bool access_jwt_keys(const struct config_authn *from, struct jwt_keys **o
                    {from->public_key, access_jwt_pem, "a public key that can be used"},
                    {from->jwks_file, access_jwt_jwks, "a JWK set with a key that can be used"}};
     unsigned found = 0;
-    unsigned num = 0;
+    unsigned num = from->jwks_url[0] != '\0';
     for (unsigned i = 0; i < ARRAY_LEN(sources); i++) {
         num += sources[i].path[0] != '\0';
         found = sources[i].path[0] != '\0' ? i : found;
     }
     if (num != 1)
-        return config_refuse(report, "the step needs one of `secret_file`, `public_key` and "
-                                     "`jwks_file`");
+        return config_refuse(report,
+                             "the step needs one of `secret_file`, `public_key`, `jwks_file` "
+                             "and `jwks_url`");
+    *out = NULL;
+    if (from->jwks_url[0] != '\0')
+        return strncmp(from->jwks_url, "http://", 7) == 0 ||
+               strncmp(from->jwks_url, "https://", 8) == 0 ||
+               config_refuse(report, "`jwks_url` begins with http:// or https://");
     size_t len = 0;
     const char *path = sources[found].path;
     uint8_t *text = access_file_read(path, ACCESS_KEY_BYTES_MAX, &len, report);
@@ -109,6 +115,10 @@ struct authn_step *access_jwt(const struct config_authn *from, const struct conf
         .only = (int)from->algorithm - 1,
         .leeway_s = from->leeway_s,
         .acl_name = bytes_of_text(from->acl_claim),
+        .url = bytes_of_text(from->jwks_url),
+        .ca_file = bytes_of_text(from->ca),
+        .insecure = !from->verify,
+        .refresh_s = from->jwks_refresh_s,
         .claims = claims,
         .claims_num = from->verify_claims.num,
     };

@@ -117,6 +117,7 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
     memset(&tables, 0, sizeof(tables));
     router_tables_fill(&tables);
     net_tables_fill(&tables);
+    tables.drops[MAIL_AUTHN_STEP] = jwks_drop;
     tables.start = broker_shard_start;
     tables.stop = broker_shard_stop;
     struct runtime_options options = {.shards = shards,
@@ -336,6 +337,10 @@ static void broker_on_mail(void *context, const struct mail *mail)
     }
     if (mail->kind == MAIL_BANS_TAKEN || mail->kind == MAIL_BAN_WANTED) {
         bans_on_mail(broker, mail);
+        return;
+    }
+    if (mail->kind == MAIL_AUTHN_STEP) {
+        access_on_step(broker, mail);
         return;
     }
     CHECK(mail->kind == MAIL_DRAINED);

@@ -77,6 +77,11 @@
       "File with a public key or certificate in PEM, for RS, ES and EdDSA.") \
     X(jwks_file, TEXT, 0, 4000, "", NUMBER, RELOAD, \
       "File with a JWK set.") \
+    X(jwks_url, TEXT, 0, 4000, "", NUMBER, RELOAD, \
+      "Address of a JWK set, `http://` or `https://`. Until it was fetched for the first time " \
+      "the step ignores every client.") \
+    X(jwks_refresh, SECONDS, 1, 86400, "5m", NUMBER, RELOAD, \
+      "How often it is fetched again.") \
     X(leeway, SECONDS, 0, 3600, "0s", NUMBER, RELOAD, \
       "How far clocks may differ, for the times in a token.") \
     X(verify_claims, FIELDS, 0, 0, "", NUMBER, RELOAD, \
@@ -126,6 +131,8 @@
     X("secret_base64", 1u << CONFIG_AUTHN_JWT) \
     X("public_key", 1u << CONFIG_AUTHN_JWT) \
     X("jwks_file", 1u << CONFIG_AUTHN_JWT) \
+    X("jwks_url", 1u << CONFIG_AUTHN_JWT) \
+    X("jwks_refresh", 1u << CONFIG_AUTHN_JWT) \
     X("leeway", 1u << CONFIG_AUTHN_JWT) \
     X("verify_claims", 1u << CONFIG_AUTHN_JWT) \
     X("acl_claim", 1u << CONFIG_AUTHN_JWT) \
@@ -137,8 +144,8 @@
     X("body", 1u << CONFIG_AUTHN_HTTP) \
     X("request_timeout", 1u << CONFIG_AUTHN_HTTP) \
     X("connect_timeout", 1u << CONFIG_AUTHN_HTTP) \
-    X("ca", 1u << CONFIG_AUTHN_HTTP) \
-    X("verify", 1u << CONFIG_AUTHN_HTTP) \
+    X("ca", 1u << CONFIG_AUTHN_HTTP | 1u << CONFIG_AUTHN_JWT) \
+    X("verify", 1u << CONFIG_AUTHN_HTTP | 1u << CONFIG_AUTHN_JWT) \
     X("cache_ttl", 1u << CONFIG_AUTHN_HTTP) \
     X("cache_stale", 1u << CONFIG_AUTHN_HTTP) \
     X("breaker_failures", 1u << CONFIG_AUTHN_HTTP) \

@@ -39,6 +39,10 @@ static enum rc outside_ask(void *context, const struct connect_request *request,
 static void outside_on_mail(void *context, const struct mail *mail)
 {
     struct outside *outside = context;
+    if (mail->kind == MAIL_AUTHN_SET) {
+        jwks_adopt(&outside->jwks, mail->ptr, &outside->door);
+        return;
+    }
     CHECK(mail->kind == MAIL_AUTHN_RUN);
     authn_http_run(&outside->door, mail->ptr);
 }
@@ -71,6 +75,7 @@ static void outside_turn(struct outside *outside)
 {
     outside->door.now_ms = clock_mono_ns() / 1000000;
     bool more = mail_drain(outside->port, OUTSIDE_MAIL, outside_on_mail, outside);
+    jwks_run(&outside->jwks, &outside->door);
     if (outside->connector != NULL) {
         connector_run(outside->connector);
         pthread_mutex_lock(&outside->lock);
@@ -105,6 +110,7 @@ enum rc outside_start(struct outside *outside, struct runtime *runtime, shard_id
     outside->endpoint = endpoint;
     outside->door = (struct authn_http_door){
         .ask = outside_ask, .context = outside, .port = outside->port};
+    outside->jwks.ops = (shard_id)runtime->options.shards;
     if (!connector_find(outside->program, sizeof(outside->program)))
         outside->program[0] = '\0';
     pthread_mutex_init(&outside->lock, NULL);
@@ -136,6 +142,7 @@ void outside_stop(struct outside *outside)
     runtime_wake(outside->runtime, outside->endpoint);
     pthread_join(outside->thread, NULL);
     connector_destroy(outside->connector);
+    jwks_fini(&outside->jwks);
     mail_port_empty(outside->port, outside_drop, outside);
     mail_port_destroy(outside->port);
     pthread_mutex_destroy(&outside->lock);

@@ -13,6 +13,7 @@
 
 #include "authn_http.h"
 #include "connector.h"
+#include "jwks.h"
 #include "shard.h"
 
 #define OUTSIDE_MAGIC 0x4f555453u
@@ -26,6 +27,7 @@ struct outside {
     struct stats *stats;
     struct connector *connector; /* NULL: nobody has asked yet */
     struct authn_http_door door;
+    struct jwks jwks;
     struct connector_figures figures; /* a copy under the lock */
     pthread_mutex_t lock;
     pthread_t thread;

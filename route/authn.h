@@ -185,6 +185,10 @@ MUST_USE struct authn_set *authn_set_with(const struct authn_set *set, const str
 /* Does any step run there? */
 bool authn_set_needs(const struct authn_set *set, enum authn_place place);
 
+struct authn_step *authn_step_ref(struct authn_step *step);
 void authn_step_unref(struct authn_step *step);
+
+/* The steps of all chains one by one, from *cursor = 0; NULL at the end. */
+const struct authn_step *authn_set_next(const struct authn_set *set, uint32_t *cursor);
 
 #endif

@@ -167,7 +167,7 @@ static void authn_jwt_text(struct bytes *view, uint8_t **at)
 struct authn_step *authn_jwt_create(const struct authn_jwt_options *options, struct jwt_keys *keys)
 {
     CHECK(options->claims_num <= AUTHN_JWT_CLAIMS_MAX);
-    size_t len = options->acl_name.len + options->url.len + 2;
+    size_t len = options->acl_name.len + options->url.len + options->ca_file.len + 3;
     for (uint32_t i = 0; i < options->claims_num; i++)
         len += options->claims[i].name.len + options->claims[i].value.len + 2;
     struct authn_jwt *self = alloc_zeroed(sizeof(*self) + len);
@@ -181,6 +181,7 @@ struct authn_step *authn_jwt_create(const struct authn_jwt_options *options, str
     uint8_t *at = self->texts;
     authn_jwt_text(&self->options.acl_name, &at);
     authn_jwt_text(&self->options.url, &at);
+    authn_jwt_text(&self->options.ca_file, &at);
     for (uint32_t i = 0; i < options->claims_num; i++) {
         self->claims[i] = options->claims[i];
         authn_jwt_text(&self->claims[i].name, &at);
@@ -195,6 +196,13 @@ const struct authn_jwt_options *authn_jwt_options_of(const struct authn_step *st
     if (step->ops != &authn_jwt_ops)
         return NULL;
     return &CONTAINER_OF(step, struct authn_jwt, step)->options;
+}
+
+struct jwt_keys *authn_jwt_keys(const struct authn_step *step)
+{
+    if (step->ops != &authn_jwt_ops)
+        return NULL;
+    return CONTAINER_OF(step, struct authn_jwt, step)->keys;
 }
 
 struct authn_step *authn_jwt_with(const struct authn_step *step, struct jwt_keys *keys)

@@ -32,6 +32,8 @@ struct authn_jwt_options {
     uint32_t leeway_s;
     struct bytes acl_name; /* of the claim with permissions */
     struct bytes url;      /* of the JWK set, for who refreshes it; empty: none */
+    struct bytes ca_file;  /* for its server's certificate; empty: those of the system */
+    bool insecure;         /* that certificate is not verified */
     uint32_t refresh_s;
     const struct authn_jwt_claim *claims;
     uint32_t claims_num;
@@ -46,6 +48,9 @@ MUST_USE struct authn_step *authn_jwt_create(const struct authn_jwt_options *opt
 
 /* The same step with other keys, of which a reference is taken over. NULL without memory. */
 MUST_USE struct authn_step *authn_jwt_with(const struct authn_step *step, struct jwt_keys *keys);
+
+/* The keys of a step, borrowed; NULL: it has none yet, or is of another kind. */
+struct jwt_keys *authn_jwt_keys(const struct authn_step *step);
 
 /* The options of a step, or NULL if it is of another kind. */
 const struct authn_jwt_options *authn_jwt_options_of(const struct authn_step *step);

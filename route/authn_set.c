@@ -29,7 +29,7 @@ struct authn_set *authn_set_ref(struct authn_set *set)
     return set;
 }
 
-static struct authn_step *authn_step_ref(struct authn_step *step)
+struct authn_step *authn_step_ref(struct authn_step *step)
 {
     uint32_t before = __atomic_fetch_add(&step->refs, 1, __ATOMIC_RELAXED);
     CHECK(before > 0);
@@ -97,4 +97,16 @@ bool authn_set_needs(const struct authn_set *set, enum authn_place place)
             if (set->chains[i].steps[j]->ops->place == place)
                 return true;
     return false;
+}
+
+const struct authn_step *authn_set_next(const struct authn_set *set, uint32_t *cursor)
+{
+    CHECK_OBJ(set, AUTHN_SET_MAGIC);
+    while (*cursor < (AUTHN_LISTENERS_MAX + 1) * AUTHN_STEPS_MAX) {
+        uint32_t at = (*cursor)++;
+        const struct authn_chain *chain = &set->chains[at / AUTHN_STEPS_MAX];
+        if (at % AUTHN_STEPS_MAX < chain->num)
+            return chain->steps[at % AUTHN_STEPS_MAX];
+    }
+    return NULL;
 }

@@ -60,6 +60,7 @@ enum route_mail {
     MAIL_AUTHN_RUN,
     MAIL_AUTHN_DONE,
     MAIL_AUTHN_SET,
+    MAIL_AUTHN_STEP, /* between the helper's endpoint and the ops thread (jwks.h) */
     MAIL_NET_FIRST = 16
 };
 

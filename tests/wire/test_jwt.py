@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import hmac
+import http.server
 import json
 import os
 import subprocess
 import tempfile
+import threading
 import time
 
-from harness import cases, only, options, slow, versions
+from harness import cases, only, options, private, slow, versions
 from mqtt_wire import CONNACK, connect
 
 FOLDER = tempfile.mkdtemp(prefix="wire-jwt-")
@@ -269,3 +271,67 @@ def test_what_is_not_signed_by_a_key_is_for_the_next_step(t):
     comes_in(t, "secret", "a")
     comes_in(t, token(), "b")
     is_refused(t, token(exp=1), suffix="c")
+
+
+class JwksServer(http.server.BaseHTTPRequestHandler):
+    """Serves what `pages` has under the path; 500 for what is not there."""
+
+    pages = {}
+
+    def do_GET(self):
+        body = self.pages.get(self.path)
+        self.send_response(200 if body is not None else 500)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def handle(self):
+        try:
+            super().handle()
+        except OSError:
+            pass  # the broker has ended
+
+    def log_message(self, *arguments):
+        pass
+
+
+SERVER = http.server.ThreadingHTTPServer(("127.0.0.1", 0), JwksServer)
+threading.Thread(target=SERVER.serve_forever, daemon=True).start()
+
+
+def served(*names):
+    return json.dumps({"keys": [jwk_point(name, "P-256", 32) for name in names]}).encode()
+
+
+def comes_in_soon(t, password, suffix, seconds=10):
+    """The set is fetched in the background."""
+    deadline = time.monotonic() + seconds
+    while True:
+        client = t.socket()
+        client.send(connect(t.id(suffix), username="user", password=password))
+        if client.expect(CONNACK).reason == 0:
+            return
+        t.true(time.monotonic() < deadline, "the keys do not come")
+        time.sleep(0.1)
+
+
+@only("sluiced")
+@slow
+@private(bystander=False)
+@options(admin=True, access={"allow_anonymous": False},
+         authentication=[{"type": "jwt", "jwks_url": f"http://127.0.0.1:{SERVER.server_port}/keys",
+                          "jwks_refresh": "1s"}])
+def test_a_set_of_keys_by_http_is_kept_fresh(t):
+    first, second = token("ES256", "p256"), token("ES256", "other")
+    JwksServer.pages["/keys"] = served("p256")
+    comes_in_soon(t, first, "a")
+    is_refused(t, second)
+    JwksServer.pages["/keys"] = served("other")
+    comes_in_soon(t, second, "b")
+    is_refused(t, first)
+    for broken in (None, b"no keys", b'{"keys": []}'):
+        JwksServer.pages["/keys"] = broken
+        time.sleep(1.2)
+        comes_in(t, second, "c")
+    # A reload goes on with the keys that are there.
+    t.equal(t.broker.hang_up(), "applied")
+    comes_in_soon(t, second, "d", 2)
