@@ -199,11 +199,14 @@ enum rc runtime_start(struct runtime *runtime)
 {
     CHECK_OBJ(runtime, RUNTIME_MAGIC);
     unsigned threads = 0;
+    runtime->threaded = true;
     for (; threads < runtime->options.shards; threads++) {
         struct shard *shard = &runtime->shards[threads];
         if (pthread_create(&shard->thread, NULL, shard_main, shard) != 0)
             break;
     }
+    if (threads < runtime->options.shards)
+        __atomic_fetch_add(&runtime->failed, 1, __ATOMIC_RELEASE); /* nobody waits for the rest */
     while (__atomic_load_n(&runtime->started, __ATOMIC_ACQUIRE) < threads)
         usleep(200);
     if (threads == runtime->options.shards &&
@@ -216,6 +219,19 @@ enum rc runtime_start(struct runtime *runtime)
     for (unsigned i = 0; i < threads; i++)
         pthread_join(runtime->shards[i].thread, NULL);
     return RC_IO;
+}
+
+bool runtime_meet(struct runtime *runtime)
+{
+    CHECK_OBJ(runtime, RUNTIME_MAGIC);
+    uint32_t met = __atomic_add_fetch(&runtime->met, 1, __ATOMIC_ACQ_REL);
+    while (runtime->threaded && met < runtime->options.shards) {
+        if (__atomic_load_n(&runtime->failed, __ATOMIC_ACQUIRE) > 0)
+            return false;
+        usleep(200);
+        met = __atomic_load_n(&runtime->met, __ATOMIC_ACQUIRE);
+    }
+    return true;
 }
 
 void runtime_stop(struct runtime *runtime)

@@ -38,6 +38,8 @@ bool on_pubrel(struct conn *conn, const struct frame *frame)
     if (UNLIKELY(reason != REASON_SUCCESS))
         return on_fault(conn, reason);
     reason = publish_released(conn->net->router, conn->session, ack.packet_id);
+    if (UNLIKELY(reason == REASON_QUOTA_EXCEEDED))
+        return on_fault(conn, reason);
     return on_answer(conn, PACKET_PUBCOMP, ack.packet_id, reason);
 }
 

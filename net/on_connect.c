@@ -182,10 +182,13 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
     }
-    if (session_attach(net->router, &request, &result) != RC_OK) {
+    enum rc rc = session_attach(net->router, &request, &result);
+    if (rc != RC_OK) {
         will_free(request.will, net->shard->id);
         identity_destroy(outcome->identity);
-        return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
+        return on_connect_refuse(conn, view->version,
+                                 rc == RC_IO && view->version == MQTT_50 ? REASON_QUOTA_EXCEEDED
+                                                                         : REASON_SERVER_BUSY);
     }
     struct session *session = result.session;
     /* Towards v5 the limit is the Receive Maximum that we announce. */

@@ -100,6 +100,7 @@ bool on_unsubscribe(struct conn *conn, const struct frame *frame)
         return on_fault(conn, REASON_QUOTA_EXCEEDED);
     struct bytes filter;
     uint32_t count = 0;
+    bool refused = false;
     while (unsubscribe_next(&view, &filter)) {
         CHECK(count < view.filters_num);
         struct topic_filter_parts parts;
@@ -109,8 +110,13 @@ bool on_unsubscribe(struct conn *conn, const struct frame *frame)
             (parts.filter = mount_add(conn, parts.filter)).ptr != NULL)
             reason = subscribe_remove(conn->net->router, conn->session, &parts);
         codes[count++] = (uint8_t)reason;
+        refused |= reason == REASON_IMPLEMENTATION_SPECIFIC_ERROR;
     }
-    bool go_on = on_subscribe_answer(conn, PACKET_UNSUBACK, view.packet_id, bytes_of(codes, count));
+    /* UNSUBACK of 3.x has no codes and would claim that all of it was done. */
+    bool go_on = refused && conn->version != MQTT_50
+                     ? on_fault(conn, REASON_IMPLEMENTATION_SPECIFIC_ERROR)
+                     : on_subscribe_answer(conn, PACKET_UNSUBACK, view.packet_id,
+                                           bytes_of(codes, count));
     if (codes != few)
         mem_free(codes);
     return go_on;

@@ -48,6 +48,8 @@ static const struct args_option args_options[] = {
      "CPUs to pin shards to, such as 0-3,8"},
     {"--admin", ARGS_KIND_OVERRIDE, ARGS_RUN, "admin.listen", "URI",
      "metrics and health at URI; none: nowhere"},
+    {"--recover", ARGS_KIND_OVERRIDE, ARGS_RUN, "durability.recovery", "HOW",
+     "a damaged log: strict (refuse), or skip-damaged"},
     {"--log-level", ARGS_KIND_OVERRIDE, ARGS_RUN, "log.level", "LEVEL",
      "error, warning, info or debug"},
     {"--version", ARGS_KIND_MODE, ARGS_VERSION, NULL, NULL, "print the version and exit"},

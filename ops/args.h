@@ -3,7 +3,7 @@
  *
  *   sluiced [--config FILE] [--check-config] [--listen URI]... [--data DIR] [--shards N]
  *           [--tls-cert FILE] [--tls-key FILE] [--tls-ca FILE]
- *           [--cpus LIST] [--admin URI] [--log-level LEVEL] [--version] [--help]
+ *           [--cpus LIST] [--admin URI] [--recover HOW] [--log-level LEVEL] [--version] [--help]
  *
  * Stable: scripts depend on it. `--option value` and `--option=value` are the same. Only --listen
  * may be repeated. Values are not looked into here: they become overrides of configuration keys

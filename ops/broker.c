@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "config_change.h"
+#include "durability.h"
 #include "listen.h"
 #include "listener_policy.h"
 #include "logger.h"
@@ -29,8 +30,14 @@ static const struct ring_buffers broker_recv_buffers = {
 static bool broker_shard_start(struct shard *shard)
 {
     struct broker *broker = shard->runtime->user;
-    if (router_open(shard, &broker->route) != RC_OK) {
-        LOG(LOG_ERROR, "out of memory");
+    enum rc rc = router_open(shard, &broker->route);
+    if (rc != RC_OK) {
+        LOG(LOG_ERROR, "shard %u could not start: %s", (unsigned)shard->id, rc_text(rc));
+        return false;
+    }
+    /* Nobody is served before all have recovered: a publication must find every subscription. */
+    if (!runtime_meet(shard->runtime)) {
+        router_close(shard);
         return false;
     }
     if (net_open(shard, &broker->net) == RC_OK)
@@ -116,6 +123,7 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
     struct shard_tables tables;
     memset(&tables, 0, sizeof(tables));
     router_tables_fill(&tables);
+    wal_tables_fill(&tables);
     net_tables_fill(&tables);
     tables.drops[MAIL_AUTHN_STEP] = jwks_drop;
     tables.start = broker_shard_start;
@@ -288,7 +296,9 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
         snprintf(out_reason, reason_size, "%s", rc_text(RC_NO_MEMORY));
         return RC_NO_MEMORY;
     }
-    rc = broker_bans(broker, out_reason, reason_size);
+    rc = durability_prepare(broker, shards, out_reason, reason_size);
+    if (rc == RC_OK)
+        rc = broker_bans(broker, out_reason, reason_size);
     if (rc != RC_OK)
         return rc;
     broker_set_bounds(broker);

@@ -18,6 +18,7 @@
 #include "net.h"
 #include "reload.h"
 #include "settings.h"
+#include "store.h"
 
 struct admin;
 struct listener_policy;
@@ -28,6 +29,7 @@ struct broker {
     struct reload reload;
     struct bans bans;
     struct datadir dir;
+    struct store_config store; /* how the log is kept, if there is one */
     struct route_shared route;
     struct net_shared net;
     struct runtime *runtime;

@@ -73,6 +73,15 @@
     X(CONFIG_LOG_TEXT, "text")                                                                     \
     X(CONFIG_LOG_JSON, "json")
 
+#define CONFIG_DURABILITY_TABLE_MODES(X)                                                           \
+    X(CONFIG_DURABILITY_COMMIT, "commit")                                                          \
+    X(CONFIG_DURABILITY_OS, "os")                                                                  \
+    X(CONFIG_DURABILITY_INTERVAL, "interval")
+
+#define CONFIG_RECOVERY_TABLE(X)                                                                   \
+    X(CONFIG_RECOVERY_STRICT, "strict")                                                            \
+    X(CONFIG_RECOVERY_SKIP_DAMAGED, "skip-damaged")
+
 #define CONFIG_ENUM(constant, text) constant,
 enum config_share_strategy { CONFIG_SHARE_STRATEGY_TABLE(CONFIG_ENUM) };
 enum config_default_priority { CONFIG_DEFAULT_PRIORITY_TABLE(CONFIG_ENUM) };
@@ -84,6 +93,8 @@ enum config_jwt_alg { CONFIG_JWT_ALG_TABLE(CONFIG_ENUM) };
 enum config_authn_scram { CONFIG_AUTHN_SCRAM_TABLE(CONFIG_ENUM) };
 enum config_authn_user_is { CONFIG_AUTHN_USER_IS_TABLE(CONFIG_ENUM) };
 enum config_http_method { CONFIG_HTTP_METHOD_TABLE(CONFIG_ENUM) };
+enum config_durability_mode { CONFIG_DURABILITY_TABLE_MODES(CONFIG_ENUM) };
+enum config_recovery { CONFIG_RECOVERY_TABLE(CONFIG_ENUM) };
 #undef CONFIG_ENUM
 
 /* CPU numbers in the operator's order, none twice. */
@@ -145,6 +156,9 @@ struct config_flapping_detect {
 };
 struct config_overload_protection {
     CONFIG_OVERLOAD_PROTECTION_TABLE(CONFIG_FIELD)
+};
+struct config_durability {
+    CONFIG_DURABILITY_TABLE(CONFIG_FIELD)
 };
 struct config_log {
     CONFIG_LOG_TABLE(CONFIG_FIELD)

@@ -30,6 +30,8 @@
 #define CONFIG_CTYPE_DEFAULT_PRIORITY enum config_default_priority
 #define CONFIG_CTYPE_LOG_LEVEL        enum log_level
 #define CONFIG_CTYPE_LOG_FORMAT       enum config_log_format
+#define CONFIG_CTYPE_DURABILITY_MODE  enum config_durability_mode
+#define CONFIG_CTYPE_RECOVERY         enum config_recovery
 #define CONFIG_CTYPE_TLS_VERIFY       enum tls_verify
 #define CONFIG_CTYPE_TLS_VERSION      enum tls_version
 #define CONFIG_CTYPE_PEER_NAME        enum peer_name
@@ -61,6 +63,8 @@
 #define CONFIG_NAME_DEFAULT_PRIORITY(name) name
 #define CONFIG_NAME_LOG_LEVEL(name)        name
 #define CONFIG_NAME_LOG_FORMAT(name)       name
+#define CONFIG_NAME_DURABILITY_MODE(name)  name
+#define CONFIG_NAME_RECOVERY(name)         name
 #define CONFIG_NAME_TLS_VERIFY(name)       name
 #define CONFIG_NAME_TLS_VERSION(name)      name
 #define CONFIG_NAME_PEER_NAME(name)        name

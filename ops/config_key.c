@@ -45,6 +45,10 @@ static const struct config_choice config_choices_authn_user_is[] = {
 
 static const struct config_choice config_choices_http_method[] = {
     CONFIG_HTTP_METHOD_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_durability_mode[] = {
+    CONFIG_DURABILITY_TABLE_MODES(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_recovery[] = {
+    CONFIG_RECOVERY_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 
 #define CONFIG_CHOICES_BOOL             NULL
 #define CONFIG_CHOICES_COUNT            NULL
@@ -66,6 +70,8 @@ static const struct config_choice config_choices_http_method[] = {
 #define CONFIG_CHOICES_DEFAULT_PRIORITY config_choices_default_priority
 #define CONFIG_CHOICES_LOG_LEVEL        config_choices_log_level
 #define CONFIG_CHOICES_LOG_FORMAT       config_choices_log_format
+#define CONFIG_CHOICES_DURABILITY_MODE  config_choices_durability_mode
+#define CONFIG_CHOICES_RECOVERY         config_choices_recovery
 #define CONFIG_CHOICES_TLS_VERIFY       config_choices_tls_verify
 #define CONFIG_CHOICES_TLS_VERSION      config_choices_tls_version
 #define CONFIG_CHOICES_PEER_NAME        config_choices_peer_name
@@ -81,6 +87,8 @@ static const struct config_choice config_choices_http_method[] = {
 #define CONFIG_TYPE_DEFAULT_PRIORITY CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_LOG_LEVEL        CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_LOG_FORMAT       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_DURABILITY_MODE  CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_RECOVERY         CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_TLS_VERIFY       CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_TLS_VERSION      CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_PEER_NAME        CONFIG_TYPE_CHOICE
@@ -138,6 +146,10 @@ static const struct config_choice config_choices_http_method[] = {
     CONFIG_ROW("overload_protection", "overload_protection." #name, \
                offsetof(struct config, overload_protection.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_DURABILITY(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("durability", "durability." #name, \
+               offsetof(struct config, durability.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 #define CONFIG_ROW_LOG(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("log", "log." #name, offsetof(struct config, log.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
@@ -174,6 +186,7 @@ static const struct config_key config_key_rows[] = {
     CONFIG_BANNED_TABLE(CONFIG_ROW_BANNED)
     CONFIG_FLAPPING_DETECT_TABLE(CONFIG_ROW_FLAPPING_DETECT)
     CONFIG_OVERLOAD_PROTECTION_TABLE(CONFIG_ROW_OVERLOAD_PROTECTION)
+    CONFIG_DURABILITY_TABLE(CONFIG_ROW_DURABILITY)
     CONFIG_LOG_TABLE(CONFIG_ROW_LOG)
     CONFIG_SHUTDOWN_TABLE(CONFIG_ROW_SHUTDOWN)
 };
@@ -205,6 +218,8 @@ static const char *const config_listener_section_names[] = {
 STATIC_CHECK(sizeof(enum config_share_strategy) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_default_priority) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_log_format) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum config_durability_mode) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum config_recovery) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum tls_verify) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum tls_version) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum peer_name) == sizeof(uint32_t), "choices are 32 bits");

@@ -12,7 +12,7 @@
  *   type     BOOL COUNT SIZE DURATION SECONDS FACTOR TEXT LIST CPUS PRIORITIES FIELDS BIND
  *            KEEPALIVE ENDPOINT RATE BYTE_RATE,
  *            or an enumeration of config.h (SHARE_STRATEGY, DEFAULT_PRIORITY, LOG_LEVEL,
- *            LOG_FORMAT)
+ *            LOG_FORMAT, DURABILITY_MODE, RECOVERY)
  *   min max  in the field's unit; for TEXT its length in bytes; unused (0, 0) for the others
  *   default  as an operator would write it
  *   words    NUMBER, or INFINITE: `infinity` is allowed too, or ZERO_INFINITE: so is 0, with the
@@ -52,6 +52,7 @@
     X(banned, "Clients that must not come in. See [limits](limits.md).") \
     X(flapping_detect, "Clients that come and go too often.") \
     X(overload_protection, "What the broker does when there is more load than it can take.") \
+    X(durability, "The log of durable sessions and retained messages; see durability.md.") \
     X(log, "What is logged, and how. The log goes to standard error.") \
     X(shutdown, "How the broker stops.")
 
@@ -207,6 +208,21 @@
     X(auth_workers, COUNT, 0, 32, "0", NUMBER, RESTART, \
       "Threads that verify passwords, at a lower priority than the shards. 0: one for every two " \
       "shards.")
+
+#define CONFIG_DURABILITY_TABLE(X) \
+    X(mode, DURABILITY_MODE, 0, 0, "commit", NUMBER, RESTART, \
+      "When an acknowledgement leaves. `commit`: when what it claims is on the disk. `os`: when " \
+      "the operating system has it, which survives the end of the broker but not that of the " \
+      "machine. `interval`: as `os`, and on the disk after `interval` more.") \
+    X(interval, DURATION, 1, CONFIG_H_IN_MS(1), "100ms", NUMBER, RESTART, \
+      "How often the log is brought to the disk with `mode: interval`.") \
+    X(max_disk_bytes, SIZE, CONFIG_MB(64), CONFIG_GB(1048576), "infinity", ZERO_INFINITE, \
+      RESTART, \
+      "Most bytes of all log files together. When it is reached, what must be logged is refused " \
+      "until clients have taken their messages (MQTT 5: reason 0x97; 3.x: no acknowledgement).") \
+    X(recovery, RECOVERY, 0, 0, "strict", NUMBER, RESTART, \
+      "What to do with a log that is damaged, not merely cut off by a crash. `strict`: refuse to " \
+      "start, say where. `skip-damaged`: leave out what cannot be read, say where, and go on.")
 
 #define CONFIG_LOG_TABLE(X) \
     X(level, LOG_LEVEL, 0, 0, "info", NUMBER, RELOAD, \

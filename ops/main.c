@@ -71,11 +71,7 @@ static void main_say_defaults(const struct broker *broker)
     if (broker->dir.path[0] == '\0')
         LOG(LOG_INFO, "in memory: no session and no message survives a restart (--data none)");
     else
-        LOG(LOG_INFO,
-            "data directory %s; sessions and messages are kept in memory in this version and do "
-            "not "
-            "survive a restart",
-            broker->dir.path);
+        LOG(LOG_INFO, "data directory %s", broker->dir.path);
     if (broker->config->listeners_are_default)
         LOG(LOG_INFO, "only this machine can connect; to open up: --listen tcp://:1883");
     else if (broker->config->access.allow_anonymous)

@@ -188,6 +188,8 @@ static const struct metrics_entry metrics_entries[] = {
     NEXT("sluice_messages_dropped", STAT_DROP_NO_MEMORY, "reason", "no_memory")
     NEXT("sluice_messages_dropped", STAT_DROP_MESSAGE_BYTES, "reason", "message_bytes")
     NEXT("sluice_messages_dropped", STAT_DROP_NACKED, "reason", "nacked")
+    NEXT("sluice_messages_dropped", STAT_DROP_LOG, "reason", "log")
+    NEXT("sluice_messages_dropped", STAT_DROP_LOG_READ, "reason", "log_read")
     NEXT("sluice_messages_dropped", STAT_DROP_AWAITING_REL, "reason", "awaiting_rel")
 
     /* sessions and their queues */
@@ -239,6 +241,17 @@ static const struct metrics_entry metrics_entries[] = {
     COUNTER("sluice_retained_stored", STAT_RETAINED_SET, "Retained messages stored or replaced.")
     COUNTER("sluice_retained_deleted", STAT_RETAINED_DELETED, "Retained messages deleted.")
     COUNTER("sluice_retained_expired", STAT_RETAINED_EXPIRED, "Retained messages expired.")
+    COUNTER("sluice_log_gaps", STAT_LOG_GAPS,
+            "Events that the log could not take; a checkpoint brings it up to date.")
+    COUNTER("sluice_checkpoints_made", STAT_CHECKPOINTS, "Checkpoints written to the end.")
+    BYTES("sluice_checkpoints_written_bytes", STAT_CHECKPOINT_BYTES,
+          "Bytes of records of these checkpoints.")
+    {"sluice_checkpoints_seconds", "Time from the beginning to the end of these checkpoints.",
+     NULL, NULL, STAT_CHECKPOINT_NS, false, true, false, "seconds"},
+    COUNTER("sluice_recovered_sessions", STAT_RECOVERED_SESSIONS,
+            "Sessions that were recovered at start.")
+    COUNTER("sluice_recovered_messages", STAT_RECOVERED_MESSAGES,
+            "Deliveries, queued or unacknowledged, that were recovered at start.")
     COUNTER("sluice_retained_sent", STAT_RETAINED_SENT, "Retained messages sent to subscribers.")
     FIRST("sluice_retained_refused", STAT_DROP_RETAIN_FULL, "reason", "full",
           "Messages delivered but not retained: the limit of count or bytes was reached, or the "

@@ -369,7 +369,7 @@ static void wal_wait(struct wal *wal)
     while (ring_next(shard->ring, &completion)) {
         if (op_token_kind(completion.token) == OP_LOG)
             wal_on_completion(shard, &completion);
-        else if (!wal->is_closing)
+        else if (!wal->is_alone)
             shard_completion(shard, &completion);
     }
 }
@@ -617,6 +617,7 @@ void wal_close(struct wal *wal)
     WAL_CHECK(wal);
     struct shard *shard = wal->shard;
     unsigned waits = 0;
+    wal->is_alone = true;
     while (wal_write_is_wanted(wal) && wal->failing_since_ms == 0 && waits++ < WAL_CLOSE_WAITS) {
         wal_step(wal, clock_mono_ns() / 1000000);
         wal_wait(wal);

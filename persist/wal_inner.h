@@ -43,6 +43,7 @@ struct wal {
     bool is_stalled;    /* a commit waits for a segment */
     bool is_sync_due;
     bool is_closing;
+    bool is_alone; /* the owner closes the log last: nobody takes other completions any more */
     struct shard *shard;
     struct wal_options options;
     char path[WAL_PATH_MAX];

@@ -225,6 +225,8 @@ enum rc inflight_restore(struct inflight *window, const struct inflight_entry *e
     restored->aux = entry->aux;
     restored->flags = entry->flags;
     restored->bytes = entry->bytes;
+    restored->location = entry->location;
+    restored->number = entry->number;
     restored->state = entry->state;
     restored->qos = entry->qos;
     return RC_OK;

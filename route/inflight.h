@@ -4,15 +4,15 @@
  * The window draws packet ids (1 to 65535, increasing, round and round, never one in use: MQTT 5.0
  * and 3.1.1 section 2.2.1), finds an entry by the id of an acknowledgement in constant time, and
  * keeps the entries in the order of their first sending, in which they are sent again when the
- * session is resumed (section 4.6). It knows nothing about messages: `msg`, `aux`, `flags` and
- * `bytes` are the caller's, and so are the references behind them.
+ * session is resumed (section 4.6). It knows nothing about messages: `msg`, `aux`, `flags`,
+ * `bytes`, `location` and `number` are the caller's, and so are the references behind them.
  *
  *   QoS 1:  add -> WAIT_PUBACK -> remove
  *   QoS 2:  add -> WAIT_PUBREC -> inflight_received -> WAIT_PUBCOMP -> remove
  *
  * Bounds: at most `window_max` entries by inflight_add: min(max_inflight, the client's Receive
  * Maximum). An empty window costs 16 bytes; the block of entries comes with the first, grows in
- * powers of two with the number in flight (32 bytes an entry, whichever ids the peer leaves
+ * powers of two with the number in flight (48 bytes an entry, whichever ids the peer leaves
  * unacknowledged) and is given back when empty: a large one at once, a small one by inflight_trim.
  *
  * Threads: the session's home shard only.
@@ -43,8 +43,10 @@ struct inflight_entry {
     uint8_t qos;        /* [O] 1 or 2 */
     uint16_t next_id;   /* [O] the window's: next in the order of sending, 0 at the end */
     uint16_t prev_id;   /* [O] the window's */
+    uint64_t location;  /* [O] the caller's: 0 after inflight_add */
+    uint64_t number;    /* [O] the caller's: 0 after inflight_add */
 };
-STATIC_CHECK(sizeof(struct inflight_entry) == 32, "two entries a cache line");
+STATIC_CHECK(sizeof(struct inflight_entry) == 48, "a window is mostly these");
 
 struct inflight {
     struct inflight_block *block; /* [O] NULL until the first entry */

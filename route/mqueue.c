@@ -34,7 +34,7 @@ struct mqueue_chunk {
     uint16_t end;   /* behind the last entry */
     struct mqueue_entry entries[];
 };
-STATIC_CHECK(sizeof(struct mqueue_chunk) == 16, "16 + 24 * 7 = 184 and so on fit size classes");
+STATIC_CHECK(sizeof(struct mqueue_chunk) == 16, "16 + 40 * 7 = 296 and so on fit size classes");
 
 struct mqueue_level {
     struct mqueue_chunk *head; /* never NULL between calls, nor empty */
@@ -53,6 +53,10 @@ struct mqueue_body {
     uint16_t num_levels;
     uint16_t levels_cap;
     bool busy; /* a callback runs */
+    /* A walk: it has passed all numbers up to walk_number in levels of at least walk_priority. */
+    uint16_t walk_priority;
+    uint64_t walk_number;
+    struct mqueue_chunk *walk_chunk; /* where to look first; NULL: from the head of the level */
     struct mqueue_level levels[];
 };
 
@@ -204,6 +208,8 @@ static void mqueue_level_destroy(struct mqueue_body *body, struct mqueue_level *
 {
     CHECK(level->count == 0 && level->bytes == 0);
     CHECK(level->head == level->tail);
+    if (body->walk_chunk == level->head)
+        body->walk_chunk = NULL;
     mqueue_chunk_retire(body, level->head);
     size_t num_behind = (size_t)(&body->levels[body->num_levels] - (level + 1));
     memmove(level, level + 1, num_behind * sizeof(*level));
@@ -260,6 +266,8 @@ static void mqueue_level_take(struct mqueue_body *body, struct mqueue_level *lev
         return;
     if (chunk->next != NULL) {
         level->head = chunk->next;
+        if (body->walk_chunk == chunk)
+            body->walk_chunk = chunk->next;
         mqueue_chunk_retire(body, chunk);
     } else {
         CHECK(level->count == 0);
@@ -427,6 +435,7 @@ uint32_t mqueue_remove_if(struct mqueue *queue, mqueue_match_fn *match, void *co
     if (num_before == 0)
         return 0;
     body->busy = true;
+    body->walk_chunk = NULL; /* entries move between chunks */
     for (uint16_t i = 0; i < body->num_levels;) {
         struct mqueue_level *level = &body->levels[i];
         mqueue_level_remove_if(body, level, match, context);
@@ -440,6 +449,101 @@ uint32_t mqueue_remove_if(struct mqueue *queue, mqueue_match_fn *match, void *co
     if (body->count == 0)
         mqueue_emptied(queue);
     return num_removed;
+}
+
+struct mqueue_take_pass {
+    uint64_t number;
+    struct mqueue_entry *out;
+    bool found;
+};
+
+static bool mqueue_take_match(void *context, struct mqueue_entry *entry)
+{
+    struct mqueue_take_pass *pass = context;
+    if (pass->found || entry->number != pass->number)
+        return false;
+    *pass->out = *entry;
+    pass->found = true;
+    return true;
+}
+
+bool mqueue_take(struct mqueue *queue, uint64_t number, struct mqueue_entry *out_entry)
+{
+    mqueue_check(queue);
+    struct mqueue_body *body = queue->body;
+    if (body == NULL)
+        return false;
+    for (uint16_t i = 0; i < body->num_levels; i++) {
+        struct mqueue_level *level = &body->levels[i];
+        if (mqueue_level_oldest(level)->number != number)
+            continue;
+        mqueue_level_take(body, level, out_entry);
+        if (level->count == 0)
+            mqueue_level_destroy(body, level);
+        if (body->count == 0)
+            mqueue_emptied(queue);
+        return true;
+    }
+    struct mqueue_take_pass pass = {.number = number, .out = out_entry};
+    mqueue_remove_if(queue, mqueue_take_match, &pass);
+    return pass.found;
+}
+
+void mqueue_walk_begin(struct mqueue *queue)
+{
+    mqueue_check(queue);
+    if (queue->body == NULL)
+        return;
+    queue->body->walk_priority = MQUEUE_PRIORITIES;
+    queue->body->walk_number = 0;
+    queue->body->walk_chunk = NULL;
+}
+
+/* The first entry of the level that the walk has not passed, NULL if none is below `limit`. */
+static const struct mqueue_entry *
+mqueue_walk_level(struct mqueue_body *body, const struct mqueue_level *level, uint64_t limit)
+{
+    bool entered = level->priority == body->walk_priority;
+    uint64_t passed = entered ? body->walk_number : 0;
+    struct mqueue_chunk *chunk = entered && body->walk_chunk != NULL ? body->walk_chunk
+                                                                     : level->head;
+    while (chunk != NULL && (chunk->begin == chunk->end ||
+                             (entered && chunk->entries[chunk->end - 1].number <= passed)))
+        chunk = chunk->next;
+    if (chunk == NULL)
+        return NULL;
+    uint16_t index = chunk->begin;
+    while (entered && chunk->entries[index].number <= passed)
+        index++;
+    const struct mqueue_entry *entry = &chunk->entries[index];
+    if (entry->number >= limit)
+        return NULL;
+    body->walk_priority = level->priority;
+    body->walk_number = entry->number;
+    body->walk_chunk = chunk;
+    return entry;
+}
+
+const struct mqueue_entry *mqueue_walk_next(struct mqueue *queue, uint64_t limit)
+{
+    mqueue_check(queue);
+    struct mqueue_body *body = queue->body;
+    if (body == NULL)
+        return NULL;
+    for (uint16_t i = 0; i < body->num_levels; i++) {
+        const struct mqueue_level *level = &body->levels[i];
+        if (level->priority > body->walk_priority)
+            continue;
+        const struct mqueue_entry *entry = mqueue_walk_level(body, level, limit);
+        if (entry != NULL)
+            return entry;
+        /* The level is done: what follows lies in lower ones. */
+        if (level->priority == body->walk_priority) {
+            body->walk_chunk = NULL;
+            body->walk_number = UINT64_MAX;
+        }
+    }
+    return NULL;
 }
 
 struct mqueue_entry *mqueue_first(const struct mqueue *queue, struct mqueue_cursor *out_cursor)

@@ -9,11 +9,12 @@
  *              for the sake of a message of lower priority: that one is refused instead.
  *
  * What goes is handed to the caller, who releases and counts it. The queue knows nothing about
- * messages: `msg`, `aux` and `flags` are the caller's, and `bytes` is what the caller says that the
- * entry weighs.
+ * messages: `msg`, `aux`, `flags`, `location` and `number` are the caller's, and `bytes` is what
+ * the caller says that the entry weighs. A message that lies in the log (store.h) need not be in
+ * memory as well: then `msg` is NULL.
  *
- * Bounds: the limits above, 2^32 - 1 messages. An empty queue costs 8 bytes; entries take 24 bytes
- * each, in chunks of 7 to 63. What an emptied queue keeps (below 2 KiB) goes with mqueue_trim.
+ * Bounds: the limits above, 2^32 - 1 messages. An empty queue costs 8 bytes; entries take 40 bytes
+ * each, in chunks of 7 to 63. What an emptied queue keeps (below 3 KiB) goes with mqueue_trim.
  *
  * Threads: the session's home shard only.
  */
@@ -28,14 +29,16 @@ struct mqueue_body;
 struct mqueue_chunk;
 
 struct mqueue_entry {
-    struct msg *msg;  /* [O] the caller's; may be changed in place */
-    void *aux;        /* [O] the caller's; may be changed in place */
-    uint32_t bytes;   /* [O] weight in bytes; change it by mqueue_set_bytes only */
-    uint8_t qos;      /* [O] the caller's */
-    uint8_t priority; /* [O] 255 is delivered first; do not change */
-    uint16_t flags;   /* [O] the caller's; may be changed in place */
+    struct msg *msg;   /* [O] the caller's; may be changed in place */
+    void *aux;         /* [O] the caller's; may be changed in place */
+    uint32_t bytes;    /* [O] weight in bytes; change it by mqueue_set_bytes only */
+    uint8_t qos;       /* [O] the caller's */
+    uint8_t priority;  /* [O] 255 is delivered first; do not change */
+    uint16_t flags;    /* [O] the caller's; may be changed in place */
+    uint64_t location; /* [O] the caller's: where the message lies in the log; 0: it does not */
+    uint64_t number;   /* [O] the caller's: rises within a priority if mqueue_take is to be used */
 };
-STATIC_CHECK(sizeof(struct mqueue_entry) == 24, "an offline queue is mostly these");
+STATIC_CHECK(sizeof(struct mqueue_entry) == 40, "an offline queue is mostly these");
 
 struct mqueue {
     struct mqueue_body *body; /* [O] NULL until the first message */
@@ -87,6 +90,20 @@ void mqueue_set_bytes(struct mqueue *queue, struct mqueue_entry *entry, uint32_t
 
 /* Removes each entry for which `match` says true, in delivery order; returns how many. O(count). */
 uint32_t mqueue_remove_if(struct mqueue *queue, mqueue_match_fn *match, void *context);
+
+/*
+ * Removes the entry with this number; false if there is none. The oldest of each priority are
+ * looked at first, which is where the caller usually takes; otherwise O(count).
+ */
+bool mqueue_take(struct mqueue *queue, uint64_t number, struct mqueue_entry *out_entry);
+
+/*
+ * Walks the queue over many calls while it changes: the entries in delivery order whose number is
+ * below `limit`, each that stays in the queue exactly once. NULL at the end. One walk at a time for
+ * a queue; mqueue_walk_begin starts it. Numbers must rise within a priority.
+ */
+void mqueue_walk_begin(struct mqueue *queue);
+const struct mqueue_entry *mqueue_walk_next(struct mqueue *queue, uint64_t limit);
 
 /* Where an iteration stands, a value. Only mqueue.c looks inside. */
 struct mqueue_cursor {

@@ -31,6 +31,7 @@ struct msg *msg_create(const struct pub *pub, shard_id home)
     msg->version = 0;
     msg->pub = *pub;
     msg->pub.msg = msg;
+    msg->pub.stored_at = 0; /* other shards have other logs */
     uint8_t *at = msg->bytes;
     memcpy(at, pub->topic.ptr, pub->topic.len);
     msg->pub.topic.ptr = at;

@@ -43,6 +43,7 @@ struct pub {
     uint64_t publisher_hash;   /* of the client id; for shared subscriptions by hash */
     struct handle publisher;   /* the session, HANDLE_NONE for the broker itself */
     struct hold_ticket ticket; /* of the acknowledgement that waits for other shards; or none */
+    uint64_t stored_at;        /* where this shard's log has it; 0: not logged here (store.h) */
     struct msg *msg;           /* the message around this pub, or NULL; borrowed */
     uint8_t qos;
     bool retain;

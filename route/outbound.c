@@ -9,16 +9,11 @@
 #include "outbound.h"
 
 #include "feed.h"
+#include "outbound_inner.h"
 #include "share_dispatch.h"
+#include "store.h"
 
-static uint32_t outbound_weight(const struct msg *msg)
-{
-    uint64_t weight = (uint64_t)msg->size + sizeof(struct mqueue_entry);
-    return weight > UINT32_MAX ? UINT32_MAX : (uint32_t)weight;
-}
-
-/* Releases what a kept delivery owns. */
-static void outbound_release(struct router *router, struct msg *msg, void *aux)
+void outbound_release(struct router *router, struct msg *msg, void *aux)
 {
     if (msg != NULL)
         msg_unref(msg, router->shard->id);
@@ -44,42 +39,57 @@ static void outbound_left_queue(struct router *router, struct session *session,
     stat_sub(router->shard->stats, STAT_QUEUE_BYTES, entry->bytes);
 }
 
+void outbound_left(struct router *router, struct session *session, const struct mqueue_entry *entry)
+{
+    outbound_left_queue(router, session, entry);
+    if (entry->location != 0)
+        store_dropped(router, session, entry);
+    outbound_release(router, entry->msg, entry->aux);
+}
+
 static void outbound_on_drop(void *context, const struct mqueue_entry *entry,
                              enum mqueue_drop reason)
 {
     struct outbound_queue_pass *pass = context;
     router_count(pass->router,
                  reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES, 1);
-    outbound_left_queue(pass->router, pass->session, entry);
-    outbound_release(pass->router, entry->msg, entry->aux);
+    outbound_left(pass->router, pass->session, entry);
 }
 
-/* Queues a kept delivery, taking it over. */
-static void outbound_queue(struct router *router, struct session *session, struct msg *msg,
-                           void *aux, uint8_t qos, uint16_t flags)
+void outbound_queue_put(struct router *router, struct session *session,
+                        const struct mqueue_entry *entry)
 {
     struct outbound_queue_pass pass = {router, session, false};
-    struct mqueue_entry entry = {.msg = msg,
-                                 .aux = aux,
-                                 .bytes = outbound_weight(msg),
-                                 .qos = qos,
-                                 .priority = router_priority(router, msg->pub.topic),
-                                 .flags = flags};
-    enum rc rc = mqueue_put(&session->queue, &router->settings->queue, &entry, outbound_on_drop,
+    enum rc rc = mqueue_put(&session->queue, &router->settings->queue, entry, outbound_on_drop,
                             &pass);
     if (rc == RC_OK) {
-        session->queued_qos0 += qos == 0 ? 1 : 0;
+        session->queued_qos0 += entry->qos == 0 ? 1 : 0;
         router_count(router, STAT_QUEUED, 1);
         router_count(router, STAT_QUEUE_MESSAGES, 1);
-        router_count(router, STAT_QUEUE_BYTES, entry.bytes);
+        router_count(router, STAT_QUEUE_BYTES, entry->bytes);
         return;
     }
     router_count(router, rc == RC_NO_MEMORY ? STAT_DROP_NO_MEMORY : STAT_DROP_QUEUE_BYTES, 1);
-    outbound_release(router, msg, aux);
+    if (entry->location != 0)
+        store_dropped(router, session, entry);
+    outbound_release(router, entry->msg, entry->aux);
 }
 
-/* Takes the head out of the queue; false if there is none. */
-static bool outbound_pop(struct router *router, struct session *session, struct mqueue_entry *out)
+/* Queues a kept delivery that is not in the log, taking it over. */
+static void outbound_queue(struct router *router, struct session *session, struct msg *msg,
+                           void *aux, uint8_t qos, uint16_t flags)
+{
+    struct mqueue_entry entry = {.msg = msg,
+                                 .aux = aux,
+                                 .bytes = outbound_weight_of(&msg->pub),
+                                 .qos = qos,
+                                 .priority = router_priority(router, msg->pub.topic),
+                                 .flags = flags,
+                                 .number = session->stored_next++};
+    outbound_queue_put(router, session, &entry);
+}
+
+bool outbound_pop(struct router *router, struct session *session, struct mqueue_entry *out)
 {
     if (!mqueue_pop(&session->queue, out))
         return false;
@@ -103,34 +113,12 @@ static enum rc outbound_send(struct router *router, struct session *session, con
     return RC_OK;
 }
 
-static bool outbound_window_open(const struct router *router, const struct session *session)
-{
-    return session->conn != NULL && session->resend_count == 0 &&
-           !inflight_is_full(&session->inflight) &&
-           session->inflight_bytes < router->settings->inflight_bytes_max;
-}
-
-/* The entry's message does not count any more: it was completed, passed on or never sent. */
-static void outbound_weigh_off(struct session *session, struct inflight_entry *entry)
-{
-    CHECK(session->inflight_bytes >= entry->bytes);
-    session->inflight_bytes -= entry->bytes;
-    entry->bytes = 0;
-}
-
-static void outbound_window_remove(struct session *session, struct inflight_entry *entry)
-{
-    outbound_weigh_off(session, entry);
-    inflight_remove(&session->inflight, entry);
-}
-
 /* The entry just added was sent. */
 static void outbound_weigh_on(struct session *session, uint16_t packet_id, const struct msg *msg)
 {
     struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
     CHECK(entry != NULL);
-    entry->bytes = outbound_weight(msg);
-    session->inflight_bytes += entry->bytes;
+    outbound_weigh(session, entry, outbound_weight_of(&msg->pub));
 }
 
 /*
@@ -255,8 +243,15 @@ void outbound_deliver(struct router *router, struct session *session,
         router_count(router, STAT_DROP_MESSAGE_BYTES, 1);
         return;
     }
-    struct msg *msg = pub_msg(copy->pub, router->shard->id);
     void *aux = NULL;
+    if (UNLIKELY(session_is_stored(session)) && copy->qos > 0) {
+        if (sub_ids_pack(copy->sub_ids, copy->sub_ids_count, &aux))
+            store_deliver(router, session, copy, aux, NULL);
+        else
+            router_count(router, STAT_DROP_NO_MEMORY, 1);
+        return;
+    }
+    struct msg *msg = pub_msg(copy->pub, router->shard->id);
     if (msg == NULL || !sub_ids_pack(copy->sub_ids, copy->sub_ids_count, &aux)) {
         router_count(router, STAT_DROP_NO_MEMORY, 1);
         return;
@@ -280,6 +275,14 @@ void outbound_deliver_kept(struct router *router, struct session *session, struc
         return;
     }
     session->shared_seen = true;
+    if (session_is_stored(session)) {
+        struct pub pub = msg->pub;
+        struct outbound_copy copy = {.pub = &pub, .qos = qos, .retain = retain};
+        uint32_t scratch;
+        copy.sub_ids_count = sub_ids_view(aux, &scratch, &copy.sub_ids);
+        store_deliver(router, session, &copy, aux, msg);
+        return;
+    }
     if (outbound_window_open(router, session) && mqueue_count(&session->queue) == 0 &&
         outbound_window_send(router, session, msg, aux, qos, flags) != RC_FULL)
         return;
@@ -299,12 +302,28 @@ static uint16_t outbound_resend_after(const struct session *session,
     return entry == NULL ? 0 : entry->packet_id;
 }
 
+/* Takes an entry out of the window and releases what it owns. */
+static void outbound_window_leave(struct router *router, struct session *session,
+                                  struct inflight_entry *entry)
+{
+    struct msg *msg = entry->msg;
+    void *aux = entry->aux;
+    if (entry->number != 0)
+        store_done(router, session, entry);
+    outbound_window_remove(session, entry);
+    outbound_release(router, msg, aux);
+}
+
 /* Sends the next entry that this connection has not seen yet; false if the output has no room. */
 static bool outbound_resend_next(struct router *router, struct session *session)
 {
     struct inflight_entry *entry = inflight_find(&session->inflight, session->resend_id);
     CHECK(entry != NULL && (entry->flags & OUTBOUND_RESEND) != 0);
     uint16_t next_id = outbound_resend_after(session, entry);
+    if (entry->msg == NULL && entry->state != INFLIGHT_WAIT_PUBCOMP) {
+        store_load(router, session);
+        return false;
+    }
     if (entry->state == INFLIGHT_WAIT_PUBCOMP) {
         if (!router->sink->has_room(session->conn))
             return false;
@@ -319,8 +338,7 @@ static bool outbound_resend_next(struct router *router, struct session *session)
         router_count(router, STAT_RESENT, 1);
         if (rc == RC_TOO_LARGE) {
             router_count(router, STAT_DROP_TOO_LARGE, 1);
-            outbound_release(router, entry->msg, entry->aux);
-            outbound_window_remove(session, entry);
+            outbound_window_leave(router, session, entry);
         }
     }
     session->resend_count--;
@@ -336,15 +354,23 @@ static bool outbound_queue_next(struct router *router, struct session *session)
     struct mqueue_entry entry;
     if (head == NULL)
         return false;
+    if (head->msg == NULL) {
+        store_load(router, session);
+        return false;
+    }
     if (pub_is_expired(&head->msg->pub, router->shard->now_ms)) {
         outbound_pop(router, session, &entry);
         router_count(router, STAT_DROP_EXPIRED, 1);
+        if (entry.location != 0)
+            store_dropped(router, session, &entry);
         outbound_release(router, entry.msg, entry.aux);
         return true;
     }
     if (head->qos > 0) {
         if (!outbound_window_open(router, session))
             return false;
+        if (head->location != 0)
+            return store_send_head(router, session) == RC_OK;
         entry = *head;
         if (outbound_window_send(router, session, entry.msg, entry.aux, entry.qos, entry.flags) ==
             RC_FULL)
@@ -400,15 +426,18 @@ static void outbound_resend_skip(struct session *session, const struct inflight_
         session->resend_id = outbound_resend_after(session, entry);
 }
 
+void outbound_give_up(struct router *router, struct session *session, struct inflight_entry *entry)
+{
+    outbound_resend_skip(session, entry);
+    outbound_window_leave(router, session, entry);
+}
+
 static void outbound_complete(struct router *router, struct session *session,
                               struct inflight_entry *entry, unsigned counter)
 {
-    struct msg *msg = entry->msg;
-    void *aux = entry->aux;
     outbound_resend_skip(session, entry);
-    outbound_window_remove(session, entry);
+    outbound_window_leave(router, session, entry);
     router_count(router, counter, 1);
-    outbound_release(router, msg, aux);
     if (session->queue.body != NULL || session->resend_count > 0 || session->feeds != NULL)
         outbound_pump(router, session);
 }
@@ -443,6 +472,15 @@ void outbound_pubrec(struct router *router, struct session *session, uint16_t pa
         outbound_complete(router, session, entry, STAT_DROP_NACKED);
         return;
     }
+    uint64_t lsn;
+    if (entry->number != 0 && store_received(router, session, entry, &lsn) == RC_OK) {
+        router_hold(router, session, lsn);
+    } else if (entry->number != 0) {
+        /* Without the record there must be no PUBREL: the client starts over when it is back. */
+        router->sink->close(session->conn, REASON_QUOTA_EXCEEDED);
+        session_detach(router, session, true);
+        return;
+    }
     outbound_resend_skip(session, entry);
     entry->flags &= ~OUTBOUND_RESEND;
     outbound_weigh_off(session, entry);
@@ -467,7 +505,7 @@ static bool outbound_pass_on(struct router *router, const struct session *sessio
                              struct msg *msg, void *aux)
 {
     struct delivery_extra *extra = sub_ids_extra(aux);
-    return extra != NULL && extra->group != 0 &&
+    return extra != NULL && extra->group != 0 && msg != NULL &&
            share_redispatch(router, msg, extra, session->handle, ended);
 }
 
@@ -477,6 +515,10 @@ static bool outbound_queue_match(void *context, struct mqueue_entry *entry)
     if (!outbound_pass_on(pass->router, pass->session, pass->ended, entry->msg, entry->aux))
         return false;
     outbound_left_queue(pass->router, pass->session, entry);
+    if (entry->location != 0 && !pass->ended)
+        store_dropped(pass->router, pass->session, entry);
+    else
+        store_forget(pass->router, entry->location, entry->bytes);
     return true;
 }
 
@@ -498,8 +540,11 @@ void outbound_lost(struct router *router, struct session *session)
         struct inflight_entry *next = inflight_next(&session->inflight, entry);
         /* QoS 2 once sent stays with this session [MQTT-4.8.2-4]. */
         if (entry->state == INFLIGHT_WAIT_PUBACK &&
-            outbound_pass_on(router, session, false, entry->msg, entry->aux))
+            outbound_pass_on(router, session, false, entry->msg, entry->aux)) {
+            if (entry->number != 0)
+                store_done(router, session, entry);
             outbound_window_remove(session, entry);
+        }
         entry = next;
     }
     outbound_pass_on_queue(router, session, false);
@@ -514,6 +559,7 @@ void outbound_discard(struct router *router, struct session *session)
         void *aux = entry->aux;
         bool moved = entry->state == INFLIGHT_WAIT_PUBACK &&
                      outbound_pass_on(router, session, true, msg, aux);
+        store_forget(router, entry->location, entry->bytes);
         outbound_window_remove(session, entry);
         if (!moved) {
             router_count(router, STAT_DROP_SESSION_ENDED, 1);
@@ -524,6 +570,7 @@ void outbound_discard(struct router *router, struct session *session)
     struct mqueue_entry queued;
     while (outbound_pop(router, session, &queued)) {
         router_count(router, STAT_DROP_SESSION_ENDED, 1);
+        store_forget(router, queued.location, queued.bytes);
         outbound_release(router, queued.msg, queued.aux);
     }
     inflight_fini(&session->inflight);

@@ -72,6 +72,11 @@ void outbound_pass_on_queue(struct router *router, struct session *session, bool
 /* The session ends: every delivery is released and counted as dropped. */
 void outbound_discard(struct router *router, struct session *session);
 
+/* A window entry, or a queue entry already taken out, will never be sent: released and logged. */
+void outbound_give_up(struct router *router, struct session *session, struct inflight_entry *entry);
+void outbound_left(struct router *router, struct session *session,
+                   const struct mqueue_entry *entry);
+
 /* How many more retained messages the session should be fed before it has taken some. */
 uint32_t outbound_appetite(struct router *router, const struct session *session);
 

@@ -13,6 +13,7 @@
 
 #include "deliver.h"
 #include "share_dispatch.h"
+#include "store_retain.h"
 #include "sweep.h"
 
 /* Filters of one match that go to one shard at once; more go by an allocated array. */
@@ -43,6 +44,8 @@ static void publish_retain_set(struct router *router, const struct pub *pub)
         router_count(router, STAT_RETAINED_SET, 1);
         if (kept.expires_at_ms != 0)
             sweep_note(router->shared);
+        if (router->store != NULL)
+            store_retain(router, &kept, msg->version, false);
         return;
     }
     router_count(router, rc == RC_FULL ? STAT_DROP_RETAIN_FULL : STAT_DROP_NO_MEMORY, 1);
@@ -55,8 +58,13 @@ static void publish_retain(struct router *router, const struct pub *pub)
         publish_retain_set(router, pub);
         return;
     }
-    if (retained_delete(router->shared->retained, router->shard->epoch, pub->topic, NULL) == RC_OK)
-        router_count(router, STAT_RETAINED_DELETED, 1);
+    uint64_t version;
+    if (retained_delete(router->shared->retained, router->shard->epoch, pub->topic, &version) !=
+        RC_OK)
+        return;
+    router_count(router, STAT_RETAINED_DELETED, 1);
+    if (router->store != NULL)
+        store_retain(router, pub, version, true);
 }
 
 /* The filters of `result` that `shard` subscribes to. */
@@ -256,7 +264,14 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
         return REASON_RECEIVE_MAX_EXCEEDED;
     if (rc != RC_OK)
         return REASON_QUOTA_EXCEEDED;
+    bool stored = session_is_stored(session);
+    if (UNLIKELY(stored) && store_inbound(router, session, packet_id, 0) != RC_OK) {
+        awaiting_rel_remove(&session->awaiting, packet_id);
+        return REASON_QUOTA_EXCEEDED;
+    }
     enum reason reason = publish_acknowledged(router, session, pub);
+    if (UNLIKELY(stored))
+        store_inbound_end(router, session, packet_id, !reason_is_failure(reason));
     pub_release(pub, router->shard->id);
     if (reason_is_failure(reason))
         awaiting_rel_remove(&session->awaiting, packet_id);
@@ -267,8 +282,11 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
 
 enum reason publish_released(struct router *router, struct session *session, uint16_t packet_id)
 {
-    (void)router;
     CHECK_OBJ(session, SESSION_MAGIC);
+    if (UNLIKELY(session_is_stored(session)) &&
+        awaiting_rel_find(&session->awaiting, packet_id) != NULL &&
+        store_released(router, session, packet_id) != RC_OK)
+        return REASON_QUOTA_EXCEEDED;
     return awaiting_rel_remove(&session->awaiting, packet_id) ? REASON_SUCCESS
                                                               : REASON_PACKET_ID_NOT_FOUND;
 }

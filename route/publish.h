@@ -34,7 +34,10 @@ void publish_drop(const struct mail *mail);
 enum reason publish_inbound(struct router *router, struct session *session, struct pub *pub,
                             uint16_t packet_id);
 
-/* PUBREL: REASON_SUCCESS or REASON_PACKET_ID_NOT_FOUND, for PUBCOMP. */
+/*
+ * PUBREL: REASON_SUCCESS or REASON_PACKET_ID_NOT_FOUND, for PUBCOMP. REASON_QUOTA_EXCEEDED: it
+ * cannot be logged now, and there must be no PUBCOMP.
+ */
 enum reason publish_released(struct router *router, struct session *session, uint16_t packet_id);
 
 #endif

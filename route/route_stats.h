@@ -48,6 +48,10 @@
       "Publications refused, and QoS 0 copies not kept, because of limits.message_bytes.")         \
     X(STAT_DROP_NACKED, COUNTER, "dropped_nacked",                                                 \
       "Copies discarded because the client answered with a failure reason.")                       \
+    X(STAT_DROP_LOG, COUNTER, "dropped_log",                                                       \
+      "Copies for durable sessions refused, because the log could not take them.")                 \
+    X(STAT_DROP_LOG_READ, COUNTER, "dropped_log_read",                                             \
+      "Queued copies lost because their message could not be read back from the log.")             \
     X(STAT_DROP_RETAIN_FULL, COUNTER, "dropped_retain_full",                                       \
       "Messages not retained because the limit of count or bytes was reached.")                    \
     X(STAT_DROP_RETAIN_LARGE, COUNTER, "dropped_retain_large",                                     \
@@ -62,7 +66,7 @@
     X(STAT_SESSIONS_DISCARDED, COUNTER, "sessions_discarded", "Sessions ended by a clean start.")  \
     X(STAT_SESSIONS_EXPIRED, COUNTER, "sessions_expired", "Sessions ended by expiry.")             \
     X(STAT_QUEUE_MESSAGES, GAUGE, "queue_messages", "Copies that wait in queues of sessions.")     \
-    X(STAT_QUEUE_BYTES, GAUGE, "queue_bytes", "Bytes that these copies hold in memory.")           \
+    X(STAT_QUEUE_BYTES, GAUGE, "queue_bytes", "Bytes of these copies, in memory or in the log.")   \
     X(STAT_SUBSCRIPTIONS, GAUGE, "subscriptions", "Subscriptions, shared ones included.")          \
     X(STAT_SUBSCRIPTIONS_SHARED, GAUGE, "subscriptions_shared", "Shared subscriptions.")           \
     X(STAT_SUBSCRIBED, COUNTER, "subscribed", "Filters subscribed to.")                            \
@@ -88,7 +92,15 @@
     X(STAT_AUTHN_EXPIRED, COUNTER, "authn_expired",                                                \
       "Connections ended because their authentication expired.")                                   \
     X(STAT_SHARE_PARKED, COUNTER, "share_parked",                                                  \
-      "Shared deliveries that wait for the group's next member.")
+      "Shared deliveries that wait for the group's next member.")                                  \
+    X(STAT_LOG_GAPS, COUNTER, "log_gaps",                                                          \
+      "Events that the log could not take; a checkpoint brings it up to date.")                    \
+    X(STAT_CHECKPOINTS, COUNTER, "log_checkpoints", "Checkpoints completed.")                      \
+    X(STAT_CHECKPOINT_BYTES, COUNTER, "log_checkpoint_bytes", "Bytes written for checkpoints.")    \
+    X(STAT_CHECKPOINT_NS, COUNTER, "log_checkpoint_ns", "Time from begin to end of checkpoints.")  \
+    X(STAT_RECOVERED_SESSIONS, COUNTER, "recovered_sessions", "Sessions recovered at start.")      \
+    X(STAT_RECOVERED_MESSAGES, COUNTER, "recovered_messages",                                      \
+      "Deliveries recovered at start: queued or unacknowledged.")
 
 #define ROUTE_STAT_ENUM(id, kind, name, help) id,
 enum route_stat {

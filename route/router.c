@@ -14,6 +14,8 @@
 #include "lag.h"
 #include "publish.h"
 #include "share_dispatch.h"
+#include "store.h"
+#include "store_retain.h"
 #include "sweep.h"
 #include "will.h"
 
@@ -53,6 +55,8 @@ static bool router_turn_end(struct shard *shard)
         lag_since(router, mark, 0);
     }
     confirm_run(router);
+    if (router->store != NULL)
+        more |= store_turn_end(router);
     struct match_figures figures;
     match_cache_figures(router->matches, &figures);
     router_count(router, STAT_MATCH_HITS, figures.hits - router->match_hits);
@@ -73,6 +77,8 @@ void router_tables_fill(struct shard_tables *tables)
     tables->drops[MAIL_AUTHN_RUN] = authn_drop_job;
     tables->drops[MAIL_AUTHN_DONE] = authn_drop_job;
     tables->drops[MAIL_AUTHN_SET] = authn_drop_set;
+    tables->mails[MAIL_RETAIN] = store_retain_on_mail;
+    tables->drops[MAIL_RETAIN] = store_retain_drop;
     tables->drops[MAIL_PUBLISH] = publish_drop;
     tables->drops[MAIL_PUBLISH_STORE] = publish_drop;
     tables->drops[MAIL_SHARED] = share_drop;
@@ -114,7 +120,10 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
         router_close(shard);
         return RC_NO_MEMORY;
     }
-    return RC_OK;
+    enum rc rc = store_open(router);
+    if (rc != RC_OK)
+        router_close(shard);
+    return rc;
 }
 
 void router_close(struct shard *shard)
@@ -127,6 +136,7 @@ void router_close(struct shard *shard)
     wills_fini(router);
     share_parked_fini(router);
     sweep_stop(router);
+    store_close(router);
     epoch_end(shard->epoch);
     if (router->matches != NULL)
         match_cache_destroy(router->matches);

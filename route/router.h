@@ -14,6 +14,7 @@
  *                  delivery_extra, words[2]: SUB_* of its subscription.
  *                  words[3..4]: the ticket of the publisher's acknowledgement, if it waits for us.
  *   MAIL_PUBLISH_STORE  like MAIL_PUBLISH, to be confirmed with the ticket in the message.
+ *   MAIL_RETAIN    data. A retained message to be logged; see store_retain.h.
  *   MAIL_STORED    confirm. Such a confirmation; see confirm.h.
  *   MAIL_SHARE_UP  control. A member of a group connected: parked deliveries may move on.
  *                  words[0..1]: filter id, group number.
@@ -48,6 +49,8 @@
 
 #define ROUTER_MAGIC 0x524f5554u
 
+struct store;
+struct store_config;
 struct sweep;
 
 /* Kinds of mail; net's begin with MAIL_NET_FIRST. */
@@ -60,7 +63,11 @@ enum route_mail {
     MAIL_AUTHN_RUN,
     MAIL_AUTHN_DONE,
     MAIL_AUTHN_SET,
+<<<<<<< HEAD
     MAIL_AUTHN_STEP, /* between the helper's endpoint and the ops thread (jwks.h) */
+=======
+    MAIL_RETAIN,
+>>>>>>> b791952 (route: store: durable sessions, their messages, retained messages and wills survive kill -9)
     MAIL_NET_FIRST = 16
 };
 
@@ -101,6 +108,7 @@ struct route_shared {
     struct retained *retained;             /* [I] */
     struct hash_key home_key;              /* [I] secret: decides the home of a client id */
     unsigned shards;                       /* [I] */
+    const struct store_config *store;      /* [I] NULL: nothing is logged */
     uint32_t retained_expires;             /* [A] some retained value has an expiry (sweep.h) */
     struct authn_set *authn;               /* [I] with which the shards begin; NULL: no steps */
     uint32_t authn_away_max;               /* [I] jobs of one shard with workers and helper */
@@ -136,6 +144,7 @@ struct router {
     struct list_node parked;               /* [O] shared deliveries that wait for a member */
     uint32_t parked_count;                 /* [O] */
     struct sweep *sweep;                   /* [O] on shard 0 */
+    struct store *store;                   /* [O] NULL: nothing is logged */
     struct conn *publishing;               /* [O] whose publication is routed; NULL: nobody's */
     struct hold_ticket passing;            /* [O] of the shared delivery that came by mail */
     struct confirm_queue confirms;         /* [O] owed to other shards */

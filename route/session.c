@@ -14,6 +14,7 @@
 #include "outbound.h"
 #include "router.h"
 #include "share_dispatch.h"
+#include "store.h"
 #include "subscribe.h"
 #include "will.h"
 
@@ -74,8 +75,11 @@ static void session_await_rel_expire(struct router *router, struct session *sess
     uint64_t timeout_ms = router->settings->await_rel_timeout_ms;
     if (timeout_ms > router->shard->now_ms)
         return;
-    while (awaiting_rel_expire(&session->awaiting, router->shard->now_ms - timeout_ms, &entry))
+    while (awaiting_rel_expire(&session->awaiting, router->shard->now_ms - timeout_ms, &entry)) {
         router_count(router, STAT_RELEASED_TIMEOUT, 1);
+        if (session_is_stored(session))
+            store_forget_inbound(router, session, entry.packet_id);
+    }
 }
 
 static void session_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
@@ -138,6 +142,7 @@ static enum rc session_create(struct router *router, struct bytes client_id, uin
     inflight_init(&session->inflight, router->settings->max_inflight);
     awaiting_rel_init(&session->awaiting, router->settings->max_awaiting_rel);
     mqueue_init(&session->queue);
+    session->stored_next = 1;
     struct session **bucket = &router->buckets[(hash >> 8) & router->buckets_mask];
     session->hash_next = *bucket;
     *bucket = session;
@@ -160,7 +165,11 @@ static void session_unhash(struct router *router, struct session *session)
 void session_end(struct router *router, struct session *session)
 {
     CHECK_OBJ(session, SESSION_MAGIC);
-    CHECK(session->conn == NULL && handle_equal(session->handle, session->handle));
+    CHECK(session->conn == NULL);
+    if (session_is_stored(session) && !router->closing)
+        store_ended(router, session);
+    if (session->load != NULL)
+        store_load_cancel(router, session);
     if (session->will != NULL) {
         will_due(router, session->will);
         session->will = NULL;
@@ -184,6 +193,8 @@ static void session_will_cancel(struct router *router, struct session *session)
 {
     if (session->will == NULL)
         return;
+    if (!router->closing)
+        store_will_gone(router, session->will->stored_number);
     will_free(session->will, router->shard->id);
     session->will = NULL;
     session->will_at_ms = 0;
@@ -231,6 +242,22 @@ static void session_bind(struct router *router, struct session *session,
     router_count(router, STAT_SESSIONS_CONNECTED, 1);
 }
 
+/* What CONNECT brought into the log. */
+struct session_logged {
+    uint64_t number; /* 0: the session is not durable */
+    uint64_t lsn;
+};
+
+/* Logs CONNECT if the session is or becomes durable. False: the log takes nothing. */
+static bool session_log_attach(struct router *router, const struct session *session,
+                               const struct attach_request *request, struct session_logged *out)
+{
+    bool stored = session != NULL && session_is_stored(session);
+    if (request->expiry_s == 0 && !stored)
+        return true;
+    return store_attach(router, stored ? session : NULL, request, &out->number, &out->lsn) == RC_OK;
+}
+
 enum rc session_attach(struct router *router, const struct attach_request *request,
                        struct attach_result *out)
 {
@@ -241,6 +268,10 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
     struct session *session = session_lookup(router, request->client_id, hash);
     /* Without an expiry the session ends with its connection, also when it is taken over. */
     bool ends = session != NULL && (request->clean_start || session->expiry_s == 0);
+    struct session_logged logged = {0};
+    if (UNLIKELY(router->store != NULL) &&
+        !session_log_attach(router, ends ? NULL : session, request, &logged))
+        return RC_IO;
     if (session != NULL && session->conn != NULL)
         session_take_over(router, session);
     if (ends) {
@@ -251,12 +282,19 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
     *out = (struct attach_result){.session = session, .session_present = session != NULL};
     if (session == NULL) {
         enum rc rc = session_create(router, request->client_id, hash, &out->session);
-        if (rc != RC_OK)
+        if (rc != RC_OK) {
+            if (logged.number != 0)
+                store_attach_undo(router, logged.number, request->will);
             return rc;
+        }
     } else {
         router_count(router, STAT_SESSIONS_RESUMED, 1);
     }
     session_bind(router, out->session, request);
+    if (logged.number != 0) {
+        out->session->stored_number = logged.number;
+        router_hold(router, out->session, logged.lsn);
+    }
     return RC_OK;
 }
 
@@ -291,6 +329,10 @@ void session_detach(struct router *router, struct session *session, bool publish
     if (session->expiry_s != MQTT_EXPIRY_NEVER_S)
         session->expires_at_ms = now_ms + session->expiry_s * UINT64_C(1000);
     outbound_lost(router, session);
+    if (session_is_stored(session)) {
+        store_detached(router, session);
+        store_shed(router, session);
+    }
     session_trim(session);
     session_timer_update(router, session);
 }
@@ -324,6 +366,20 @@ void session_identify(struct router *router, struct session *session, struct ide
     CHECK_OBJ(session, SESSION_MAGIC);
     identity_destroy(session->identity);
     session->identity = identity;
+}
+
+enum rc session_restore(struct router *router, struct bytes client_id, uint64_t stored_number,
+                        struct session **out)
+{
+    CHECK(stored_number != 0);
+    uint64_t hash = hash_keyed(&router->shared->home_key, client_id);
+    CHECK(hash % router->shared->shards == router->shard->id);
+    if (session_lookup(router, client_id, hash) != NULL)
+        return RC_EXISTS;
+    enum rc rc = session_create(router, client_id, hash, out);
+    if (rc == RC_OK)
+        (*out)->stored_number = stored_number;
+    return rc;
 }
 
 void session_trim(struct session *session)

@@ -43,6 +43,7 @@
 struct conn;
 struct feed_set;
 struct router;
+struct store_load;
 struct will;
 
 struct session {
@@ -65,6 +66,10 @@ struct session {
     struct identity *identity;    /* [O] of the latest client; NULL: a plain one */
     struct feed_set *feeds;       /* [O] retained messages on their way; NULL: none */
     uint64_t inflight_bytes;      /* [O] of the messages in the window */
+    uint64_t stored_number;       /* [O] its number in the log; 0: not durable (store.h) */
+    uint64_t stored_next;         /* [O] number of its next delivery */
+    uint64_t stored_wall_ms;      /* [O] of a durable one: wall clock of its disconnection */
+    struct store_load *load;      /* [O] bodies that are being read back; NULL: none */
     uint64_t gather_stamp;        /* [O] deliver.c: which publication touched it last */
     uint32_t gather_index;        /* [O] deliver.c */
     uint32_t expiry_s;            /* [O] session expiry interval; MQTT_EXPIRY_NEVER_S */
@@ -114,7 +119,8 @@ struct session *session_find(struct router *router, struct bytes client_id);
 /*
  * CONNECT succeeded: takes over or resumes the session, or makes a new one, and binds it to the
  * connection. An old connection is closed with 0x8E. Nothing is sent yet: once net has written
- * CONNACK it calls session_start. RC_NO_MEMORY, RC_FULL: nothing happened.
+ * CONNACK it calls session_start. RC_NO_MEMORY, RC_FULL: nothing happened. RC_IO: neither, because
+ * the session would be durable and the log takes nothing now.
  */
 MUST_USE enum rc session_attach(struct router *router, const struct attach_request *request,
                                 struct attach_result *out);
@@ -144,7 +150,14 @@ void session_trim(struct session *session);
 /* Sets the timer to the session's next deadline. */
 void session_timer_update(struct router *router, struct session *session);
 
-/* Ends all sessions, wills unpublished, when the process stops. */
+/*
+ * Recovery: makes a session that has no connection. Its window, queue and subscriptions are filled
+ * by the caller, who then calls session_timer_update. RC_EXISTS, RC_FULL, RC_NO_MEMORY.
+ */
+MUST_USE enum rc session_restore(struct router *router, struct bytes client_id,
+                                 uint64_t stored_number, struct session **out);
+
+/* Ends all sessions, wills unpublished, when the process stops. What is logged stays. */
 void session_end_all(struct router *router);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "feed.h"
 #include "share_dispatch.h"
+#include "store.h"
 
 static uint32_t subscribe_options(const struct router *router, const struct session *session,
                                   const struct subscribe_request *request)
@@ -25,6 +26,8 @@ static uint32_t subscribe_options(const struct router *router, const struct sess
         options |= SUB_NO_LOCAL;
     if (retain_as_is)
         options |= SUB_RETAIN_AS_IS;
+    if (session_is_stored(session))
+        options |= SUB_DURABLE;
     return options;
 }
 
@@ -89,6 +92,12 @@ static enum rc subscribe_add_shared(struct router *router, struct session *sessi
     return RC_OK;
 }
 
+static bool subscribe_is_durable(const struct filter *filter, shard_id shard)
+{
+    struct shard_set set = filter_durable(filter);
+    return shard_set_has(&set, shard);
+}
+
 static enum rc subscribe_add_plain(struct router *router, struct session *session,
                                    const struct subscribe_request *request)
 {
@@ -97,9 +106,11 @@ static enum rc subscribe_add_plain(struct router *router, struct session *sessio
     struct filter_id id;
     const struct filter *filter = filter_index_find_rcu(index, request->parts.filter);
     bool first = filter == NULL || subtable_find(&router->subs, filter->id) == NULL;
+    bool durable = session_is_stored(session);
     enum rc rc = RC_OK;
     if (first)
-        rc = filter_index_add(index, router->shard->epoch, request->parts.filter, self, false, &id);
+        rc = filter_index_add(index, router->shard->epoch, request->parts.filter, self, durable,
+                              &id);
     else
         id = filter->id;
     if (rc != RC_OK)
@@ -117,6 +128,9 @@ static enum rc subscribe_add_plain(struct router *router, struct session *sessio
     }
     if (rc != RC_OK && first)
         filter_index_remove(index, router->shard->epoch, id, self);
+    /* The mark stays until the last subscriber of the shard goes: it costs a confirmation only. */
+    if (rc == RC_OK && durable && !first && !subscribe_is_durable(filter, self))
+        filter_index_set_durable(index, id, self, true);
     return rc;
 }
 
@@ -137,23 +151,39 @@ static void subscribe_feed(struct router *router, struct session *session,
         router_count(router, STAT_DROP_NO_MEMORY, 1);
 }
 
+/* The options as the client gave them: what they mean to a 3.x client is decided anew. */
+static uint32_t subscribe_stored_options(const struct subscribe_request *request)
+{
+    return (request->qos & SUB_QOS_MASK) | (request->no_local ? SUB_NO_LOCAL : 0) |
+           (request->retain_as_published ? SUB_RETAIN_AS_IS : 0);
+}
+
 enum reason subscribe_add(struct router *router, struct session *session,
                           const struct subscribe_request *request)
 {
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(request->qos <= 2 && epoch_is_inside(router->shard->epoch));
     struct session_sub *sub = subscribe_find(router, session, &request->parts);
+    if (sub == NULL && session->subs.count >= router->settings->max_subscriptions)
+        return REASON_QUOTA_EXCEEDED;
+    if (session_is_stored(session) && !request->is_restored &&
+        store_subscribe(router, session, &request->parts, request->sub_id,
+                        (uint8_t)subscribe_stored_options(request)) != RC_OK)
+        return REASON_QUOTA_EXCEEDED;
     if (sub != NULL) {
         subscribe_replace(router, session, sub, request);
     } else {
-        if (session->subs.count >= router->settings->max_subscriptions)
-            return REASON_QUOTA_EXCEEDED;
         enum rc rc = request->parts.is_shared ? subscribe_add_shared(router, session, request)
                                               : subscribe_add_plain(router, session, request);
-        if (rc != RC_OK)
+        if (rc != RC_OK) {
+            if (session_is_stored(session) && !request->is_restored)
+                (void)(store_unsubscribe(router, session, &request->parts) == RC_OK);
             return rc == RC_FULL ? REASON_QUOTA_EXCEEDED : REASON_UNSPECIFIED_ERROR;
+        }
         router_count(router, STAT_SUBSCRIPTIONS, 1);
     }
+    if (request->is_restored)
+        return (enum reason)request->qos;
     router_count(router, STAT_SUBSCRIBED, 1);
     subscribe_feed(router, session, request, sub != NULL);
     return (enum reason)request->qos;
@@ -189,6 +219,8 @@ enum reason subscribe_remove(struct router *router, struct session *session,
     struct session_sub *sub = subscribe_find(router, session, parts);
     if (sub == NULL)
         return REASON_NO_SUBSCRIPTION_EXISTED;
+    if (session_is_stored(session) && store_unsubscribe(router, session, parts) != RC_OK)
+        return REASON_IMPLEMENTATION_SPECIFIC_ERROR;
     subscribe_drop(router, session, sub);
     router_count(router, STAT_UNSUBSCRIBED, 1);
     return REASON_SUCCESS;

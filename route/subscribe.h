@@ -26,6 +26,7 @@ struct subscribe_request {
     bool no_local;
     bool retain_as_published;
     uint8_t retain_handling; /* enum mqtt_retain_handling */
+    bool is_restored;        /* recovery: logged already, no retained messages */
 };
 
 /*
@@ -36,7 +37,10 @@ struct subscribe_request {
 enum reason subscribe_add(struct router *router, struct session *session,
                           const struct subscribe_request *request);
 
-/* REASON_SUCCESS or REASON_NO_SUBSCRIPTION_EXISTED. */
+/*
+ * REASON_SUCCESS or REASON_NO_SUBSCRIPTION_EXISTED; REASON_IMPLEMENTATION_SPECIFIC_ERROR if it
+ * cannot be logged: the subscription stands.
+ */
 enum reason subscribe_remove(struct router *router, struct session *session,
                              const struct topic_filter_parts *parts);
 

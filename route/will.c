@@ -9,6 +9,7 @@
 #include "will.h"
 
 #include "publish.h"
+#include "store.h"
 
 #define WILLS_PER_TURN 128
 
@@ -64,6 +65,7 @@ bool wills_run(struct router *router)
         if (will->expiry_s != 0)
             pub_release(&pub, shard->id);
         router_count(router, STAT_WILLS, 1);
+        store_will_gone(router, will->stored_number);
         will_free(will, shard->id);
     }
     return !list_is_empty(&router->wills) && !mail_pressed_any(shard->port);

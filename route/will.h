@@ -27,11 +27,12 @@
 struct router;
 
 struct will {
-    uint32_t magic;        /* [I] */
-    uint32_t delay_s;      /* [I] */
-    uint32_t expiry_s;     /* [I] message expiry; 0: never */
-    struct list_node node; /* [O] in router->wills when due */
-    struct msg *msg;       /* [O] one reference */
+    uint32_t magic;         /* [I] */
+    uint32_t delay_s;       /* [I] */
+    uint32_t expiry_s;      /* [I] message expiry; 0: never */
+    struct list_node node;  /* [O] in router->wills when due */
+    uint64_t stored_number; /* [O] its number in the log; 0: not logged */
+    struct msg *msg;        /* [O] one reference */
 };
 
 /* Copies `pub`. NULL without memory. */

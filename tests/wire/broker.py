@@ -5,12 +5,22 @@ accepts. `stop()` sends SIGTERM and returns what was wrong with the end: an exit
 0, a sanitizer's report, an assertion. Options are the keys of the section `mqtt:` of sluiced's
 configuration; the keys "limits", "listeners" and other sections hold maps of their own. With
 `admin=True` it has its HTTP endpoint at `admin_port`, without it has none. `listener` is a map of
+<<<<<<< HEAD
 keys for its first listener, `scheme` what its address begins with (tcp, ws, unix, tls, wss),
 `tls` the map of that name of a listener with TLS, `more` a list of further listeners, in whose
 `bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a folder of the broker's own.
 `wrap(socket)`, if it is not None, is what a client speaks through to the first listener.
 `log_level` is that of the command line, `warning` where it is not given; None leaves it to the
 configuration. `reload(...)` changes options of a broker with `admin=True`,
+=======
+keys for its first listener, `scheme` what its address begins with (tcp, ws, unix), `more` a list
+of further listeners, in whose `bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a
+folder of the broker's own.
+`wrap(socket)`, if it is not None, is what a client speaks through to the first listener. With
+`data=True` it has a data directory, which `crash()` (kill -9 and start again) leaves in place.
+`log_level` is that of the command line, `warning` where it is not given;
+None leaves it to the configuration. `reload(...)` changes options of a broker with `admin=True`,
+>>>>>>> b791952 (route: store: durable sessions, their messages, retained messages and wills survive kill -9)
 writes the configuration again, sends SIGHUP and says what came of it.
 
 Two kinds are known. "sluiced" takes everything. "mosquitto" serves to develop the tests: the few
@@ -34,7 +44,7 @@ import ws_socket
 
 SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained", "access",
             "authentication", "banned", "flapping_detect",
-            "overload_protection")
+            "overload_protection", "durability")
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
               "WARNING: ThreadSanitizer", "WARNING: MemorySanitizer", "CHECK failed",
               "Assertion ", "assertion ")
@@ -79,6 +89,7 @@ class Broker:
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.process, self.admin_port, self.data = None, 0, "none"
         wants_admin = self.options.pop("admin", False)
+        self.data = os.path.join(self.folder, "data") if self.options.pop("data", False) else "none"
         self.log_level = self.options.pop("log_level", "warning")
         self.tls = self.options.pop("tls", None)
         self.scheme = self.options.pop("scheme", "tls" if self.tls is not None else self.transport)
@@ -202,6 +213,30 @@ class Broker:
             time.sleep(0.005)
         if not self.start():
             raise AssertionError(f"the broker did not start again: {self.last_words()}")
+
+    def crash(self, shards=None, stop=False, **options):
+        """kill -9 (or SIGTERM), and a start on the same data directory and port."""
+        if stop:
+            code = self.terminate()
+            if code != 0:
+                raise RuntimeError(f"exit code {code} after SIGTERM: {self.last_words()}")
+        self.kill()
+        if self.complaint():
+            raise RuntimeError(self.complaint())
+        # The kernel closes the sockets of an io_uring some time after the process has ended.
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection((self.host, self.port), timeout=1).close()
+                time.sleep(0.005)
+            except ConnectionRefusedError:
+                break
+            except OSError:
+                pass
+        self.options.update(options)
+        self.shards = shards or self.shards
+        if not self.start():
+            raise RuntimeError(f"no start after a crash: {self.last_words()}")
 
     def reloads(self):
         """(applied, refused) so far."""

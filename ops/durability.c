@@ -1,0 +1,56 @@
+/*
+ * durability.c -- see durability.h.
+ * Threads: see durability.h.
+ */
+#include "durability.h"
+
+#include <stdio.h>
+
+#include "manifest.h"
+
+static enum wal_mode durability_mode(const struct config *config)
+{
+    switch (config->durability.mode) {
+    case CONFIG_DURABILITY_OS:
+        return WAL_OS;
+    case CONFIG_DURABILITY_INTERVAL:
+        return WAL_INTERVAL;
+    default:
+        return WAL_COMMIT;
+    }
+}
+
+enum rc durability_prepare(struct broker *broker, unsigned shards, char *out_reason,
+                           size_t reason_size)
+{
+    const struct config_durability *config = &broker->config->durability;
+    struct store_config *store = &broker->store;
+    if (broker->dir.path[0] == '\0')
+        return RC_OK;
+    *store = (struct store_config){.mode = durability_mode(broker->config),
+                                   .interval_ms = (uint32_t)config->interval_ms,
+                                   .skip_damaged = config->recovery ==
+                                                   CONFIG_RECOVERY_SKIP_DAMAGED};
+    if (config->max_disk_bytes != CONFIG_INFINITY_64)
+        store->disk_bytes_max = config->max_disk_bytes;
+    STATIC_CHECK(sizeof(store->log_dir) >= sizeof(broker->dir.path) + 8, "the path and /log");
+    snprintf(store->log_dir, sizeof(store->log_dir), "%s/log", broker->dir.path);
+    struct manifest manifest;
+    enum rc rc = manifest_load(store->log_dir, &manifest, out_reason, reason_size);
+    if (rc == RC_NOT_FOUND) {
+        manifest = (struct manifest){.generation = 1, .shards = shards};
+        rc = manifest_store(store->log_dir, &manifest, out_reason, reason_size);
+    }
+    if (rc != RC_OK)
+        return rc;
+    if (manifest.shards != shards) {
+        snprintf(out_reason, reason_size,
+                 "%s was written by %u shards, not %u: start with --shards %u", store->log_dir,
+                 manifest.shards, shards, manifest.shards);
+        return RC_UNSUPPORTED;
+    }
+    store->generation = manifest.generation;
+    store->shards_before = manifest.shards;
+    broker->route.store = store;
+    return manifest_sweep(store->log_dir, manifest.generation, out_reason, reason_size);
+}

@@ -1,0 +1,19 @@
+/*
+ * durability.h -- before the shards start: which logs there are, and how they are to be kept.
+ *
+ * Threads: main, before the shards start.
+ */
+#ifndef SLUICE_DURABILITY_H
+#define SLUICE_DURABILITY_H
+
+#include "broker.h"
+
+/*
+ * Fills broker->store and broker->route.store from the configuration and the manifest of the data
+ * directory, which is made if it is fresh. Without a data directory: nothing. On failure
+ * `out_reason` has one line.
+ */
+MUST_USE enum rc durability_prepare(struct broker *broker, unsigned shards, char *out_reason,
+                                    size_t reason_size);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * outbound_inner.h -- what outbound.c and store_deliver.c share: queue and window of one session.
+ *
+ * Threads: the session's home shard.
+ */
+#ifndef SLUICE_OUTBOUND_INNER_H
+#define SLUICE_OUTBOUND_INNER_H
+
+#include "outbound.h"
+
+/* What a queued copy of the publication weighs. */
+static inline uint32_t outbound_weight_of(const struct pub *pub)
+{
+    uint64_t weight = sizeof(struct msg) + sizeof(struct mqueue_entry) + (uint64_t)pub->topic.len +
+                      pub->props.len + pub->payload.len;
+    return weight > UINT32_MAX ? UINT32_MAX : (uint32_t)weight;
+}
+
+static inline bool outbound_window_open(const struct router *router, const struct session *session)
+{
+    return session->conn != NULL && session->resend_count == 0 &&
+           !inflight_is_full(&session->inflight) &&
+           session->inflight_bytes < router->settings->inflight_bytes_max;
+}
+
+/* The entry's message counts with so many bytes from now on. */
+static inline void outbound_weigh(struct session *session, struct inflight_entry *entry,
+                                  uint32_t bytes)
+{
+    entry->bytes = bytes;
+    session->inflight_bytes += bytes;
+}
+
+/* The entry's message does not count any more: it was completed, passed on or never sent. */
+static inline void outbound_weigh_off(struct session *session, struct inflight_entry *entry)
+{
+    CHECK(session->inflight_bytes >= entry->bytes);
+    session->inflight_bytes -= entry->bytes;
+    entry->bytes = 0;
+}
+
+static inline void outbound_window_remove(struct session *session, struct inflight_entry *entry)
+{
+    outbound_weigh_off(session, entry);
+    inflight_remove(&session->inflight, entry);
+}
+
+/* Queues a kept delivery, taking it over; what the queue cannot hold is dropped and counted. */
+void outbound_queue_put(struct router *router, struct session *session,
+                        const struct mqueue_entry *entry);
+
+/* Takes the head out of the queue; false if there is none. */
+bool outbound_pop(struct router *router, struct session *session, struct mqueue_entry *out);
+
+/* Releases what a kept delivery owns. */
+void outbound_release(struct router *router, struct msg *msg, void *aux);
+
+#endif

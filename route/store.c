@@ -1,0 +1,297 @@
+/*
+ * store.c -- the life of a shard's store, and the one door through which records go.
+ *
+ * Threads: see store.h.
+ */
+#include "store.h"
+
+#include "clock.h"
+#include "manifest.h"
+#include "store_checkpoint.h"
+#include "store_image.h"
+#include "store_restore.h"
+#include "wal_replay.h"
+
+/* How often the wall clock is compared with the monotonic one: it may be set by hand or by NTP. */
+#define STORE_CLOCK_MS 1000
+
+/* Sessions that are woken in a turn when the log takes records again. */
+#define STORE_RESUME_PER_TURN 256
+
+#define STORE_REASON_MAX 512
+
+/* ---- appending ---- */
+
+enum rc store_append(struct store *store, enum store_type type, uint64_t *out_lsn,
+                     struct wal_loc *out_loc)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    enum rc rc = wal_append(store->wal, (uint8_t)type, store->parts.parts, store->parts.num,
+                            out_lsn, out_loc);
+    if (LIKELY(rc == RC_OK))
+        store->router->log_last = *out_lsn;
+    return rc;
+}
+
+uint64_t store_note(struct store *store, enum store_type type)
+{
+    uint64_t lsn = 0;
+    struct wal_loc loc;
+    if (store_append(store, type, &lsn, &loc) == RC_OK)
+        return lsn;
+    store->gap = true;
+    router_count(store->router, STAT_LOG_GAPS, 1);
+    return 0;
+}
+
+bool store_is_ready(const struct store *store)
+{
+    return !wal_is_failed(store->wal) && wal_pressure(store->wal) != WAL_PRESSURE_FULL;
+}
+
+uint64_t store_wall_ms(struct store *store, uint64_t mono_ms)
+{
+    uint64_t now_ms = store->router->shard->now_ms;
+    if (now_ms >= store->offset_next_ms) {
+        store->wall_offset_ms = clock_wall_ms() - now_ms;
+        store->offset_next_ms = now_ms + STORE_CLOCK_MS;
+    }
+    return mono_ms + store->wall_offset_ms;
+}
+
+struct store_message store_message_of(struct store *store, const struct pub *pub)
+{
+    struct store_message message = {.topic = pub->topic,
+                                    .props = pub->props,
+                                    .payload = pub->payload,
+                                    .publisher_hash = pub->publisher_hash,
+                                    .qos = pub->qos,
+                                    .retain = pub->retain};
+    if (pub->expires_at_ms != 0)
+        message.expires_wall_ms = store_wall_ms(store, pub->expires_at_ms);
+    return message;
+}
+
+/* ---- what the log says ---- */
+
+static void store_on_committed(void *context, uint64_t lsn)
+{
+    struct store *store = context;
+    CHECK_OBJ(store, STORE_MAGIC);
+    struct router *router = store->router;
+    router->log_committed = lsn;
+    if (router->closing)
+        return; /* nobody is left to be told */
+    confirm_run(router);
+    router->sink->committed(router->shard, lsn);
+}
+
+static void store_on_failed(void *context, int error)
+{
+    struct store *store = context;
+    CHECK_OBJ(store, STORE_MAGIC);
+    LOG(LOG_ERROR, "the log cannot be written: %s; durable sessions are refused until it can",
+        strerror(error));
+    if (store->router->closing)
+        return;
+    confirm_fail(store->router);
+    store->router->sink->log_failed(store->router->shard);
+}
+
+static void store_on_recovered(void *context)
+{
+    struct store *store = context;
+    CHECK_OBJ(store, STORE_MAGIC);
+    LOG(LOG_INFO, "the log can be written again");
+    store->resumed = true;
+    store->resume_slot = 0;
+}
+
+/* ---- opening and closing ---- */
+
+struct store_replay {
+    struct store_image *image;
+    uint64_t shown_percent;
+    shard_id shard;
+    uint64_t unknown;
+};
+
+static enum rc store_on_record(void *context, const struct wal_record *record)
+{
+    struct store_replay *replay = context;
+    enum rc rc = image_apply(replay->image, record->type, record->body, record->loc.word);
+    if (rc != RC_INVALID)
+        return rc;
+    /* Its checksum is right, so it was written like this, by another version or a fault of ours. */
+    replay->unknown++;
+    return RC_OK;
+}
+
+static void store_on_progress(void *context, uint64_t bytes_done, uint64_t bytes_all)
+{
+    struct store_replay *replay = context;
+    uint64_t percent = bytes_all == 0 ? 100 : bytes_done * 100 / bytes_all;
+    if (percent < replay->shown_percent + 20)
+        return;
+    replay->shown_percent = percent;
+    LOG(LOG_INFO, "shard %u: log read to %llu %% of %llu MiB", (unsigned)replay->shard,
+        (unsigned long long)percent, (unsigned long long)(bytes_all >> 20));
+}
+
+static void store_on_damage(void *context, const char *text)
+{
+    (void)context;
+    LOG(LOG_WARNING, "damaged, skipped: %s", text);
+}
+
+/* Reads the log into replay->image. RC_NOT_FOUND: there is none yet. */
+static enum rc store_replay(struct router *router, const char *path, struct store_replay *replay,
+                            struct wal_image **out)
+{
+    char reason[STORE_REASON_MAX] = "";
+    struct wal_replay_options options = {.path = path,
+                                         .skip_damaged = router->shared->store->skip_damaged,
+                                         .context = replay,
+                                         .record = store_on_record,
+                                         .progress = store_on_progress,
+                                         .damage = store_on_damage};
+    enum rc rc = wal_replay(&options, out, reason, sizeof(reason));
+    if (rc == RC_OK)
+        return image_finish(replay->image);
+    if (rc != RC_NOT_FOUND)
+        LOG(LOG_ERROR, "the log cannot be read: %s", reason[0] != '\0' ? reason : rc_text(rc));
+    return rc;
+}
+
+static enum rc store_create(struct router *router, const char *path, const struct wal_image *image)
+{
+    const struct store_config *config = router->shared->store;
+    struct store *store = mem_alloc(sizeof(*store));
+    if (store == NULL)
+        return RC_NO_MEMORY;
+    memset(store, 0, offsetof(struct store, parts));
+    store->magic = STORE_MAGIC;
+    store->router = router;
+    store->number_next = 1;
+    list_init(&store->loads);
+    char reason[STORE_REASON_MAX] = "";
+    struct wal_options options = {.path = path,
+                                  .mode = config->mode,
+                                  .interval_ms = config->interval_ms,
+                                  .disk_bytes_max = config->disk_bytes_max / router->shared->shards,
+                                  .events = {.context = store,
+                                             .committed = store_on_committed,
+                                             .failed = store_on_failed,
+                                             .recovered = store_on_recovered}};
+    enum rc rc = wal_open(&store->wal, router->shard, &options, image, reason, sizeof(reason));
+    if (rc != RC_OK) {
+        LOG(LOG_ERROR, "the log cannot be opened: %s", reason[0] != '\0' ? reason : rc_text(rc));
+        mem_free(store);
+        return rc;
+    }
+    router->store = store;
+    router->log_last = wal_last(store->wal);
+    router->log_committed = wal_committed(store->wal);
+    return RC_OK;
+}
+
+static void store_say(struct router *router, const struct store_replay *replay,
+                      const struct wal_image *log, uint64_t began_ns)
+{
+    struct wal_image_figures figures;
+    struct image_figures found;
+    wal_image_figures_read(log, &figures);
+    image_figures_read(replay->image, &found);
+    router_count(router, STAT_RECOVERED_SESSIONS, found.sessions);
+    router_count(router, STAT_RECOVERED_MESSAGES, found.entries);
+    LOG(LOG_INFO,
+        "shard %u: recovered %llu sessions, %llu messages, %llu retained from %llu records in "
+        "%llu ms%s",
+        (unsigned)router->shard->id, (unsigned long long)found.sessions,
+        (unsigned long long)found.entries, (unsigned long long)found.retained,
+        (unsigned long long)figures.records,
+        (unsigned long long)((clock_mono_ns() - began_ns) / 1000000),
+        figures.torn ? "; the last commit was not whole" : "");
+    if (found.anomalies + replay->unknown > 0)
+        LOG(LOG_WARNING, "shard %u: %llu records of the log could not be understood",
+            (unsigned)router->shard->id, (unsigned long long)(found.anomalies + replay->unknown));
+}
+
+enum rc store_open(struct router *router)
+{
+    const struct store_config *config = router->shared->store;
+    if (config == NULL)
+        return RC_OK;
+    uint64_t began_ns = clock_mono_ns();
+    struct image_clock clock = {.wall_ms = clock_wall_ms(), .mono_ms = router->shard->now_ms};
+    char path[MANIFEST_PATH_MAX];
+    if (!manifest_log_path(path, sizeof(path), config->log_dir, config->generation,
+                           router->shard->id))
+        return RC_INVALID;
+    struct store_replay replay = {.image = image_create(&router->shared->home_key, clock),
+                                  .shard = router->shard->id};
+    if (replay.image == NULL)
+        return RC_NO_MEMORY;
+    struct wal_image *log = NULL;
+    enum rc rc = store_replay(router, path, &replay, &log);
+    if (rc == RC_OK || rc == RC_NOT_FOUND) {
+        enum rc created = store_create(router, path, log);
+        if (created != RC_OK || rc == RC_NOT_FOUND) {
+            rc = created;
+        } else {
+            struct wal_image_figures figures;
+            wal_image_figures_read(log, &figures);
+            rc = store_restore(router, replay.image, figures.wall_ms_last);
+            if (rc == RC_OK)
+                store_say(router, &replay, log, began_ns);
+        }
+    }
+    wal_image_destroy(log);
+    image_destroy(replay.image);
+    return rc;
+}
+
+void store_close(struct router *router)
+{
+    struct store *store = router->store;
+    if (store == NULL)
+        return;
+    CHECK_OBJ(store, STORE_MAGIC);
+    store_checkpoint_stop(store);
+    CHECK(list_is_empty(&store->loads));
+    wal_close(store->wal);
+    router->store = NULL;
+    store->magic = 0;
+    mem_free(store);
+}
+
+/* ---- turns ---- */
+
+/* Sessions whose deliveries the log did not take go on. True if there are more. */
+static bool store_resume(struct store *store)
+{
+    struct router *router = store->router;
+    struct session *session;
+    for (unsigned i = 0; i < STORE_RESUME_PER_TURN; i++) {
+        session = slot_table_next(&router->sessions, &store->resume_slot);
+        if (session == NULL) {
+            store->resumed = false;
+            return false;
+        }
+        if (session->conn != NULL && session_is_stored(session))
+            outbound_pump(router, session);
+    }
+    return true;
+}
+
+bool store_turn_end(struct router *router)
+{
+    struct store *store = router->store;
+    CHECK_OBJ(store, STORE_MAGIC);
+    bool more = false;
+    if (UNLIKELY(store->resumed))
+        more |= store_resume(store);
+    more |= store_checkpoint_turn(store);
+    wal_turn_end(store->wal);
+    return more;
+}

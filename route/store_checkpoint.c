@@ -1,0 +1,381 @@
+/*
+ * store_checkpoint.c -- see store_checkpoint.h.
+ *
+ * Threads: see store_checkpoint.h.
+ */
+#include "store_checkpoint.h"
+
+#include "outbound_inner.h"
+#include "store_retain.h"
+#include "will.h"
+
+#define CHECKPOINT_MAGIC 0x43484b50u
+
+/* Entries of a queue gather here; one with the longest group filter has room behind that. */
+#define CHECKPOINT_CHUNK_BYTES (16u * 1024)
+#define CHECKPOINT_CHUNK_ROOM  (CHECKPOINT_CHUNK_BYTES + STORE_FILTER_MAX + STORE_HEAD_MAX)
+
+/* Nodes of the retained index a turn. */
+#define CHECKPOINT_NODES 512
+
+#define CHECKPOINT_AGAIN_MS 1000 /* after one that failed or that freed nothing */
+
+enum checkpoint_phase { CHECKPOINT_SESSIONS, CHECKPOINT_RETAINED, CHECKPOINT_DONE };
+
+struct store_checkpoint {
+    uint32_t magic;
+    enum checkpoint_phase phase;
+    struct store *store;
+    uint32_t slot;         /* next session */
+    struct handle session; /* whose snapshot is under way; HANDLE_NONE */
+    uint32_t subs_left;    /* of it, to be written */
+    bool head_done;        /* subscriptions, received ids, will and window have been written */
+    bool failed;           /* the log did not take a record */
+    uint64_t limit;        /* entries of its queue below this number belong to the snapshot */
+    uint64_t began_ns;
+    uint64_t bytes; /* written in all */
+    uint32_t slice_bytes;
+    uint32_t slice_records;
+    struct retained_cursor cursor;
+    uint8_t chunk[CHECKPOINT_CHUNK_ROOM];
+};
+
+static bool checkpoint_spent(const struct store_checkpoint *checkpoint)
+{
+    return checkpoint->failed || checkpoint->slice_bytes >= CHECKPOINT_SLICE_BYTES ||
+           checkpoint->slice_records >= CHECKPOINT_SLICE_RECORDS;
+}
+
+/* Appends what stands in store->parts. */
+static void checkpoint_put(struct store_checkpoint *checkpoint, enum store_type type)
+{
+    struct store *store = checkpoint->store;
+    uint64_t lsn;
+    struct wal_loc loc;
+    uint32_t bytes = 32;
+    for (unsigned i = 0; i < store->parts.num; i++)
+        bytes += store->parts.parts[i].len;
+    if (store_append(store, type, &lsn, &loc) != RC_OK)
+        checkpoint->failed = true;
+    checkpoint->slice_bytes += bytes;
+    checkpoint->slice_records++;
+    checkpoint->bytes += bytes;
+}
+
+static void checkpoint_record(struct store_checkpoint *checkpoint,
+                              const struct store_record *record)
+{
+    store_encode(record, &checkpoint->store->parts);
+    checkpoint_put(checkpoint, (enum store_type)record->type);
+}
+
+/* ---- one session ---- */
+
+static void checkpoint_begin_session(struct store_checkpoint *checkpoint, struct session *session)
+{
+    checkpoint->session = session->handle;
+    checkpoint->subs_left = session->subs.count;
+    checkpoint->head_done = false;
+    checkpoint->limit = session->stored_next;
+    struct store_record record = {.type = STORE_SNAP_BEGIN,
+                                  .session = session->stored_number,
+                                  .client_id = session_id(session),
+                                  .expiry_s = session->expiry_s,
+                                  .version = session->version,
+                                  .is_bridge = session->is_bridge,
+                                  .connected = session->conn != NULL,
+                                  .number = session->stored_next,
+                                  .packet_id = session->inflight.last_id};
+    if (session->conn == NULL)
+        record.wall_ms = session->stored_wall_ms;
+    checkpoint_record(checkpoint, &record);
+    mqueue_walk_begin(&session->queue);
+}
+
+static void checkpoint_sub(struct store_checkpoint *checkpoint, struct session *session,
+                           const struct session_sub *sub)
+{
+    struct router *router = checkpoint->store->router;
+    const struct filter *filter = filter_index_by_id_rcu(router->shared->filters, sub->id);
+    CHECK(filter != NULL); /* the session holds it */
+    uint8_t text[STORE_FILTER_MAX];
+    struct store_record record = {.type = STORE_SUBSCRIBE,
+                                  .session = session->stored_number,
+                                  .options = sub->options & STORE_SUB_OPTIONS};
+    struct bytes group = {0};
+    if (sub->member != NULL) {
+        group = share_group_name(sub->member->group);
+        record.sub_id = share_member_terms(sub->member).sub_id;
+    } else {
+        struct subtable_entry *entry = subtable_find(&router->subs, sub->id);
+        CHECK(entry != NULL && sub->position < entry->count);
+        record.sub_id = subtable_subscribers(entry)[sub->position].sub_id;
+    }
+    record.filter = store_filter_text(group, filter_text(filter), text);
+    checkpoint_record(checkpoint, &record);
+}
+
+static void checkpoint_will(struct store_checkpoint *checkpoint, uint64_t session,
+                            const struct will *will)
+{
+    if (will == NULL || will->stored_number == 0)
+        return;
+    struct store_record record = {.type = STORE_WILL,
+                                  .session = session,
+                                  .number = will->stored_number,
+                                  .delay_s = will->delay_s,
+                                  .expiry_s = will->expiry_s,
+                                  .message = store_message_of(checkpoint->store, &will->msg->pub)};
+    checkpoint_record(checkpoint, &record);
+}
+
+/* Writes the chunk out, if there is something in it. */
+static void checkpoint_flush(struct store_checkpoint *checkpoint, const struct session *session,
+                             uint32_t *used)
+{
+    if (*used == 0)
+        return;
+    struct store_record record = {.type = STORE_SNAP_ENTRIES,
+                                  .session = session->stored_number,
+                                  .entries = bytes_of(checkpoint->chunk, *used)};
+    checkpoint_record(checkpoint, &record);
+    *used = 0;
+}
+
+static void checkpoint_entry(struct store_checkpoint *checkpoint, const struct session *session,
+                             void *aux, struct store_entry *entry, uint32_t *used)
+{
+    uint32_t id_space[1];
+    uint8_t text[STORE_FILTER_MAX];
+    struct store_entry more = store_entry_of(checkpoint->store->router, aux, id_space, text);
+    entry->ids = more.ids;
+    entry->ids_count = more.ids_count;
+    entry->group = more.group;
+    entry->attempts = more.attempts;
+    CHECK(*used + store_entry_room(entry) <= CHECKPOINT_CHUNK_ROOM);
+    *used += store_entry_put(entry, checkpoint->chunk + *used);
+    if (*used >= CHECKPOINT_CHUNK_BYTES)
+        checkpoint_flush(checkpoint, session, used);
+}
+
+static void checkpoint_window(struct store_checkpoint *checkpoint, struct session *session)
+{
+    uint32_t used = 0;
+    const struct inflight_entry *slot = inflight_first(&session->inflight);
+    for (; slot != NULL; slot = inflight_next(&session->inflight, slot)) {
+        if (slot->number == 0)
+            continue;
+        struct store_entry entry = {.number = slot->number,
+                                    .location = slot->location,
+                                    .bytes = slot->bytes,
+                                    .packet_id = slot->packet_id,
+                                    .qos = slot->qos,
+                                    .state = slot->state,
+                                    .retain = (slot->flags & OUTBOUND_RETAIN) != 0};
+        checkpoint_entry(checkpoint, session, slot->aux, &entry, &used);
+    }
+    checkpoint_flush(checkpoint, session, &used);
+}
+
+/* Received ids, will and window, in one turn. */
+static void checkpoint_head(struct store_checkpoint *checkpoint, struct session *session)
+{
+    const struct awaiting_rel_entry *received = awaiting_rel_oldest(&session->awaiting);
+    for (; received != NULL; received = awaiting_rel_next(&session->awaiting, received)) {
+        struct store_record record = {.type = STORE_INBOUND,
+                                      .session = session->stored_number,
+                                      .packet_id = received->packet_id,
+                                      .number = received->tag};
+        checkpoint_record(checkpoint, &record);
+    }
+    checkpoint_will(checkpoint, session->stored_number, session->will);
+    checkpoint_window(checkpoint, session);
+    checkpoint->head_done = true;
+}
+
+/* A slice of the queue. True: that was all of it. */
+static bool checkpoint_queue(struct store_checkpoint *checkpoint, struct session *session)
+{
+    uint32_t used = 0;
+    const struct mqueue_entry *queued;
+    while (!checkpoint_spent(checkpoint)) {
+        queued = mqueue_walk_next(&session->queue, checkpoint->limit);
+        if (queued == NULL) {
+            checkpoint_flush(checkpoint, session, &used);
+            return true;
+        }
+        if (queued->location == 0)
+            continue; /* QoS 0 */
+        struct store_entry entry = {.number = queued->number,
+                                    .location = queued->location,
+                                    .bytes = queued->bytes,
+                                    .qos = queued->qos,
+                                    .state = STORE_QUEUED,
+                                    .priority = queued->priority,
+                                    .retain = (queued->flags & OUTBOUND_RETAIN) != 0};
+        checkpoint_entry(checkpoint, session, queued->aux, &entry, &used);
+    }
+    checkpoint_flush(checkpoint, session, &used);
+    return false;
+}
+
+/* Goes on with the session whose snapshot is under way. */
+static void checkpoint_session(struct store_checkpoint *checkpoint, struct session *session)
+{
+    while (checkpoint->subs_left > 0 && !checkpoint_spent(checkpoint)) {
+        if (checkpoint->subs_left > session->subs.count)
+            checkpoint->subs_left = session->subs.count;
+        if (checkpoint->subs_left > 0)
+            checkpoint_sub(checkpoint, session, &session->subs.items[--checkpoint->subs_left]);
+    }
+    if (checkpoint_spent(checkpoint))
+        return;
+    if (!checkpoint->head_done)
+        checkpoint_head(checkpoint, session);
+    if (!checkpoint_queue(checkpoint, session) || checkpoint->failed)
+        return;
+    store_encode_one(session->stored_number, &checkpoint->store->parts);
+    checkpoint_put(checkpoint, STORE_SNAP_END);
+    checkpoint->session = HANDLE_NONE;
+}
+
+static void checkpoint_sessions(struct store_checkpoint *checkpoint)
+{
+    struct router *router = checkpoint->store->router;
+    struct session *session;
+    while (!checkpoint_spent(checkpoint)) {
+        session = slot_table_get(&router->sessions, checkpoint->session);
+        if (session == NULL) {
+            checkpoint->session = HANDLE_NONE; /* it ended meanwhile, which is logged */
+            session = slot_table_next(&router->sessions, &checkpoint->slot);
+            if (session == NULL) {
+                checkpoint->phase = CHECKPOINT_RETAINED;
+                return;
+            }
+            checkpoint->slice_records++;
+            if (!session_is_stored(session))
+                continue;
+            checkpoint_begin_session(checkpoint, session);
+        }
+        checkpoint_session(checkpoint, session);
+    }
+}
+
+/* ---- retained messages ---- */
+
+static enum retained_verdict checkpoint_visit(void *context, void *value, uint64_t version)
+{
+    struct store_checkpoint *checkpoint = context;
+    struct router *router = checkpoint->store->router;
+    const struct msg *msg = value;
+    CHECK_OBJ(msg, MSG_MAGIC);
+    if (checkpoint_spent(checkpoint))
+        return RETAINED_NOT_NOW;
+    if (store_retain_owner(router, msg->pub.topic) != router->shard->id)
+        return RETAINED_TAKEN;
+    struct store_record record = {.type = STORE_RETAIN,
+                                  .number = version,
+                                  .message = store_message_of(checkpoint->store, &msg->pub)};
+    checkpoint_record(checkpoint, &record);
+    return RETAINED_TAKEN;
+}
+
+static void checkpoint_retained(struct store_checkpoint *checkpoint)
+{
+    struct router *router = checkpoint->store->router;
+    if (retained_walk(router->shared->retained, router->shard->epoch, &checkpoint->cursor,
+                      CHECKPOINT_NODES, checkpoint_visit, checkpoint) == RC_OK)
+        checkpoint->phase = CHECKPOINT_DONE;
+}
+
+/* ---- the whole ---- */
+
+static bool checkpoint_is_due(struct store *store)
+{
+    struct router *router = store->router;
+    if (router->wills_count > CHECKPOINT_WILLS_MAX || wal_is_failed(store->wal) ||
+        router->shard->now_ms < store->checkpoint_next_ms)
+        return false;
+    uint64_t bytes = wal_checkpoint_bytes(store->wal);
+    if (store->gap || bytes >= CHECKPOINT_BYTES_MIN + CHECKPOINT_FACTOR * store->checkpoint_bytes)
+        return true;
+    return wal_pressure(store->wal) != WAL_PRESSURE_NONE && bytes > store->checkpoint_bytes;
+}
+
+static void checkpoint_start(struct store *store)
+{
+    struct router *router = store->router;
+    struct store_checkpoint *checkpoint = mem_alloc(sizeof(*checkpoint));
+    store->checkpoint_next_ms = router->shard->now_ms + CHECKPOINT_AGAIN_MS;
+    if (checkpoint == NULL)
+        return;
+    memset(checkpoint, 0, offsetof(struct store_checkpoint, chunk));
+    checkpoint->magic = CHECKPOINT_MAGIC;
+    checkpoint->store = store;
+    checkpoint->session = HANDLE_NONE;
+    checkpoint->began_ns = router->shard->now_ns;
+    if (retained_cursor_init_all(&checkpoint->cursor) != RC_OK) {
+        mem_free(checkpoint);
+        return;
+    }
+    store->checkpoint = checkpoint;
+    store->gap = false;
+    wal_checkpoint_begin(store->wal);
+    struct list_node *node = list_first(&router->wills);
+    for (; node != NULL && node != &router->wills; node = node->next)
+        checkpoint_will(checkpoint, 0, CONTAINER_OF(node, struct will, node));
+}
+
+void store_checkpoint_stop(struct store *store)
+{
+    struct store_checkpoint *checkpoint = store->checkpoint;
+    if (checkpoint == NULL)
+        return;
+    CHECK_OBJ(checkpoint, CHECKPOINT_MAGIC);
+    retained_cursor_fini(&checkpoint->cursor);
+    store->checkpoint = NULL;
+    checkpoint->magic = 0;
+    mem_free(checkpoint);
+}
+
+static void checkpoint_finish(struct store *store)
+{
+    struct store_checkpoint *checkpoint = store->checkpoint;
+    struct router *router = store->router;
+    wal_checkpoint_end(store->wal);
+    store->checkpoint_bytes = checkpoint->bytes;
+    router_count(router, STAT_CHECKPOINTS, 1);
+    router_count(router, STAT_CHECKPOINT_BYTES, checkpoint->bytes);
+    router_count(router, STAT_CHECKPOINT_NS, router->shard->now_ns - checkpoint->began_ns);
+    store_checkpoint_stop(store);
+}
+
+bool store_checkpoint_turn(struct store *store)
+{
+    if (LIKELY(store->checkpoint == NULL)) {
+        if (!checkpoint_is_due(store))
+            return false;
+        checkpoint_start(store);
+        return store->checkpoint != NULL;
+    }
+    struct store_checkpoint *checkpoint = store->checkpoint;
+    CHECK_OBJ(checkpoint, CHECKPOINT_MAGIC);
+    struct wal_figures figures;
+    wal_figures_read(store->wal, &figures);
+    if (figures.pending_bytes > CHECKPOINT_PENDING_BYTES)
+        return false; /* the completion of the write brings the next turn */
+    checkpoint->slice_bytes = 0;
+    checkpoint->slice_records = 0;
+    if (checkpoint->phase == CHECKPOINT_SESSIONS)
+        checkpoint_sessions(checkpoint);
+    else if (checkpoint->phase == CHECKPOINT_RETAINED)
+        checkpoint_retained(checkpoint);
+    if (checkpoint->failed) {
+        store->gap = true;
+        store_checkpoint_stop(store);
+        return false;
+    }
+    if (checkpoint->phase == CHECKPOINT_DONE)
+        checkpoint_finish(store);
+    return true;
+}

@@ -1,0 +1,292 @@
+/*
+ * store_image_kept.c -- what an image holds beside sessions: wills, retained messages, keyed rows,
+ * and where messages were copied to.
+ *
+ * Threads: see store_image.h.
+ */
+#include "store_image_inner.h"
+
+/* An expiry of the wall clock in ms of the monotonic one; what has passed is the first moment. */
+static uint64_t image_mono_ms(const struct store_image *image, uint64_t wall_ms)
+{
+    if (wall_ms == 0)
+        return 0;
+    if (wall_ms >= image->clock.wall_ms)
+        return image->clock.mono_ms + (wall_ms - image->clock.wall_ms);
+    uint64_t ago_ms = image->clock.wall_ms - wall_ms;
+    return ago_ms < image->clock.mono_ms ? image->clock.mono_ms - ago_ms : 1;
+}
+
+static struct msg *image_msg(const struct store_image *image, const struct store_message *message)
+{
+    struct pub pub = {.topic = message->topic,
+                      .props = message->props,
+                      .payload = message->payload,
+                      .expires_at_ms = image_mono_ms(image, message->expires_wall_ms),
+                      .publisher_hash = message->publisher_hash,
+                      .publisher = HANDLE_NONE,
+                      .qos = message->qos,
+                      .retain = message->retain};
+    return msg_create(&pub, SHARD_NONE);
+}
+
+static struct image_will *image_will_find(struct store_image *image, uint64_t number)
+{
+    struct image_node *node = image_table_first(&image->wills, image_number_hash(image, number));
+    for (; node != NULL; node = image_node_next(node)) {
+        struct image_will *will = CONTAINER_OF(node, struct image_will, node);
+        if (will->number == number)
+            return will;
+    }
+    return NULL;
+}
+
+static void image_will_drop(struct store_image *image, struct image_will *will)
+{
+    if (will->msg != NULL)
+        msg_unref_shared(will->msg);
+    image_table_remove(&image->wills, &will->node);
+    mem_free(will);
+}
+
+enum rc image_on_will(struct store_image *image, const struct store_record *record)
+{
+    struct image_will *will = image_will_find(image, record->number);
+    if (will != NULL)
+        image_will_drop(image, will);
+    will = alloc_zeroed(sizeof(*will));
+    if (will == NULL)
+        return RC_NO_MEMORY;
+    *will = (struct image_will){.number = record->number,
+                                .session = record->session,
+                                .msg = image_msg(image, &record->message),
+                                .delay_s = record->delay_s,
+                                .expiry_s = record->expiry_s};
+    will->node.hash = image_number_hash(image, will->number);
+    if (will->msg == NULL || !image_table_add(&image->wills, &will->node)) {
+        if (will->msg != NULL)
+            msg_unref_shared(will->msg);
+        mem_free(will);
+        return RC_NO_MEMORY;
+    }
+    image_number_note(image, will->number);
+    return RC_OK;
+}
+
+void image_on_will_gone(struct store_image *image, uint64_t number)
+{
+    struct image_will *will = image_will_find(image, number);
+    if (will != NULL)
+        image_will_drop(image, will);
+}
+
+enum rc image_wills_walk(struct store_image *image, void *context,
+                         enum rc (*visit)(void *context, struct image_will *will))
+{
+    uint32_t bucket = 0;
+    for (struct image_node *node = image_table_walk(&image->wills, &bucket, NULL); node != NULL;
+         node = image_table_walk(&image->wills, &bucket, node)) {
+        enum rc rc = visit(context, CONTAINER_OF(node, struct image_will, node));
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+/* ---- retained messages and rows ---- */
+
+static struct image_retained *image_retained_of(struct store_image *image, struct bytes topic)
+{
+    uint64_t hash = hash_fast(&image->key, topic);
+    struct image_node *node = image_table_first(&image->retained, hash);
+    for (; node != NULL; node = image_node_next(node)) {
+        struct image_retained *kept = CONTAINER_OF(node, struct image_retained, node);
+        if (bytes_equal(bytes_of(kept->topic, kept->topic_len), topic))
+            return kept;
+    }
+    struct image_retained *kept = alloc_zeroed(sizeof(*kept) + topic.len);
+    if (kept == NULL)
+        return NULL;
+    kept->topic_len = (uint16_t)topic.len;
+    if (topic.len > 0)
+        memcpy(kept->topic, topic.ptr, topic.len);
+    kept->node.hash = hash;
+    if (!image_table_add(&image->retained, &kept->node)) {
+        mem_free(kept);
+        return NULL;
+    }
+    return kept;
+}
+
+enum rc image_on_retain(struct store_image *image, const struct store_record *record)
+{
+    struct image_retained *kept = image_retained_of(image, record->message.topic);
+    if (kept == NULL)
+        return RC_NO_MEMORY;
+    if (record->number < kept->version)
+        return RC_OK; /* the order of records is not that of versions: the highest one holds */
+    struct msg *msg = NULL;
+    if (record->type == STORE_RETAIN && (msg = image_msg(image, &record->message)) == NULL)
+        return RC_NO_MEMORY;
+    if (kept->msg != NULL)
+        msg_unref_shared(kept->msg);
+    kept->msg = msg;
+    kept->version = record->number;
+    return RC_OK;
+}
+
+enum rc image_retained_walk(struct store_image *image, void *context,
+                            enum rc (*visit)(void *context, struct image_retained *kept))
+{
+    uint32_t bucket = 0;
+    for (struct image_node *node = image_table_walk(&image->retained, &bucket, NULL); node != NULL;
+         node = image_table_walk(&image->retained, &bucket, node)) {
+        enum rc rc = visit(context, CONTAINER_OF(node, struct image_retained, node));
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static struct image_row *image_row_of(struct store_image *image, struct bytes table,
+                                      struct bytes key)
+{
+    uint64_t hash = hash_mix(hash_fast(&image->key, table), hash_fast(&image->key, key));
+    struct image_node *node = image_table_first(&image->rows, hash);
+    for (; node != NULL; node = image_node_next(node)) {
+        struct image_row *row = CONTAINER_OF(node, struct image_row, node);
+        if (bytes_equal(bytes_of(row->names, row->table_len), table) &&
+            bytes_equal(bytes_of(row->names + row->table_len, row->key_len), key))
+            return row;
+    }
+    struct image_row *row = alloc_zeroed(sizeof(*row) + table.len + key.len);
+    if (row == NULL)
+        return NULL;
+    row->table_len = (uint16_t)table.len;
+    row->key_len = (uint16_t)key.len;
+    if (table.len > 0)
+        memcpy(row->names, table.ptr, table.len);
+    if (key.len > 0)
+        memcpy(row->names + table.len, key.ptr, key.len);
+    row->node.hash = hash;
+    if (!image_table_add(&image->rows, &row->node)) {
+        mem_free(row);
+        return NULL;
+    }
+    return row;
+}
+
+enum rc image_on_keyed(struct store_image *image, const struct store_record *record)
+{
+    struct image_row *row = image_row_of(image, record->table, record->key);
+    if (row == NULL)
+        return RC_NO_MEMORY;
+    if (record->number < row->version)
+        return RC_OK;
+    uint8_t *value = NULL;
+    if (record->kept && record->value.len > 0) {
+        value = mem_alloc(record->value.len);
+        if (value == NULL)
+            return RC_NO_MEMORY;
+        memcpy(value, record->value.ptr, record->value.len);
+    }
+    mem_free(row->value);
+    row->value = value;
+    row->value_len = record->value.len;
+    row->kept = record->kept;
+    row->version = record->number;
+    return RC_OK;
+}
+
+enum rc image_rows_walk(struct store_image *image, void *context,
+                        enum rc (*visit)(void *context, struct image_row *row))
+{
+    uint32_t bucket = 0;
+    for (struct image_node *node = image_table_walk(&image->rows, &bucket, NULL); node != NULL;
+         node = image_table_walk(&image->rows, &bucket, node)) {
+        enum rc rc = visit(context, CONTAINER_OF(node, struct image_row, node));
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+/* ---- copies ---- */
+
+static struct image_move *image_move_find(struct store_image *image, uint64_t from)
+{
+    struct image_node *node = image_table_first(&image->moves, image_number_hash(image, from));
+    for (; node != NULL; node = image_node_next(node)) {
+        struct image_move *move = CONTAINER_OF(node, struct image_move, node);
+        if (move->from == from)
+            return move;
+    }
+    return NULL;
+}
+
+enum rc image_on_copy(struct store_image *image, uint64_t from, uint64_t to)
+{
+    struct image_move *move = image_move_find(image, from);
+    if (move == NULL) {
+        move = alloc_zeroed(sizeof(*move));
+        if (move == NULL)
+            return RC_NO_MEMORY;
+        move->from = from;
+        move->node.hash = image_number_hash(image, from);
+        if (!image_table_add(&image->moves, &move->node)) {
+            mem_free(move);
+            return RC_NO_MEMORY;
+        }
+    }
+    move->to = to;
+    return RC_OK;
+}
+
+/* Where the message lies now. Copies lie behind what they were copied from, so this ends. */
+uint64_t image_moved(struct store_image *image, uint64_t location)
+{
+    const struct image_move *move;
+    while ((move = image_move_find(image, location)) != NULL && move->to > location)
+        location = move->to;
+    return location;
+}
+
+static enum rc image_retained_free(void *context, struct image_retained *kept)
+{
+    (void)context;
+    if (kept->msg != NULL)
+        msg_unref_shared(kept->msg);
+    kept->msg = NULL;
+    return RC_OK;
+}
+
+static enum rc image_will_free(void *context, struct image_will *will)
+{
+    (void)context;
+    if (will->msg != NULL)
+        msg_unref_shared(will->msg);
+    will->msg = NULL;
+    return RC_OK;
+}
+
+static enum rc image_row_free(void *context, struct image_row *row)
+{
+    (void)context;
+    mem_free(row->value);
+    row->value = NULL;
+    return RC_OK;
+}
+
+void image_kept_destroy(struct store_image *image)
+{
+    enum rc rc = image_retained_walk(image, NULL, image_retained_free);
+    CHECK(rc == RC_OK);
+    rc = image_rows_walk(image, NULL, image_row_free);
+    CHECK(rc == RC_OK);
+    rc = image_wills_walk(image, NULL, image_will_free);
+    CHECK(rc == RC_OK);
+    IMAGE_TABLE_DROP(image, wills, image_will);
+    IMAGE_TABLE_DROP(image, retained, image_retained);
+    IMAGE_TABLE_DROP(image, rows, image_row);
+    IMAGE_TABLE_DROP(image, moves, image_move);
+}

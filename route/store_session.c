@@ -1,0 +1,201 @@
+/*
+ * store_session.c -- records of sessions: connect, disconnect, end, subscriptions, received ids.
+ *
+ * Threads: see store.h.
+ */
+#include "store.h"
+
+#include "will.h"
+
+static struct store *store_of(struct router *router)
+{
+    CHECK_OBJ(router->store, STORE_MAGIC);
+    return router->store;
+}
+
+static enum rc store_attach_will(struct store *store, uint64_t session, struct will *will,
+                                 uint64_t *out_lsn)
+{
+    struct store_record record = {.type = STORE_WILL,
+                                  .session = session,
+                                  .number = store->number_next,
+                                  .delay_s = will->delay_s,
+                                  .expiry_s = will->expiry_s,
+                                  .message = store_message_of(store, &will->msg->pub)};
+    struct wal_loc loc;
+    store_encode(&record, &store->parts);
+    enum rc rc = store_append(store, STORE_WILL, out_lsn, &loc);
+    if (rc == RC_OK)
+        will->stored_number = store->number_next++;
+    return rc;
+}
+
+enum rc store_attach(struct router *router, const struct session *session,
+                     const struct attach_request *request, uint64_t *out_number, uint64_t *out_lsn)
+{
+    struct store *store = store_of(router);
+    if (!store_is_ready(store))
+        return RC_FULL;
+    struct store_record record = {.type = STORE_SESSION,
+                                  .session = store->number_next,
+                                  .client_id = request->client_id,
+                                  .expiry_s = request->expiry_s,
+                                  .version = request->version,
+                                  .is_bridge = request->is_bridge,
+                                  .connected = true};
+    if (session != NULL)
+        record.session = session->stored_number;
+    struct wal_loc loc;
+    /* One commit: a session is never there without the will that came with it. */
+    wal_group_begin(store->wal);
+    store_encode(&record, &store->parts);
+    enum rc rc = store_append(store, STORE_SESSION, out_lsn, &loc);
+    if (rc == RC_OK && session == NULL)
+        store->number_next++;
+    if (rc == RC_OK && request->will != NULL)
+        rc = store_attach_will(store, record.session, request->will, out_lsn);
+    if (rc != RC_OK) {
+        wal_group_abort(store->wal);
+        return rc;
+    }
+    wal_group_end(store->wal);
+    *out_number = record.session;
+    return RC_OK;
+}
+
+void store_attach_undo(struct router *router, uint64_t number, const struct will *will)
+{
+    struct store *store = store_of(router);
+    if (will != NULL)
+        store_will_gone(router, will->stored_number);
+    store_encode_one(number, &store->parts);
+    store_note(store, STORE_SESSION_END);
+}
+
+void store_detached(struct router *router, struct session *session)
+{
+    struct store *store = store_of(router);
+    session->stored_wall_ms = store_wall_ms(store, router->shard->now_ms);
+    struct store_record record = {.type = STORE_DETACHED,
+                                  .session = session->stored_number,
+                                  .wall_ms = session->stored_wall_ms,
+                                  .expiry_s = session->expiry_s};
+    store_encode(&record, &store->parts);
+    store_note(store, STORE_DETACHED);
+}
+
+void store_ended(struct router *router, const struct session *session)
+{
+    struct store *store = store_of(router);
+    store_encode_one(session->stored_number, &store->parts);
+    store_note(store, STORE_SESSION_END);
+}
+
+void store_will_gone(struct router *router, uint64_t number)
+{
+    struct store *store = router->store;
+    if (store == NULL || number == 0)
+        return;
+    store_encode_one(number, &store->parts);
+    store_note(store, STORE_WILL_GONE);
+}
+
+struct bytes store_filter_text(struct bytes group, struct bytes filter, uint8_t *out)
+{
+    static const char prefix[] = "$share/";
+    uint8_t *at = out;
+    CHECK((size_t)group.len + filter.len + sizeof(prefix) <= STORE_FILTER_MAX);
+    if (group.len > 0) {
+        memcpy(at, prefix, sizeof(prefix) - 1);
+        at += sizeof(prefix) - 1;
+        memcpy(at, group.ptr, group.len);
+        at += group.len;
+        *at++ = '/';
+    }
+    if (filter.len > 0)
+        memcpy(at, filter.ptr, filter.len);
+    return bytes_of(out, (size_t)(at - out) + filter.len);
+}
+
+/* SUBSCRIBE or UNSUBSCRIBE; the answer waits for it. */
+static enum rc store_filter(struct router *router, struct session *session,
+                            const struct topic_filter_parts *parts, struct store_record *record)
+{
+    struct store *store = store_of(router);
+    if (record->type == STORE_SUBSCRIBE && !store_is_ready(store))
+        return RC_FULL;
+    uint8_t text[STORE_FILTER_MAX];
+    record->session = session->stored_number;
+    record->filter = store_filter_text(parts->group, parts->filter, text);
+    uint64_t lsn;
+    struct wal_loc loc;
+    store_encode(record, &store->parts);
+    enum rc rc = store_append(store, (enum store_type)record->type, &lsn, &loc);
+    if (rc == RC_OK)
+        router_hold(router, session, lsn);
+    return rc;
+}
+
+enum rc store_subscribe(struct router *router, struct session *session,
+                        const struct topic_filter_parts *parts, uint32_t sub_id, uint8_t options)
+{
+    struct store_record record = {.type = STORE_SUBSCRIBE, .sub_id = sub_id, .options = options};
+    return store_filter(router, session, parts, &record);
+}
+
+enum rc store_unsubscribe(struct router *router, struct session *session,
+                          const struct topic_filter_parts *parts)
+{
+    struct store_record record = {.type = STORE_UNSUBSCRIBE};
+    return store_filter(router, session, parts, &record);
+}
+
+enum rc store_inbound(struct router *router, struct session *session, uint16_t packet_id,
+                      uint64_t message_id)
+{
+    struct store *store = store_of(router);
+    struct store_record record = {.type = STORE_INBOUND,
+                                  .session = session->stored_number,
+                                  .packet_id = packet_id,
+                                  .number = message_id};
+    uint64_t lsn;
+    struct wal_loc loc;
+    if (!store_is_ready(store))
+        return RC_FULL;
+    wal_group_begin(store->wal);
+    store_encode(&record, &store->parts);
+    enum rc rc = store_append(store, STORE_INBOUND, &lsn, &loc);
+    if (rc != RC_OK)
+        wal_group_abort(store->wal);
+    return rc;
+}
+
+void store_inbound_end(struct router *router, struct session *session, uint16_t packet_id,
+                       bool accepted)
+{
+    struct store *store = store_of(router);
+    if (!accepted)
+        store_forget_inbound(router, session, packet_id);
+    wal_group_end(store->wal);
+    if (session->conn != NULL)
+        router_hold(router, session, router->log_last);
+}
+
+enum rc store_released(struct router *router, struct session *session, uint16_t packet_id)
+{
+    struct store *store = store_of(router);
+    uint64_t lsn;
+    struct wal_loc loc;
+    store_encode_pair(session->stored_number, packet_id, &store->parts);
+    enum rc rc = store_append(store, STORE_RELEASED, &lsn, &loc);
+    if (rc == RC_OK)
+        router_hold(router, session, lsn);
+    return rc;
+}
+
+void store_forget_inbound(struct router *router, struct session *session, uint16_t packet_id)
+{
+    struct store *store = store_of(router);
+    store_encode_pair(session->stored_number, packet_id, &store->parts);
+    store_note(store, STORE_RELEASED);
+}
