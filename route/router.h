@@ -63,11 +63,8 @@ enum route_mail {
     MAIL_AUTHN_RUN,
     MAIL_AUTHN_DONE,
     MAIL_AUTHN_SET,
-<<<<<<< HEAD
     MAIL_AUTHN_STEP, /* between the helper's endpoint and the ops thread (jwks.h) */
-=======
     MAIL_RETAIN,
->>>>>>> b791952 (route: store: durable sessions, their messages, retained messages and wills survive kill -9)
     MAIL_NET_FIRST = 16
 };
 

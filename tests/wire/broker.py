@@ -5,22 +5,13 @@ accepts. `stop()` sends SIGTERM and returns what was wrong with the end: an exit
 0, a sanitizer's report, an assertion. Options are the keys of the section `mqtt:` of sluiced's
 configuration; the keys "limits", "listeners" and other sections hold maps of their own. With
 `admin=True` it has its HTTP endpoint at `admin_port`, without it has none. `listener` is a map of
-<<<<<<< HEAD
 keys for its first listener, `scheme` what its address begins with (tcp, ws, unix, tls, wss),
 `tls` the map of that name of a listener with TLS, `more` a list of further listeners, in whose
 `bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a folder of the broker's own.
-`wrap(socket)`, if it is not None, is what a client speaks through to the first listener.
-`log_level` is that of the command line, `warning` where it is not given; None leaves it to the
-configuration. `reload(...)` changes options of a broker with `admin=True`,
-=======
-keys for its first listener, `scheme` what its address begins with (tcp, ws, unix), `more` a list
-of further listeners, in whose `bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a
-folder of the broker's own.
 `wrap(socket)`, if it is not None, is what a client speaks through to the first listener. With
 `data=True` it has a data directory, which `crash()` (kill -9 and start again) leaves in place.
-`log_level` is that of the command line, `warning` where it is not given;
-None leaves it to the configuration. `reload(...)` changes options of a broker with `admin=True`,
->>>>>>> b791952 (route: store: durable sessions, their messages, retained messages and wills survive kill -9)
+`log_level` is that of the command line, `warning` where it is not given; None leaves it to the
+configuration. `reload(...)` changes options of a broker with `admin=True`,
 writes the configuration again, sends SIGHUP and says what came of it.
 
 Two kinds are known. "sluiced" takes everything. "mosquitto" serves to develop the tests: the few
