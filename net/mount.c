@@ -78,10 +78,9 @@ enum reason mount_open(struct conn *conn, struct bytes client_id, struct bytes u
     return REASON_SUCCESS;
 }
 
-struct bytes mount_add(struct conn *conn, struct bytes topic)
+struct bytes mount_add_point(struct conn *conn, struct bytes topic)
 {
-    if (LIKELY(!conn->mounted))
-        return topic;
+    CHECK(conn->mounted);
     const struct mount *mount = conn->cold->mount;
     uint8_t *scratch = conn->net->mount_scratch;
     if (mount->len + topic.len > STRING_LEN_MAX)
@@ -91,10 +90,9 @@ struct bytes mount_add(struct conn *conn, struct bytes topic)
     return (struct bytes){.ptr = scratch, .len = mount->len + topic.len};
 }
 
-struct bytes mount_strip(const struct conn *conn, struct bytes topic)
+struct bytes mount_strip_point(const struct conn *conn, struct bytes topic)
 {
-    if (LIKELY(!conn->mounted))
-        return topic;
+    CHECK(conn->mounted);
     const struct mount *mount = conn->cold->mount;
     if (topic.len <= mount->len || memcmp(topic.ptr, mount->bytes, mount->len) != 0)
         return topic;

@@ -30,9 +30,19 @@ enum reason mount_open(struct conn *conn, struct bytes client_id, struct bytes u
  * The topic or filter behind the mount point: as it is without one, else in memory of the shard
  * that holds until the next call. ptr NULL: it would be too long.
  */
-struct bytes mount_add(struct conn *conn, struct bytes topic);
+struct bytes mount_add_point(struct conn *conn, struct bytes topic);
+
+static inline struct bytes mount_add(struct conn *conn, struct bytes topic)
+{
+    return LIKELY(!conn->mounted) ? topic : mount_add_point(conn, topic);
+}
 
 /* The topic without the mount point. */
-struct bytes mount_strip(const struct conn *conn, struct bytes topic);
+struct bytes mount_strip_point(const struct conn *conn, struct bytes topic);
+
+static inline struct bytes mount_strip(const struct conn *conn, struct bytes topic)
+{
+    return LIKELY(!conn->mounted) ? topic : mount_strip_point(conn, topic);
+}
 
 #endif

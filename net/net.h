@@ -36,6 +36,8 @@
 
 #define LISTENERS_MAX 64
 
+#define TOPIC_KNOWN_LEN_MAX 108
+
 enum net_mail {
     MAIL_HANDOVER = MAIL_NET_FIRST,
     MAIL_DRAIN,
@@ -124,6 +126,17 @@ struct listen_rate {
     uint64_t seen; /* accepts of all shards up to now */
 };
 
+/*
+ * The topic published to last, which was found valid: a publisher sends to the same one again and
+ * again, and the next is compared with it instead of being checked and hashed.
+ */
+struct topic_known {
+    const struct net_settings *settings; /* under which it is valid; NULL: none */
+    uint64_t hash;
+    uint32_t len;
+    uint8_t bytes[TOPIC_KNOWN_LEN_MAX];
+};
+
 #define FAN_OUT_CLASSES 12 /* v3 or v5, QoS 0 to 2, RETAIN or not */
 
 struct net {
@@ -147,6 +160,7 @@ struct net {
     struct output_send *sends_free;
     unsigned sends_free_count;
     struct fan_out_cache fan_out[FAN_OUT_CLASSES];
+    struct topic_known known;
     uint64_t assigned_next; /* of client ids made here */
     int spare_fd;           /* kept to be able to refuse when out of descriptors */
     uint64_t log_descriptors_ms;

@@ -8,6 +8,8 @@
  *
  * Threads: the owner shard.
  */
+#include <string.h>
+
 #include "alias.h"
 #include "input.h"
 #include "mount.h"
@@ -29,6 +31,24 @@ static bool on_publish_refuse(struct conn *conn, const struct publish_view *view
     return on_answer(conn, view->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, view->packet_id, reason);
 }
 
+static bool on_publish_knows(const struct net *net, struct bytes topic)
+{
+    const struct topic_known *known = &net->known;
+    return topic.len == known->len && known->settings == net->settings &&
+           memcmp(topic.ptr, known->bytes, topic.len) == 0;
+}
+
+static void on_publish_learn(struct net *net, struct bytes topic, uint64_t hash)
+{
+    struct topic_known *known = &net->known;
+    if (topic.len > TOPIC_KNOWN_LEN_MAX)
+        return;
+    known->settings = net->settings;
+    known->hash = hash;
+    known->len = topic.len;
+    memcpy(known->bytes, topic.ptr, topic.len);
+}
+
 /* The topic of the publication, by name or by alias; a failure is the connection's. */
 static enum reason on_publish_topic(struct conn *conn, const struct publish_view *view,
                                     struct pub *pub)
@@ -41,12 +61,20 @@ static enum reason on_publish_topic(struct conn *conn, const struct publish_view
         return alias_in_get(conn, view->alias, &pub->topic, &pub->topic_hash)
                    ? REASON_SUCCESS
                    : REASON_PROTOCOL_ERROR;
+    bool is_plain = view->alias == 0 && !conn->mounted;
+    if (is_plain && on_publish_knows(net, view->topic)) {
+        pub->topic = view->topic;
+        pub->topic_hash = net->known.hash;
+        return REASON_SUCCESS;
+    }
     if (topic_name_check(view->topic, net->settings->topic_levels_max) != TOPIC_OK)
         return REASON_TOPIC_NAME_INVALID;
     pub->topic = mount_add(conn, view->topic);
     if (pub->topic.ptr == NULL)
         return REASON_TOPIC_NAME_INVALID;
     pub->topic_hash = filter_index_hash(filters, pub->topic);
+    if (is_plain)
+        on_publish_learn(net, pub->topic, pub->topic_hash);
     if (view->alias == 0)
         return REASON_SUCCESS;
     switch (alias_in_set(conn, view->alias, pub->topic, pub->topic_hash)) {

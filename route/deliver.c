@@ -16,6 +16,8 @@
 /* Above this, bytes of a payload may be shared by reference (net decides for itself). */
 #define DELIVER_REFER_MIN 2048
 
+#define DELIVER_FEW_MAX 4
+
 #define DELIVER_IDS_MAX 256 /* identifiers on one copy; more filters than this are not told */
 
 /* One session's share of a publication that matched several filters. */
@@ -45,6 +47,18 @@ static bool deliver_is_own(struct router *router, const struct pub *pub,
     return true;
 }
 
+/*
+ * A client that does not read: dropped here, so that it costs the others nothing. Its session is
+ * told when there is room again (outbound_pump).
+ */
+static bool deliver_is_stalled(struct router *router, const struct session *session, uint8_t qos)
+{
+    if (LIKELY(!session->stalled) || qos > 0 || session->conn == NULL)
+        return false;
+    router_count(router, STAT_DROP_QOS0_SLOW, 1);
+    return true;
+}
+
 static void deliver_entry(struct router *router, struct pub *pub, struct subtable_entry *entry)
 {
     const struct subscriber *subscribers = subtable_subscribers(entry);
@@ -59,12 +73,15 @@ static void deliver_entry(struct router *router, struct pub *pub, struct subtabl
             __builtin_prefetch(subscribers[i + 4].session);
         if (deliver_is_own(router, pub, subscriber))
             continue;
+        uint8_t qos = deliver_qos(router, pub->qos, subscriber->options & SUB_QOS_MASK);
+        if (UNLIKELY(deliver_is_stalled(router, subscriber->session, qos)))
+            continue;
         uint32_t sub_id = subscriber->sub_id;
         struct outbound_copy copy = {
             .pub = pub,
             .sub_ids = &sub_id,
             .sub_ids_count = sub_id != 0 ? 1 : 0,
-            .qos = deliver_qos(router, pub->qos, subscriber->options & SUB_QOS_MASK),
+            .qos = qos,
             .retain = pub->retain && (subscriber->options & SUB_RETAIN_AS_IS) != 0,
             .fan_out_id = count > 1 ? fan_out_id : 0,
         };
@@ -148,6 +165,28 @@ static void deliver_gathered(struct router *router, struct pub *pub, uint32_t us
     }
 }
 
+/* Few filters, with one subscriber each and all of different sessions: nothing to gather. */
+static bool deliver_few(struct router *router, struct pub *pub, const struct filter_id *ids,
+                        uint32_t count)
+{
+    struct subtable_entry *entries[DELIVER_FEW_MAX];
+    const struct session *sessions[DELIVER_FEW_MAX];
+    if (count > DELIVER_FEW_MAX)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        entries[i] = subtable_find(&router->subs, ids[i]);
+        if (entries[i] == NULL || entries[i]->count != 1)
+            return false;
+        sessions[i] = subtable_subscribers(entries[i])->session;
+        for (uint32_t before = 0; before < i; before++)
+            if (sessions[before] == sessions[i])
+                return false;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        deliver_entry(router, pub, entries[i]);
+    return true;
+}
+
 void deliver_filters(struct router *router, struct pub *pub, const struct filter_id *ids,
                      uint32_t count)
 {
@@ -161,6 +200,8 @@ void deliver_filters(struct router *router, struct pub *pub, const struct filter
             deliver_entry(router, pub, entry);
         return;
     }
+    if (deliver_few(router, pub, ids, count))
+        return;
     router->gather_stamp++;
     uint32_t used = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -178,6 +178,7 @@ static void outbound_deliver_qos0(struct router *router, struct session *session
         router_count(router, STAT_DROP_TOO_LARGE, 1);
         return;
     default:
+        session->stalled = true;
         router_count(router, STAT_DROP_QOS0_SLOW, 1);
     }
 }
@@ -394,6 +395,7 @@ void outbound_pump(struct router *router, struct session *session)
     CHECK_OBJ(session, SESSION_MAGIC);
     if (session->conn == NULL)
         return;
+    session->stalled = false;
     while (session->resend_count > 0 &&
            session->inflight.count - session->resend_count < session->inflight.window_max)
         if (!outbound_resend_next(router, session))

@@ -111,8 +111,9 @@ static bool publish_mail(struct router *router, struct pub *pub, const struct ma
 static bool publish_local_many(struct router *router, struct pub *pub,
                                const struct match_result *result)
 {
-    struct filter_id few[PUBLISH_IDS_LOCAL] = {{0}};
+    struct filter_id few[PUBLISH_IDS_LOCAL]; /* as many are written as publish_ids_of says */
     struct filter_id *ids = few;
+    few[0] = (struct filter_id){0};
     if (result->filters_len > PUBLISH_IDS_LOCAL) {
         ids = mem_alloc(result->filters_len * sizeof(*ids));
         if (ids == NULL)

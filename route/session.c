@@ -227,6 +227,7 @@ static void session_bind(struct router *router, struct session *session,
         window = request->receive_max;
     session_will_cancel(router, session);
     session->conn = request->conn;
+    session->stalled = false;
     session->version = request->version;
     session->is_bridge = request->is_bridge;
     session->expiry_s = request->expiry_s;

@@ -51,6 +51,7 @@ struct session {
     uint8_t version;              /* [O] enum mqtt_version of the latest connection */
     bool is_bridge;               /* [O] 3.x bridge bit: no own messages back, retain kept */
     bool shared_seen;             /* [O] a shared delivery was kept here at some time */
+    bool stalled;                 /* [O] its connection had no room for QoS 0, and has not yet */
     struct handle handle;         /* [I] */
     struct conn *conn;            /* [O] NULL: detached; borrowed from net */
     struct session *hash_next;    /* [O] chain of the client id table */
