@@ -67,6 +67,8 @@ void client_open(struct client *client)
         return;
     }
     stream_init(&client->stream, fd);
+    if (worker->secure != NULL)
+        client->stream.secure = secure_open(worker->secure, fd, options->host);
     poller_add(&worker->poller, &client->stream);
     char client_id[64];
     snprintf(client_id, sizeof(client_id), "sb-%s-%llu", worker->run_id,
@@ -303,8 +305,10 @@ void client_close(struct client *client)
     /* A farewell in the middle of a packet would be an error of ours. */
     if (client->state == CLIENT_READY && !client->stream.is_broken &&
         !stream_has_output(&client->stream)) {
-        ssize_t sent = send(client->stream.fd, disconnect, sizeof(disconnect),
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = client->stream.secure != NULL
+                           ? secure_send(client->stream.secure, disconnect, sizeof(disconnect))
+                           : send(client->stream.fd, disconnect, sizeof(disconnect),
+                                  MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)sent;
     }
     client->stream.is_in_flight = false;

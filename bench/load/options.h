@@ -44,6 +44,8 @@ struct options {
     uint64_t version; /* protocol level: 4 is MQTT 3.1.1, 5 is 5.0 */
     const char *username;
     const char *password;
+    bool tls;
+    const char *tls_ca;  /* file of authorities; NULL: the broker is not verified */
     const char *sources; /* comma-separated source addresses; NULL: chosen (endpoint.h) */
     const char *topic_prefix;
     uint64_t keep_alive_s;

@@ -14,14 +14,17 @@ static enum rc poller_try(struct poller *poller, const struct poller_table *tabl
     return table->open(poller);
 }
 
-enum rc poller_open(struct poller *out, enum options_io io, const struct poller_sink *sink,
-                    struct stream_pool *pool)
+enum rc poller_open(struct poller *out, enum options_io io, bool is_secure,
+                    const struct poller_sink *sink, struct stream_pool *pool)
 {
     *out = (struct poller){.sink = sink, .pool = pool};
     out->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (out->wake_fd < 0)
         return RC_IO;
     enum rc rc = RC_UNSUPPORTED;
+    /* TLS sends and receives by itself: one way has to do. */
+    if (is_secure)
+        io = OPTIONS_IO_EPOLL;
     if (io == OPTIONS_IO_AUTO || io == OPTIONS_IO_URING)
         rc = poller_try(out, &poller_uring);
     if (io == OPTIONS_IO_EPOLL || (io == OPTIONS_IO_AUTO && rc != RC_OK))

@@ -58,8 +58,8 @@ extern const struct poller_table poller_epoll;
  * RC_UNSUPPORTED: what was asked for is not available here; AUTO takes io_uring if it works, else
  * epoll. RC_IO: no descriptors. Must be called by the thread that will wait.
  */
-enum rc poller_open(struct poller *out, enum options_io io, const struct poller_sink *sink,
-                    struct stream_pool *pool) MUST_USE;
+enum rc poller_open(struct poller *out, enum options_io io, bool is_secure,
+                    const struct poller_sink *sink, struct stream_pool *pool) MUST_USE;
 
 /* By the opening thread or after its end. Nothing is in flight afterwards. */
 void poller_close(struct poller *poller);

@@ -69,7 +69,8 @@ static void poller_epoll_send(struct poller *poller, struct stream *stream)
     while (stream_has_output(stream)) {
         uint32_t len;
         const uint8_t *data = stream_peek(stream, &len);
-        ssize_t taken = send(stream->fd, data, len, MSG_NOSIGNAL);
+        ssize_t taken = stream->secure != NULL ? secure_send(stream->secure, data, len)
+                                               : send(stream->fd, data, len, MSG_NOSIGNAL);
         if (taken < 0 && errno == EINTR)
             continue;
         if (taken < 0 && errno != EAGAIN) {
@@ -83,8 +84,10 @@ static void poller_epoll_send(struct poller *poller, struct stream *stream)
         stream_advance(stream, poller->pool, (uint32_t)taken);
     }
     stream->is_in_flight = stream_has_output(stream);
-    if (stream->is_in_flight != was_in_flight)
-        poller_epoll_interest(poller, stream, stream->is_in_flight ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    bool waits_for_room = stream->is_in_flight &&
+                          (stream->secure == NULL || !secure_waits_for_peer(stream->secure));
+    if (stream->is_in_flight != was_in_flight || stream->secure != NULL)
+        poller_epoll_interest(poller, stream, waits_for_room ? EPOLLIN | EPOLLOUT : EPOLLIN);
     poller->sink->drained(stream);
 }
 
@@ -97,7 +100,9 @@ static void poller_epoll_pause(struct poller *poller, struct stream *stream)
 static void poller_epoll_receive(struct poller *poller, struct stream *stream)
 {
     struct poller_epoll *epoll = poller->state;
-    ssize_t len = recv(stream->fd, epoll->buf, sizeof(epoll->buf), 0);
+    ssize_t len = stream->secure != NULL
+                      ? secure_recv(stream->secure, epoll->buf, sizeof(epoll->buf))
+                      : recv(stream->fd, epoll->buf, sizeof(epoll->buf), 0);
     if (len > 0) {
         poller->num_receives++;
         poller->sink->input(stream, epoll->buf, (size_t)len);
@@ -122,7 +127,10 @@ static void poller_epoll_event(struct poller *poller, const struct epoll_event *
         return;
     if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         poller_epoll_receive(poller, stream);
-    if ((event->events & EPOLLOUT) && !stream->is_broken)
+    /* What came may be the step of the handshake that output waited for. */
+    if (stream->secure != NULL && stream->is_in_flight && !stream->is_broken)
+        poller_epoll_send(poller, stream);
+    else if ((event->events & EPOLLOUT) && !stream->is_broken)
         poller_epoll_send(poller, stream);
 }
 

@@ -58,6 +58,7 @@ void stream_fini(struct stream *stream, struct stream_pool *pool)
         stream->first = chunk->next;
         stream_chunk_give(pool, chunk);
     }
+    secure_close(stream->secure);
     if (stream->fd >= 0)
         close(stream->fd);
     *stream = (struct stream){.fd = -1, .is_broken = true};

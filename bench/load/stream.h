@@ -17,6 +17,7 @@
 #define BENCH_STREAM_H
 
 #include "check.h"
+#include "secure.h"
 
 #define STREAM_CHUNK_LEN_MIN 65536
 
@@ -35,8 +36,9 @@ struct stream_pool {
 };
 
 struct stream {
-    int fd;              /* -1 when closed */
-    uint32_t num_chunks; /* in the queue */
+    int fd;                /* -1 when closed */
+    struct secure *secure; /* owned; NULL: without TLS */
+    uint32_t num_chunks;   /* in the queue */
     struct stream_chunk *first;
     struct stream_chunk *last;
     uint32_t sent;     /* bytes of `first` that the kernel has taken */

@@ -304,11 +304,20 @@ static void *worker_main(void *arg)
     /* Wake up when a message is due, not up to 50 us later. */
     (void)prctl(PR_SET_TIMERSLACK, 1);
     stream_pool_init(&worker->pool, (uint32_t)worker->options->payload + UINT16_MAX);
-    if (poller_open(&worker->poller, (enum options_io)worker->options->io, &worker_sink,
-                    &worker->pool) != RC_OK) {
+    if (poller_open(&worker->poller, (enum options_io)worker->options->io, worker->options->tls,
+                    &worker_sink, &worker->pool) != RC_OK) {
         control_fail(worker->control, "--io %s does not work here",
                      options_io_name((enum options_io)worker->options->io));
         return NULL;
+    }
+    if (worker->options->tls) {
+        worker->secure = secure_worker_open(worker->options->tls_ca);
+        if (worker->secure == NULL) {
+            control_fail(worker->control, "--tls-ca %s: no certificates in it",
+                         worker->options->tls_ca);
+            poller_close(&worker->poller);
+            return NULL;
+        }
     }
     worker->is_open = true;
     enum control_phase phase;
@@ -339,6 +348,7 @@ void worker_join(struct worker *worker)
     for (uint32_t i = 0; i < worker->num_opened; i++)
         client_close(worker->clients[i]);
     stream_pool_fini(&worker->pool);
+    secure_worker_close(worker->secure);
     free(worker->dirty);
     free(worker->dirty_spare);
     free(worker->pokes);

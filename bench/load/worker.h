@@ -39,26 +39,27 @@ struct worker {
     bool is_lane_locked;             /* [I] the lanes are of groups on several workers */
     const char *run_id;              /* [I] part of client ids and topics */
 
-    struct poller poller;        /* [O] */
-    struct stream_pool pool;     /* [O] */
-    uint32_t num_opened;         /* [O] clients[0 .. num_opened) are opened */
-    struct client **dirty;       /* [O] at most num_clients */
-    struct client **dirty_spare; /* [O] the list being worked off */
-    uint32_t num_dirty;          /* [O] */
-    bool is_open;                /* [O] the poller is */
-    bool *pokes;                 /* [O] workers to poke at the end of the turn */
-    uint64_t now_ns;             /* [O] when the piece of input being handled arrived */
-    uint64_t ticked_ns;          /* [O] */
-    bool is_publishing;          /* [O] */
-    bool is_recording;           /* [O] */
-    bool is_storming;            /* [O] the measured time has come */
-    bool has_cut;                /* [O] in the present phase */
-    struct series_part latency;  /* [O] read by others once joined */
-    struct histogram *lateness;  /* [O] owned; open loop: from due to written */
-    uint32_t first_publisher;    /* [I] clients[first_publisher ..] are publishers */
-    uint32_t due_client;         /* [O] open loop: whose message is due next ... */
-    uint64_t due_number;         /* [O] ... and its number */
-    struct counters counters;    /* [A] one writer */
+    struct secure_worker *secure; /* NULL: without TLS */
+    struct poller poller;         /* [O] */
+    struct stream_pool pool;      /* [O] */
+    uint32_t num_opened;          /* [O] clients[0 .. num_opened) are opened */
+    struct client **dirty;        /* [O] at most num_clients */
+    struct client **dirty_spare;  /* [O] the list being worked off */
+    uint32_t num_dirty;           /* [O] */
+    bool is_open;                 /* [O] the poller is */
+    bool *pokes;                  /* [O] workers to poke at the end of the turn */
+    uint64_t now_ns;              /* [O] when the piece of input being handled arrived */
+    uint64_t ticked_ns;           /* [O] */
+    bool is_publishing;           /* [O] */
+    bool is_recording;            /* [O] */
+    bool is_storming;             /* [O] the measured time has come */
+    bool has_cut;                 /* [O] in the present phase */
+    struct series_part latency;   /* [O] read by others once joined */
+    struct histogram *lateness;   /* [O] owned; open loop: from due to written */
+    uint32_t first_publisher;     /* [I] clients[first_publisher ..] are publishers */
+    uint32_t due_client;          /* [O] open loop: whose message is due next ... */
+    uint64_t due_number;          /* [O] ... and its number */
+    struct counters counters;     /* [A] one writer */
 
     _Alignas(64) _Atomic bool is_asleep; /* [A] */
     _Atomic bool is_poked;               /* [A] */
