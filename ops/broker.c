@@ -4,11 +4,13 @@
  */
 #include "broker.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "config_change.h"
 #include "durability.h"
@@ -24,6 +26,10 @@
  */
 static const struct ring_buffers broker_recv_buffers = {
     .small_count = 256, .small_size = 4096, .large_count = 16, .large_size = 65536};
+
+/* How long a start waits for the address of a broker that has just been killed. */
+#define BROKER_BIND_MS      1000
+#define BROKER_BIND_STEP_MS 10
 
 #define BROKER_FILTERS_MAX (UINT64_C(1) << 30)
 
@@ -208,6 +214,22 @@ static enum rc broker_listen_tls(struct broker *broker, const struct config_list
     return rc;
 }
 
+/*
+ * A broker that was killed is gone before its sockets are: the kernel ends the accepts of its rings
+ * a little later. Whoever is started at once in its place must not fail for that.
+ */
+static enum rc broker_listen_open(struct broker *broker, const struct listen_options *options,
+                                  unsigned *out_port, int *out_error)
+{
+    enum rc rc;
+    for (unsigned waited_ms = 0;; waited_ms += BROKER_BIND_STEP_MS) {
+        rc = listen_open(&broker->net, options, out_port, out_error);
+        if (rc == RC_OK || *out_error != EADDRINUSE || waited_ms >= BROKER_BIND_MS)
+            return rc;
+        usleep(BROKER_BIND_STEP_MS * 1000);
+    }
+}
+
 static enum rc broker_listen(struct broker *broker, const struct config_listener *from,
                              char *out_reason, size_t reason_size)
 {
@@ -234,7 +256,7 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
     }
     unsigned port = 0;
     int error = 0;
-    enum rc rc = listen_open(&broker->net, &options, &port, &error);
+    enum rc rc = broker_listen_open(broker, &options, &port, &error);
     if (rc != RC_OK) {
         snprintf(out_reason, reason_size, "%s: cannot listen at %s: %s", from->place, address,
                  strerror(error));
