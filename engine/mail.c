@@ -157,6 +157,13 @@ void mesh_destroy(struct mesh *mesh)
     free(mesh);
 }
 
+bool mesh_sleeps(const struct mesh *mesh, shard_id id)
+{
+    CHECK_OBJ(mesh, MESH_MAGIC);
+    CHECK(id < mesh->endpoints);
+    return __atomic_load_n(&mesh->boxes[id].sleeping, __ATOMIC_RELAXED) != 0;
+}
+
 unsigned mesh_endpoints(const struct mesh *mesh)
 {
     CHECK_OBJ(mesh, MESH_MAGIC);

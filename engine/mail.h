@@ -113,6 +113,9 @@ bool mail_drain(struct mail_port *port, unsigned budget, mail_fn fn, void *conte
 bool mail_sleep(struct mail_port *port);
 void mail_awake(struct mail_port *port);
 
+/* Whether endpoint `id` sleeps or is about to, as of a moment ago. Any thread. */
+bool mesh_sleeps(const struct mesh *mesh, shard_id id);
+
 /* True if mail may be waiting (cheap, for spinning). */
 bool mail_has_news(const struct mail_port *port);
 

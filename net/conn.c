@@ -117,6 +117,37 @@ static uint64_t conn_expires_ms(const struct conn *conn)
     return now_ms + left_ms;
 }
 
+/* When what is in the stash has to be a whole packet. */
+static uint64_t conn_packet_until_ms(const struct conn *conn)
+{
+    uint64_t timeout_ms = conn->net->settings->packet_timeout_ms;
+    uint64_t now_ms = conn->net->shard->now_ms;
+    if (conn->stash_len == 0 || timeout_ms == UINT64_MAX)
+        return UINT64_MAX;
+    return now_ms - (uint32_t)((uint32_t)now_ms - conn->packet_since_ms) + timeout_ms;
+}
+
+void conn_packet_begins(struct conn *conn)
+{
+    struct net *net = conn->net;
+    conn->packet_since_ms = (uint32_t)net->shard->now_ms;
+    if (conn->state != CONN_OPEN || net->settings->packet_timeout_ms == UINT64_MAX)
+        return; /* before CONNECT other times run */
+    /* The timer comes early rather than late, and then finds out the time (timer.h). */
+    uint64_t at_ms = net->shard->now_ms + net->settings->packet_timeout_ms;
+    if (!timer_pending(&conn->timer) || conn->timer.at_ms > at_ms)
+        timer_set(&net->shard->timers, &conn->timer, at_ms);
+}
+
+void conn_stash_drop(struct conn *conn)
+{
+    stat_sub(conn->net->stats, STAT_UNFINISHED_BYTES, conn->stash_capacity);
+    mem_free(conn->stash);
+    conn->stash = NULL;
+    conn->stash_len = 0;
+    conn->stash_capacity = 0;
+}
+
 /* Keep alive and send time-out share the timer; both move on lazily (timer.h). */
 static void conn_open_timer(struct conn *conn)
 {
@@ -132,6 +163,9 @@ static void conn_open_timer(struct conn *conn)
     uint64_t expires_ms = conn_expires_ms(conn);
     if (expires_ms < at_ms)
         at_ms = expires_ms;
+    uint64_t packet_ms = conn_packet_until_ms(conn);
+    if (packet_ms < at_ms)
+        at_ms = packet_ms;
     if (at_ms == UINT64_MAX) {
         if (timer_pending(&conn->timer))
             timer_cancel(&net->shard->timers, &conn->timer);
@@ -155,8 +189,14 @@ static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
         return;
     }
     /* A connection that we do not read from cannot show that it is alive. */
-    if (list_is_linked(&conn->waiting))
+    if (list_is_linked(&conn->waiting)) {
         conn->last_in_ms = now_ms;
+        conn->packet_since_ms = (uint32_t)now_ms;
+    }
+    if (conn_packet_until_ms(conn) <= now_ms) {
+        conn_close(conn, CAUSE_PACKET_TIMEOUT, REASON_QUOTA_EXCEEDED);
+        return;
+    }
     if (conn->keep_alive_ms != 0 && now_ms >= conn->last_in_ms + conn->keep_alive_ms) {
         conn_close(conn, CAUSE_KEEP_ALIVE, REASON_KEEP_ALIVE_TIMEOUT);
         return;
@@ -266,7 +306,7 @@ static void conn_free(struct conn *conn)
     quota_free(conn);
     aliases_free(conn);
     auth_forget(conn);
-    mem_free(conn->stash);
+    conn_stash_drop(conn);
     slot_table_remove(&net->conns, conn->handle);
     stat_sub(net->shard->stats, STAT_CONNECTIONS, 1);
     uint32_t *count = &net->conns_by_listener[conn->listener];
@@ -334,10 +374,7 @@ static void conn_stop_input(struct conn *conn)
         list_remove(&conn->waiting);
     auth_forget(conn);
     quota_free(conn);
-    mem_free(conn->stash);
-    conn->stash = NULL;
-    conn->stash_len = 0;
-    conn->stash_capacity = 0;
+    conn_stash_drop(conn);
 }
 
 void conn_abort(struct conn *conn, enum conn_cause cause)

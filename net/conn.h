@@ -95,7 +95,8 @@ struct conn {
     uint8_t *stash;
     uint32_t stash_len;
     uint32_t stash_capacity;
-    uint32_t keep_alive_ms; /* with the factor applied; 0: none */
+    uint32_t packet_since_ms; /* low 32 bits of when what is in the stash began to come */
+    uint32_t keep_alive_ms;   /* with the factor applied; 0: none */
     uint16_t listener;
     uint16_t alias_out_max;
     struct alias_in *aliases_in;
@@ -154,6 +155,12 @@ void conn_receive(struct conn *conn);
 
 /* The session's identity is another one: its expiry may be, too. */
 void conn_identity_changed(struct conn *conn);
+
+/* The first bytes of a packet that is not whole stand in the stash: its time begins. */
+void conn_packet_begins(struct conn *conn);
+
+/* Frees the stash. */
+void conn_stash_drop(struct conn *conn);
 
 /* CONN_NEW -> CONN_OPEN: keep alive and multishot receive begin. */
 void conn_established(struct conn *conn, uint16_t keep_alive_s);

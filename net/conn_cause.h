@@ -37,6 +37,9 @@
     X(CAUSE_PROTOCOL_ERROR, "protocol_error", true, "a protocol error")                            \
     X(CAUSE_LIMIT, "limit_exceeded", true, "a limit was exceeded")                                 \
     X(CAUSE_RATE, "rate_exceeded", true, "a rate was exceeded")                                    \
+    X(CAUSE_PACKET_TIMEOUT, "packet_timeout", true, "a packet did not become whole in time")       \
+    X(CAUSE_UNFINISHED, "unfinished_bytes", true,                                                  \
+      "too many bytes of packets that are not whole, of all connections")                          \
     X(CAUSE_BANNED, "banned", true, "the client is banned")                                        \
     X(CAUSE_TAKEN_OVER, "taken_over", true, "a newer connection took the session")                 \
     X(CAUSE_SHUTDOWN, "shutdown", true, "the broker is stopping")                                  \

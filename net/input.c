@@ -12,6 +12,7 @@
 #include "quota.h"
 #include "transport.h"
 
+#define STASH_FREE  4096 /* what a connection may have though all together have too much */
 #define STASH_FIRST 128
 
 /* A connection goes back to small buffers after so many receives in a row of less than so much. */
@@ -53,31 +54,50 @@ static uint32_t stash_fit(const struct conn *conn, struct bytes begin, uint32_t 
     return is_near ? frame.len : capacity;
 }
 
-static bool stash_append(struct conn *conn, const uint8_t *ptr, uint32_t len)
+/* RC_NO_MEMORY; RC_FULL: all connections together have too much that is not whole. */
+static enum rc stash_append(struct conn *conn, const uint8_t *ptr, uint32_t len)
 {
+    struct net *net = conn->net;
     uint32_t need = conn->stash_len + len;
     if (need > conn->stash_capacity) {
         struct bytes begin = conn->stash_len > 0 ? bytes_of(conn->stash, conn->stash_len)
                                                  : bytes_of(ptr, len);
         uint32_t capacity = stash_fit(conn, begin, need);
+        if (UNLIKELY(net->unfinished_over) && need > STASH_FREE)
+            return RC_FULL;
         uint8_t *stash = mem_alloc(capacity);
         if (stash == NULL)
-            return false;
+            return RC_NO_MEMORY;
         if (conn->stash_len > 0)
             memcpy(stash, conn->stash, conn->stash_len);
         mem_free(conn->stash);
+        net_count(net, STAT_UNFINISHED_BYTES, (uint64_t)capacity - conn->stash_capacity);
         conn->stash = stash;
         conn->stash_capacity = capacity;
     }
+    if (conn->stash_len == 0)
+        conn_packet_begins(conn);
     memcpy(conn->stash + conn->stash_len, ptr, len);
     conn->stash_len = need;
-    return true;
+    return RC_OK;
+}
+
+static bool input_stash(struct conn *conn, const uint8_t *ptr, uint32_t len)
+{
+    enum rc rc = stash_append(conn, ptr, len);
+    if (LIKELY(rc == RC_OK))
+        return true;
+    if (rc == RC_FULL)
+        conn_close(conn, CAUSE_UNFINISHED, REASON_QUOTA_EXCEEDED);
+    else
+        conn_abort(conn, CAUSE_NO_MEMORY);
+    return false;
 }
 
 static void input_keep(struct conn *conn, struct bytes data)
 {
-    if (data.len > 0 && !stash_append(conn, data.ptr, data.len))
-        conn_abort(conn, CAUSE_NO_MEMORY);
+    if (data.len > 0)
+        (void)input_stash(conn, data.ptr, data.len);
 }
 
 /*
@@ -163,6 +183,7 @@ static void input_run_stash(struct conn *conn, struct handle handle)
     struct net *net = conn->net;
     uint8_t *stash = conn->stash;
     struct bytes data = {.ptr = stash, .len = conn->stash_len};
+    uint32_t capacity = conn->stash_capacity;
     conn->stash = NULL;
     conn->stash_len = 0;
     conn->stash_capacity = 0;
@@ -171,6 +192,7 @@ static void input_run_stash(struct conn *conn, struct handle handle)
     conn = slot_table_get(&net->conns, handle);
     if (conn != NULL && input_wanted(conn))
         input_keep(conn, (struct bytes){.ptr = stash + used, .len = data.len - used});
+    stat_sub(net->stats, STAT_UNFINISHED_BYTES, capacity);
     mem_free(stash);
 }
 
@@ -187,10 +209,8 @@ void input_feed(struct conn *conn, struct bytes data)
         uint32_t lack = stash_lacks(conn, data.len);
         if (lack == 0)
             break;
-        if (!stash_append(conn, data.ptr, lack)) {
-            conn_abort(conn, CAUSE_NO_MEMORY);
+        if (!input_stash(conn, data.ptr, lack))
             return;
-        }
         data.ptr += lack;
         data.len -= lack;
     }

@@ -55,8 +55,18 @@ static void net_drain_report(struct net *net)
 }
 
 /* Over the limit of the process every connection may only have a little output waiting. */
+static void net_unfinished_look(struct net *net)
+{
+    uint64_t most = net->settings->unfinished_bytes_max;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < net->shared->shards && most != UINT64_MAX; i++)
+        sum += stat_read(net->shared->runtime->shards[i].stats, STAT_UNFINISHED_BYTES);
+    net->unfinished_over = (int64_t)sum > 0 && sum > most;
+}
+
 static void net_output_look(struct net *net)
 {
+    net_unfinished_look(net);
     const struct net_settings *settings = net->settings;
     net->output_next_ms = net->shard->now_ms + NET_OUTPUT_LOOK_MS;
     net->output_limit = settings->output_bytes_max;
@@ -75,6 +85,8 @@ static bool net_turn_end(struct shard *shard)
     struct net *net = net_of(shard);
     if (shard->now_ms >= net->output_next_ms)
         net_output_look(net);
+    net->overload = (uint8_t)__atomic_load_n(&net->shared->overload, __ATOMIC_RELAXED);
+    net->limited = net->has_rates || net->overload >= NET_PAUSE;
     bool more = false;
     if (!list_is_empty(&net->starved) || !list_is_empty(&net->paused))
         more = input_resume_all(net);
@@ -102,11 +114,13 @@ static void net_on_drain(struct shard *shard, const struct mail *mail)
 static void net_settings_take(struct net *net)
 {
     net->settings = __atomic_load_n(&net->shared->settings, __ATOMIC_ACQUIRE);
-    net->limited = false;
+    net->has_rates = false;
     for (unsigned i = 0; i < LISTENERS_MAX; i++) {
         const struct listener_limits *limits = &net->settings->listeners[i];
-        net->limited |= bucket_rate_limits(&limits->messages) || bucket_rate_limits(&limits->bytes);
+        net->has_rates |= bucket_rate_limits(&limits->messages) ||
+                          bucket_rate_limits(&limits->bytes);
     }
+    net->limited = net->has_rates || net->overload >= NET_PAUSE;
 }
 
 /* What a shard keeps from turn to turn of the old settings is renewed here, and nowhere else. */

@@ -87,6 +87,9 @@ struct net_settings {
     struct bytes response_info;      /* empty: none */
     struct bytes server_reference;   /* empty: none */
     struct flapping_limits flapping;
+    uint64_t packet_timeout_ms;    /* of a packet that is not whole; UINT64_MAX: none */
+    uint64_t unfinished_bytes_max; /* of the process; UINT64_MAX: no limit */
+    struct bucket_rate greedy;     /* what is too much while publishers are paused */
     struct listener_limits listeners[LISTENERS_MAX];
 };
 
@@ -101,9 +104,13 @@ struct listener {
     const struct listen_policy *policy; /* [R] */
 };
 
+/* What is done about overload; each level has what those below it have (ops/overload.h). */
+enum net_overload { NET_CALM, NET_REFUSE, NET_PAUSE, NET_SHED };
+
 struct net_shared {
     const struct net_settings *settings; /* [R] */
     const struct ban_set *bans;          /* [R] NULL: nobody is banned */
+    uint32_t overload;                   /* [A] enum net_overload */
     struct source_rates *sources;        /* [R] once needed; NULL: no rate per address yet */
     struct runtime *runtime;
     unsigned shards;
@@ -182,7 +189,10 @@ struct net {
     uint32_t ban_cursor;        /* where */
     const struct ban_set *bans; /* taken last */
     struct flapping *flapping;  /* NULL: not needed yet */
-    bool limited;               /* some listener has a rate for its clients */
+    bool has_rates;             /* some listener has a rate for its clients */
+    bool limited;               /* packets have to be looked at: has_rates, or overload */
+    bool unfinished_over;       /* too many bytes of packets that are not whole */
+    uint8_t overload;           /* enum net_overload, as of this turn */
     struct listen_rate accepts[LISTENERS_MAX];
     uint32_t conns_by_listener[LISTENERS_MAX];   /* of this shard; read relaxed by others */
     uint64_t accepts_by_listener[LISTENERS_MAX]; /* ditto; free-running */
@@ -199,6 +209,12 @@ static inline struct net *net_of(struct shard *shard)
 static inline const struct listen_policy *listener_policy(const struct net *net, unsigned listener)
 {
     return __atomic_load_n(&net->shared->listeners[listener].policy, __ATOMIC_ACQUIRE);
+}
+
+/* Whether QoS 0 is dropped, as of now: a shard that has slept may not know that it is over. */
+static inline bool net_sheds(const struct net *net)
+{
+    return __atomic_load_n(&net->shared->overload, __ATOMIC_RELAXED) >= NET_SHED;
 }
 
 static inline void net_count(struct net *net, unsigned index, uint64_t amount)

@@ -34,6 +34,14 @@
     X(STAT_CONNECT_BANNED, COUNTER, "connects_banned",                                             \
       "CONNECT packets refused because of a ban.")                                                 \
     X(STAT_FLAPPING, COUNTER, "flapping", "Clients found to come and go too often.")               \
+    X(STAT_CONNECT_OVERLOAD, COUNTER, "connects_refused_overload",                                 \
+      "CONNECT packets refused because of overload.")                                              \
+    X(STAT_GREEDY_PAUSES, COUNTER, "greedy_pauses",                                                \
+      "Times reading from a greedy publisher stopped because of overload.")                        \
+    X(STAT_DROP_OVERLOAD, COUNTER, "dropped_overload",                                             \
+      "QoS 0 messages of publishers dropped because of overload.")                                 \
+    X(STAT_UNFINISHED_BYTES, GAUGE, "unfinished_bytes",                                            \
+      "Bytes allocated for packets that are not whole yet.")                                       \
     X(STAT_BYTES_IN, COUNTER, "bytes_received", "Bytes received from clients.")                    \
     X(STAT_BYTES_OUT, COUNTER, "bytes_sent", "Bytes sent to clients.")                             \
     X(STAT_SENDS, COUNTER, "sends", "Send operations completed.")                                  \

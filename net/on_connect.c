@@ -43,6 +43,8 @@ bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason
     struct connack_view connack = CONNACK_VIEW_DEFAULT;
     connack.reason = reason;
     connack.reason_string = bytes_of_text(reason_text(reason));
+    if (reason == REASON_USE_ANOTHER_SERVER)
+        connack.server_reference = conn->net->settings->server_reference;
     net_count(conn->net, STAT_CONNECT_REFUSED, 1);
     /* 3.x: a CONNECT that is not well-formed gets no answer [MQTT-3.1.4-1]. */
     bool silent = version == MQTT_NONE ||
@@ -218,6 +220,14 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
     return true;
 }
 
+static bool on_connect_overloaded(struct conn *conn, const struct connect_view *view)
+{
+    bool elsewhere = conn->net->settings->server_reference.len > 0;
+    net_count(conn->net, STAT_CONNECT_OVERLOAD, 1);
+    return on_connect_refuse(conn, view->version,
+                             elsewhere ? REASON_USE_ANOTHER_SERVER : REASON_SERVER_BUSY);
+}
+
 /* By what CONNECT and the client's certificate say, before anybody else hears of it. */
 static bool on_connect_banned(struct conn *conn, const struct connect_view *view,
                               struct bytes client_id)
@@ -245,6 +255,8 @@ bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packe
         reason = on_connect_check(net, &view);
     if (reason != REASON_SUCCESS)
         return on_connect_refuse(conn, view.version, reason);
+    if (UNLIKELY(__atomic_load_n(&net->shared->overload, __ATOMIC_RELAXED) >= NET_REFUSE))
+        return on_connect_overloaded(conn, &view);
     if (net->draining)
         return on_connect_refuse(conn, view.version,
                                  view.version == MQTT_50 ? REASON_SERVER_BUSY

@@ -149,6 +149,11 @@ bool on_publish(struct conn *conn, const struct frame *frame)
         reason = on_publish_topic(conn, &view, &pub);
     if (UNLIKELY(reason != REASON_SUCCESS))
         return on_fault(conn, reason);
+    /* Only here: a topic alias that it defines has to be remembered. */
+    if (UNLIKELY(net->overload >= NET_SHED) && view.qos == 0 && net_sheds(net)) {
+        net_count(net, STAT_DROP_OVERLOAD, 1);
+        return true;
+    }
     if (view.payload_is_text && net->settings->payload_format_check &&
         !utf8_check_data(view.payload.ptr, view.payload.len))
         return on_publish_refuse(conn, &view, REASON_PAYLOAD_FORMAT_INVALID);

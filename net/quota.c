@@ -17,6 +17,7 @@ struct quota {
     struct timer timer;
     struct bucket messages;
     struct bucket bytes;
+    struct bucket greedy; /* while publishers are paused because of overload */
 };
 
 static const struct listener_limits *quota_limits(const struct conn *conn)
@@ -24,16 +25,23 @@ static const struct listener_limits *quota_limits(const struct conn *conn)
     return &conn->net->settings->listeners[conn->listener];
 }
 
+static uint64_t quota_later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void quota_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
 {
     (void)wheel;
-    struct conn *conn = CONTAINER_OF(timer, struct quota, timer)->conn;
+    struct quota *quota = CONTAINER_OF(timer, struct quota, timer);
+    struct conn *conn = quota->conn;
     conn_assert_state(conn);
     const struct listener_limits *limits = quota_limits(conn);
-    uint64_t wait_ms = bucket_wait_ms(&conn->quota->messages, &limits->messages, now_ms);
-    uint64_t bytes_wait_ms = bucket_wait_ms(&conn->quota->bytes, &limits->bytes, now_ms);
-    if (wait_ms < bytes_wait_ms)
-        wait_ms = bytes_wait_ms;
+    uint64_t wait_ms = quota_later(bucket_wait_ms(&quota->messages, &limits->messages, now_ms),
+                                   bucket_wait_ms(&quota->bytes, &limits->bytes, now_ms));
+    if (conn->net->overload >= NET_PAUSE)
+        wait_ms = quota_later(wait_ms,
+                              bucket_wait_ms(&quota->greedy, &conn->net->settings->greedy, now_ms));
     if (wait_ms == 0) {
         input_go_on(conn);
         return;
@@ -72,34 +80,45 @@ void quota_free(struct conn *conn)
     conn->quota = NULL;
 }
 
-/* The client is over a rate: it waits for `wait_ms`, or goes. */
-static void quota_exceeded(struct conn *conn, const struct listener_limits *limits,
-                           uint64_t wait_ms, enum reason reason, unsigned stat)
+/* The client is not read from for `wait_ms`. */
+static void quota_wait(struct conn *conn, uint64_t wait_ms, unsigned stat)
 {
     struct net *net = conn->net;
-    if (limits->over_rate_disconnects) {
-        conn_close(conn, CAUSE_RATE, reason);
-        return;
-    }
     if (list_is_linked(&conn->waiting))
         return; /* it is not read from already, and will be looked at when it is again */
     net_count(net, stat, 1);
     input_throttle(conn);
-    uint64_t now_ms = net->shard->now_ms;
     timer_set(&net->shard->timers, &conn->quota->timer,
-              now_ms + (wait_ms < QUOTA_WAIT_MS_MAX ? wait_ms : QUOTA_WAIT_MS_MAX));
+              net->shard->now_ms + (wait_ms < QUOTA_WAIT_MS_MAX ? wait_ms : QUOTA_WAIT_MS_MAX));
+}
+
+/* The client is over a rate of its listener: it waits for `wait_ms`, or goes. */
+static void quota_exceeded(struct conn *conn, const struct listener_limits *limits,
+                           uint64_t wait_ms, enum reason reason, unsigned stat)
+{
+    if (limits->over_rate_disconnects)
+        conn_close(conn, CAUSE_RATE, reason);
+    else
+        quota_wait(conn, wait_ms, stat);
 }
 
 bool quota_admits(struct conn *conn, const struct frame *frame)
 {
+    const struct net *net = conn->net;
     const struct listener_limits *limits = quota_limits(conn);
-    if (!bucket_rate_limits(&limits->messages) || conn->state != CONN_OPEN ||
-        frame_type(frame) != PACKET_PUBLISH)
+    bool is_paused = net->overload >= NET_PAUSE;
+    if (frame_type(frame) != PACKET_PUBLISH || conn->state != CONN_OPEN ||
+        (!is_paused && !bucket_rate_limits(&limits->messages)))
         return true;
-    uint64_t now_ms = conn->net->shard->now_ms;
+    uint64_t now_ms = net->shard->now_ms;
     struct quota *quota = quota_of(conn);
     if (quota == NULL) {
         conn_close(conn, CAUSE_NO_MEMORY, REASON_SERVER_BUSY);
+        return false;
+    }
+    const struct bucket_rate *greedy = &net->settings->greedy;
+    if (is_paused && !bucket_take(&quota->greedy, greedy, now_ms, 1)) {
+        quota_wait(conn, bucket_wait_ms(&quota->greedy, greedy, now_ms), STAT_GREEDY_PAUSES);
         return false;
     }
     if (bucket_take(&quota->messages, &limits->messages, now_ms, 1))

@@ -9,9 +9,13 @@
  *   PUBLISH without a token   waits where it is, or 0x96 (message rate too high)
  *   bytes                     are charged when they have come, into debt, or 0x97 (quota exceeded)
  *
+ * While the broker is overloaded (net_overload) every client that publishes more often than
+ * overload_protection.greedy_rate is held to that rate in the same way, and waits.
+ *
  * Where no listener has a rate all of this is one branch for each packet (net->limited).
  *
- * Bounds: one struct quota for each connection of a listener with a rate, some 130 bytes.
+ * Bounds: one struct quota for each connection of a listener with a rate, some 150 bytes;
+ * while greedy publishers are paused, one for each client that publishes.
  *
  * Threads: the owner shard.
  */

@@ -117,11 +117,11 @@ enum rc bans_save(struct broker *broker)
         !bans_path(broker, ".new", fresh, sizeof(fresh)))
         return RC_OK;
     int error = bans_write(broker, path, fresh);
+    alarms_set(&broker->alarms, ALARM_BANS_UNSAVED, error != 0, error == 0 ? "" : strerror(error));
     bans->save_ms = bans_now_ms() + (error == 0 ? BANS_SAVE_MS : BANS_AGAIN_MS);
     if (error == 0)
         return RC_OK;
     bans->unsaved = true;
-    LOG(LOG_ERROR, "bans cannot be saved: %s: %s", path, strerror(error));
     return RC_IO;
 }
 

@@ -58,7 +58,7 @@ void bans_visit(const struct broker *broker,
 
 uint32_t bans_count(const struct broker *broker);
 
-/* Writes bans.csv now, if there is a data directory. RC_IO: the log says why; it is tried again. */
+/* Writes bans.csv now, if there is a data directory. RC_IO: the alarm says why; tried again. */
 enum rc bans_save(struct broker *broker);
 
 /* Ends what has ended, publishes, saves. Once per turn. */

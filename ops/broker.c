@@ -384,6 +384,7 @@ bool broker_turn(struct broker *broker)
     while (mail_drain(broker->port, 64, broker_on_mail, broker))
         ;
     bans_turn(broker);
+    overload_turn(broker);
     mail_flush(broker->port, broker_wake, broker);
     for (unsigned i = 0; i < broker->net.shards; i++)
         broker->log_lost += logger_drain(broker->runtime->shards[i].log, broker->json);
@@ -419,6 +420,7 @@ void broker_destroy(struct broker *broker)
     authn_set_unref(broker->authn);
     reload_fini(broker);
     bans_close(broker);
+    overload_close(broker);
     source_rates_destroy(broker->net.sources);
     if (broker->route.filters != NULL)
         filter_index_destroy(broker->route.filters);

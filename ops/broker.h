@@ -11,11 +11,13 @@
 #define SLUICE_BROKER_H
 
 #include "access.h"
+#include "alarms.h"
 #include "bans.h"
 #include "config.h"
 #include "datadir.h"
 #include "mem.h"
 #include "net.h"
+#include "overload.h"
 #include "reload.h"
 #include "settings.h"
 #include "store.h"
@@ -28,6 +30,8 @@ struct broker {
     struct settings *settings;
     struct reload reload;
     struct bans bans;
+    struct alarms alarms;
+    struct overload overload;
     struct datadir dir;
     struct store_config store; /* how the log is kept, if there is one */
     struct route_shared route;

@@ -93,15 +93,18 @@ static const struct metrics_entry metrics_entries[] = {
             "Steps of handshakes that waited for a later turn, so that messages do not wait for "
             "them.")
     FIRST("sluice_connection_pauses", STAT_PAUSES, "reason", "pressed",
-          "Times reading from a client stopped: a shard that it feeds was pressed, or it was over "
-          "its rate of messages or bytes.")
+          "Times reading from a client stopped: a shard that it feeds was pressed, it was over "
+          "its rate of messages or bytes, or it published much while the broker was overloaded.")
     NEXT("sluice_connection_pauses", STAT_RATE_PAUSES_MESSAGES, "reason", "messages_rate")
     NEXT("sluice_connection_pauses", STAT_RATE_PAUSES_BYTES, "reason", "bytes_rate")
+    NEXT("sluice_connection_pauses", STAT_GREEDY_PAUSES, "reason", "overload")
     FIRST("sluice_connects", STAT_CONNECTED, "result", "accepted",
           "CONNECT packets, accepted or refused.")
     NEXT("sluice_connects", STAT_CONNECT_REFUSED, "result", "refused")
     COUNTER("sluice_connects_banned", STAT_CONNECT_BANNED,
             "CONNECT packets refused because of a ban; they are among the refused, too.")
+    COUNTER("sluice_connects_refused_overload", STAT_CONNECT_OVERLOAD,
+            "CONNECT packets refused because of overload; they are among the refused, too.")
     COUNTER("sluice_flapping", STAT_FLAPPING, "Clients found to come and go too often.")
 
     /* packets and bytes */
@@ -141,6 +144,8 @@ static const struct metrics_entry metrics_entries[] = {
               "Bytes of records that are not committed yet.")
     GAUGE("sluice_wal_failing", STAT_WAL_FAILING,
           "Logs that take nothing because the disk fails or is full.")
+    BYTES_NOW("sluice_unfinished_bytes", STAT_UNFINISHED_BYTES,
+              "Bytes allocated for packets that are not whole yet.")
 
     /* messages */
     FIRST("sluice_messages_received", STAT_PUBLISH_IN_QOS0, "qos", "0",
@@ -191,6 +196,7 @@ static const struct metrics_entry metrics_entries[] = {
     NEXT("sluice_messages_dropped", STAT_DROP_LOG, "reason", "log")
     NEXT("sluice_messages_dropped", STAT_DROP_LOG_READ, "reason", "log_read")
     NEXT("sluice_messages_dropped", STAT_DROP_AWAITING_REL, "reason", "awaiting_rel")
+    NEXT("sluice_messages_dropped", STAT_DROP_OVERLOAD, "reason", "overload")
 
     /* sessions and their queues */
     GAUGE("sluice_sessions", STAT_SESSIONS, "Sessions that exist.")
@@ -486,6 +492,32 @@ static void metrics_write_shared(struct exposition *out, const struct metrics_so
                         "Members of all groups of shared subscriptions.", filters->members);
 }
 
+static void metrics_write_alarms(struct exposition *out, const struct metrics_sources *sources)
+{
+    struct exposition_family family = {.name = "sluice_alarm",
+                                       .type = EXPOSITION_GAUGE,
+                                       .help = "1 while the alarm of that name is raised."};
+    static const struct alarms none;
+    const struct alarms *alarms = sources->alarms == NULL ? &none : sources->alarms;
+    exposition_open(out, &family);
+    for (unsigned i = 0; i < ALARM_COUNT; i++) {
+        struct exposition_label label = {.name = "name", .value = alarm_name((enum alarm)i)};
+        exposition_whole(out, &label, 1, alarms->is_raised[i]);
+    }
+    family = (struct exposition_family){.name = "sluice_alarms_raised",
+                                        .type = EXPOSITION_COUNTER,
+                                        .help = "Times the alarm of that name was raised."};
+    exposition_open(out, &family);
+    for (unsigned i = 0; i < ALARM_COUNT; i++) {
+        struct exposition_label label = {.name = "name", .value = alarm_name((enum alarm)i)};
+        exposition_whole(out, &label, 1, alarms->times[i]);
+    }
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_overload_level", NULL,
+                        "What is done about overload: 0 nothing, 1 new connections are refused, 2 "
+                        "greedy publishers are paused, too, 3 QoS 0 messages are dropped, too.",
+                        sources->overload_level);
+}
+
 static void metrics_write_reloads(struct exposition *out, const struct metrics_sources *sources)
 {
     const struct exposition_label results[] = {{"result", "applied"}, {"result", "refused"}};
@@ -559,6 +591,7 @@ void metrics_write(struct exposition *out, const struct metrics_sources *sources
     metrics_write_counters(out, sources);
     metrics_write_shared(out, sources);
     metrics_write_reloads(out, sources);
+    metrics_write_alarms(out, sources);
     metrics_write_expiries(out, sources);
     metrics_write_histogram(out, "sluice_publish_to_deliver_seconds",
                             "Time from the turn in which a publication was received to the end of "

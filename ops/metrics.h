@@ -15,6 +15,7 @@
 #ifndef SLUICE_METRICS_H
 #define SLUICE_METRICS_H
 
+#include "alarms.h"
 #include "exposition.h"
 #include "filter_index.h"
 #include "latency.h"
@@ -50,6 +51,8 @@ struct metrics_sources {
     const struct metrics_expiry *expiries;
     uint32_t num_expiries;
     uint64_t bans;
+    const struct alarms *alarms; /* NULL: none was ever raised */
+    uint64_t overload_level;
     bool is_ready;
 };
 

@@ -89,3 +89,15 @@ bool process_figures_read(struct process_figures *out)
         .start_seconds = process_boot_seconds() + (double)start / ticks};
     return true;
 }
+
+bool process_resident_read(uint64_t *out_bytes)
+{
+    CHECK(out_bytes != NULL);
+    char text[256];
+    unsigned long long pages = 0;
+    if (!process_file_read("/proc/self/statm", text, sizeof(text)) ||
+        sscanf(text, "%*u %llu", &pages) != 1)
+        return false;
+    *out_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return true;
+}

@@ -26,4 +26,7 @@ struct process_figures {
 /* False if /proc does not tell; *out is all zero then. */
 MUST_USE bool process_figures_read(struct process_figures *out);
 
+/* Only the resident bytes, quickly. */
+MUST_USE bool process_resident_read(uint64_t *out_bytes);
+
 #endif

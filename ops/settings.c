@@ -86,6 +86,18 @@ static bool settings_route(const struct config *config, struct route_settings *r
     return settings_priorities(mqtt, route);
 }
 
+/* `burst` 0: as much as the rate's amount. */
+static struct bucket_rate settings_rate(const struct units_rate *rate, uint64_t burst)
+{
+    if (rate->amount == CONFIG_INFINITY_64)
+        return (struct bucket_rate){.amount = 0};
+    struct bucket_rate made = {.amount = rate->amount,
+                               .burst = burst == 0 ? rate->amount : burst,
+                               .period_ms = (uint32_t)rate->period_ms};
+    bucket_rate_assert(&made);
+    return made;
+}
+
 static bool settings_net(const struct config *config, struct net_settings *net)
 {
     const struct config_mqtt *mqtt = &config->mqtt;
@@ -121,6 +133,9 @@ static bool settings_net(const struct config *config, struct net_settings *net)
         .connections_max = config->limits.max_connections,
         .tls_handshakes_max = config->limits.tls_handshakes,
     };
+    net->packet_timeout_ms = config->limits.packet_timeout_ms;
+    net->unfinished_bytes_max = config->limits.unfinished_bytes;
+    net->greedy = settings_rate(&config->overload_protection.greedy_rate, 0);
     if (config->flapping_detect.enable)
         net->flapping = (struct flapping_limits){
             .count = config->flapping_detect.max_count,
@@ -129,18 +144,6 @@ static bool settings_net(const struct config *config, struct net_settings *net)
         net->server_keep_alive_s = (uint16_t)mqtt->server_keepalive_s;
     return settings_text(mqtt->response_information, &net->response_info) &&
            settings_text(mqtt->server_reference, &net->server_reference);
-}
-
-/* `burst` 0: as much as the rate's amount. */
-static struct bucket_rate settings_rate(const struct units_rate *rate, uint64_t burst)
-{
-    if (rate->amount == CONFIG_INFINITY_64)
-        return (struct bucket_rate){.amount = 0};
-    struct bucket_rate made = {.amount = rate->amount,
-                               .burst = burst == 0 ? rate->amount : burst,
-                               .period_ms = (uint32_t)rate->period_ms};
-    bucket_rate_assert(&made);
-    return made;
 }
 
 void settings_listener(struct settings *settings, unsigned slot, const struct config_listener *from)

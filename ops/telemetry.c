@@ -68,6 +68,8 @@ static void telemetry_write(void *context, struct exposition *out)
         .allocator = telemetry_allocator(broker),
         .process = kernel_tells ? &process : NULL,
         .bans = bans_count(broker),
+        .alarms = &broker->alarms,
+        .overload_level = broker->net.overload,
         .reloads_applied = broker->reload.applied,
         .reloads_refused = broker->reload.refused,
         .reload_applied_at_s = broker->reload.applied_at_s,

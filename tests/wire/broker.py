@@ -130,7 +130,7 @@ class Broker:
             listen, first = ["--listen", bind], {"bind": bind, **self.options.get("listener", {})}
             if self.tls is not None:
                 first = {"tls": self.tls, **first}
-            if len(first) > 1 or "more" in self.options:
+            if len(first) > 1 or {"listener", "more"} & set(self.options):
                 places = {"folder": self.folder, **self.ports}
                 listeners = [first] + [{**more, "bind": more["bind"].format(**places)}
                                        for more in self.options.get("more", [])]
