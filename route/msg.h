@@ -44,9 +44,12 @@ struct pub {
     struct handle publisher;   /* the session, HANDLE_NONE for the broker itself */
     struct hold_ticket ticket; /* of the acknowledgement that waits for other shards; or none */
     uint64_t stored_at;        /* where this shard's log has it; 0: not logged here (store.h) */
+    uint64_t stored_session;   /* of a durable publisher's QoS 2: its session's number, and */
     struct msg *msg;           /* the message around this pub, or NULL; borrowed */
+    uint16_t stored_id;        /* its packet id (store_seen.h); 0: none such */
     uint8_t qos;
     bool retain;
+    bool is_repeated; /* only for durable sessions of shards that have not seen it */
 };
 
 struct msg {

@@ -14,6 +14,7 @@
 #include "deliver.h"
 #include "share_dispatch.h"
 #include "store_retain.h"
+#include "store_seen.h"
 #include "sweep.h"
 
 /* Filters of one match that go to one shard at once; more go by an allocated array. */
@@ -142,12 +143,16 @@ static void publish_ticket(struct router *router, struct pub *pub,
                            const struct match_result *result)
 {
     pub->ticket = (struct hold_ticket){.conn = HANDLE_NONE};
+    router->stored_shards = 0;
     for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
         uint64_t rest = result->durable.words[word];
         if (router->shard->id / 64 == word)
             rest &= ~(UINT64_C(1) << (router->shard->id % 64));
-        for (; rest != 0; rest &= rest - 1)
+        for (; rest != 0; rest &= rest - 1) {
+            unsigned to = word * 64 + (unsigned)__builtin_ctzll(rest);
+            router->stored_shards |= to < 62 ? UINT64_C(1) << to : STORE_TAG_ALL;
             pub->ticket = router_ticket(router);
+        }
     }
 }
 
@@ -195,6 +200,21 @@ enum reason publish_route(struct router *router, struct pub *pub)
     return done ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
 }
 
+/* QoS 2 of a durable publisher: stored here in one commit, unless it is here already. */
+static void publish_once(struct router *router, struct pub *pub, const struct filter_id *ids,
+                         uint32_t count)
+{
+    if (store_seen_has(router, pub))
+        return;
+    uint64_t refused = router->log_refused;
+    if (store_seen_begin(router, pub) != RC_OK) {
+        router->log_refused++;
+        return;
+    }
+    deliver_filters(router, pub, ids, count);
+    store_seen_end(router, pub, router->log_refused == refused);
+}
+
 void publish_on_mail(struct shard *shard, const struct mail *mail)
 {
     struct router *router = router_of(shard);
@@ -212,12 +232,16 @@ void publish_on_mail(struct shard *shard, const struct mail *mail)
     uint64_t mark = lag_mark(router);
     uint64_t logged = router->log_last;
     uint64_t refused = router->log_refused;
-    deliver_filters(router, &pub, ids, count);
+    if (pub.stored_id != 0 && mail->kind == MAIL_PUBLISH_STORE && router->store != NULL)
+        publish_once(router, &pub, ids, count);
+    else
+        deliver_filters(router, &pub, ids, count);
     lag_since(router, mark, pub.received_ns);
     if (mail->kind == MAIL_PUBLISH_STORE && router->log_refused != refused)
         confirm_refuse(router, &pub.ticket);
     else if (mail->kind == MAIL_PUBLISH_STORE)
-        confirm_owe(router, &pub.ticket, router->log_last == logged ? 0 : router->log_last);
+        confirm_owe(router, &pub.ticket,
+                    router->log_last == logged && pub.stored_id == 0 ? 0 : router->log_last);
     msg_unref(msg, shard->id);
     mem_free(array);
 }
@@ -246,6 +270,48 @@ static enum reason publish_acknowledged(struct router *router, struct session *s
     return UNLIKELY(router->log_refused != refused) ? REASON_QUOTA_EXCEEDED : reason;
 }
 
+/*
+ * A durable publisher sends QoS 2 again. Its home has what it stores itself; the other shards may
+ * not have theirs, if there was a crash in between. PUBREC waits until all of them have.
+ */
+static enum reason publish_repeated(struct router *router, struct session *session, struct pub *pub,
+                                    uint16_t packet_id)
+{
+    struct awaiting_rel_entry *entry = awaiting_rel_find(&session->awaiting, packet_id);
+    const struct match_result *result = match_topic(router->matches, pub->topic, pub->topic_hash);
+    if (result == NULL)
+        return REASON_QUOTA_EXCEEDED;
+    bool recovered = (entry->tag & STORE_TAG_RECOVERED) != 0;
+    struct pub again = *pub;
+    pub->stored_session = session->stored_number;
+    pub->stored_id = packet_id;
+    pub->is_repeated = true;
+    router->publishing = session->conn;
+    publish_ticket(router, pub, result);
+    entry->tag |= router->stored_shards;
+    bool done = true;
+    for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
+        for (uint64_t rest = result->durable.words[word]; rest != 0; rest &= rest - 1) {
+            shard_id to = (shard_id)(word * 64 + (unsigned)__builtin_ctzll(rest));
+            if (to != router->shard->id)
+                done &= publish_mail(router, pub, result, to);
+        }
+    }
+    pub_release(pub, router->shard->id);
+    if (recovered) {
+        entry->tag &= ~STORE_TAG_RECOVERED;
+        entry->tag |= STORE_TAG_ALL;
+        if (again.retain)
+            publish_retain(router, &again);
+        for (uint32_t i = 0; i < result->groups_len; i++)
+            done &= share_dispatch(router, &again, &result->groups[i]);
+        pub_release(&again, router->shard->id);
+    }
+    router->publishing = NULL;
+    router_hold(router, session, router->log_last);
+    return done ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+}
+
 enum reason publish_inbound(struct router *router, struct session *session, struct pub *pub,
                             uint16_t packet_id)
 {
@@ -260,7 +326,9 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
     }
     enum rc rc = awaiting_rel_add(&session->awaiting, packet_id, router->shard->now_ms, 0);
     if (rc == RC_EXISTS)
-        return REASON_SUCCESS;
+        return UNLIKELY(session_is_stored(session))
+                   ? publish_repeated(router, session, pub, packet_id)
+                   : REASON_SUCCESS;
     if (rc == RC_FULL)
         return REASON_RECEIVE_MAX_EXCEEDED;
     if (rc != RC_OK)
@@ -270,7 +338,14 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
         awaiting_rel_remove(&session->awaiting, packet_id);
         return REASON_QUOTA_EXCEEDED;
     }
+    if (UNLIKELY(stored)) {
+        pub->stored_session = session->stored_number;
+        pub->stored_id = packet_id;
+        router->stored_shards = 0;
+    }
     enum reason reason = publish_acknowledged(router, session, pub);
+    if (UNLIKELY(stored))
+        awaiting_rel_find(&session->awaiting, packet_id)->tag = router->stored_shards;
     if (UNLIKELY(stored))
         store_inbound_end(router, session, packet_id, !reason_is_failure(reason));
     pub_release(pub, router->shard->id);
@@ -284,10 +359,15 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
 enum reason publish_released(struct router *router, struct session *session, uint16_t packet_id)
 {
     CHECK_OBJ(session, SESSION_MAGIC);
-    if (UNLIKELY(session_is_stored(session)) &&
-        awaiting_rel_find(&session->awaiting, packet_id) != NULL &&
-        store_released(router, session, packet_id) != RC_OK)
-        return REASON_QUOTA_EXCEEDED;
+    if (UNLIKELY(session_is_stored(session))) {
+        struct awaiting_rel_entry *entry = awaiting_rel_find(&session->awaiting, packet_id);
+        uint64_t tag = entry != NULL ? entry->tag : STORE_TAG_ALL;
+        if (entry != NULL && store_released(router, session, packet_id) != RC_OK)
+            return REASON_QUOTA_EXCEEDED;
+        router->publishing = session->conn;
+        store_seen_release(router, session, packet_id, tag);
+        router->publishing = NULL;
+    }
     return awaiting_rel_remove(&session->awaiting, packet_id) ? REASON_SUCCESS
                                                               : REASON_PACKET_ID_NOT_FOUND;
 }

@@ -16,6 +16,7 @@
 #include "share_dispatch.h"
 #include "store.h"
 #include "store_retain.h"
+#include "store_seen.h"
 #include "sweep.h"
 #include "will.h"
 
@@ -77,6 +78,7 @@ void router_tables_fill(struct shard_tables *tables)
     tables->drops[MAIL_AUTHN_RUN] = authn_drop_job;
     tables->drops[MAIL_AUTHN_DONE] = authn_drop_job;
     tables->drops[MAIL_AUTHN_SET] = authn_drop_set;
+    tables->mails[MAIL_FORGET] = store_seen_on_forget;
     tables->mails[MAIL_RETAIN] = store_retain_on_mail;
     tables->drops[MAIL_RETAIN] = store_retain_drop;
     tables->drops[MAIL_PUBLISH] = publish_drop;

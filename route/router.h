@@ -14,6 +14,7 @@
  *                  delivery_extra, words[2]: SUB_* of its subscription.
  *                  words[3..4]: the ticket of the publisher's acknowledgement, if it waits for us.
  *   MAIL_PUBLISH_STORE  like MAIL_PUBLISH, to be confirmed with the ticket in the message.
+ *   MAIL_FORGET    data. A QoS 2 message was released; see store_seen.h.
  *   MAIL_RETAIN    data. A retained message to be logged; see store_retain.h.
  *   MAIL_STORED    confirm. Such a confirmation; see confirm.h.
  *   MAIL_SHARE_UP  control. A member of a group connected: parked deliveries may move on.
@@ -65,6 +66,7 @@ enum route_mail {
     MAIL_AUTHN_SET,
     MAIL_AUTHN_STEP, /* between the helper's endpoint and the ops thread (jwks.h) */
     MAIL_RETAIN,
+    MAIL_FORGET,
     MAIL_NET_FIRST = 16
 };
 
@@ -142,6 +144,7 @@ struct router {
     uint32_t parked_count;                 /* [O] */
     struct sweep *sweep;                   /* [O] on shard 0 */
     struct store *store;                   /* [O] NULL: nothing is logged */
+    uint64_t stored_shards;                /* [O] to whom the latest ticket went (store_seen.h) */
     struct conn *publishing;               /* [O] whose publication is routed; NULL: nobody's */
     struct hold_ticket passing;            /* [O] of the shared delivery that came by mail */
     struct confirm_queue confirms;         /* [O] owed to other shards */

@@ -78,7 +78,7 @@ static void session_await_rel_expire(struct router *router, struct session *sess
     while (awaiting_rel_expire(&session->awaiting, router->shard->now_ms - timeout_ms, &entry)) {
         router_count(router, STAT_RELEASED_TIMEOUT, 1);
         if (session_is_stored(session))
-            store_forget_inbound(router, session, entry.packet_id);
+            store_forget_inbound(router, session, entry.packet_id, entry.tag);
     }
 }
 
@@ -168,6 +168,8 @@ void session_end(struct router *router, struct session *session)
     CHECK(session->conn == NULL);
     if (session_is_stored(session) && !router->closing)
         store_ended(router, session);
+    if (session_is_stored(session) && !router->closing)
+        store_forget_received(router, session);
     if (session->load != NULL)
         store_load_cancel(router, session);
     if (session->will != NULL) {

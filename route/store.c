@@ -10,6 +10,8 @@
 #include "store_checkpoint.h"
 #include "store_image.h"
 #include "store_restore.h"
+#include "store_seen.h"
+#include "store_table.h"
 #include "wal_replay.h"
 
 /* How often the wall clock is compared with the monotonic one: it may be set by hand or by NTP. */
@@ -174,6 +176,11 @@ static enum rc store_create(struct router *router, const char *path, const struc
     store->router = router;
     store->number_next = 1;
     list_init(&store->loads);
+    store->seen = alloc_zeroed(sizeof(*store->seen));
+    if (store->seen == NULL) {
+        mem_free(store);
+        return RC_NO_MEMORY;
+    }
     char reason[STORE_REASON_MAX] = "";
     struct wal_options options = {.path = path,
                                   .mode = config->mode,
@@ -186,6 +193,7 @@ static enum rc store_create(struct router *router, const char *path, const struc
     enum rc rc = wal_open(&store->wal, router->shard, &options, image, reason, sizeof(reason));
     if (rc != RC_OK) {
         LOG(LOG_ERROR, "the log cannot be opened: %s", reason[0] != '\0' ? reason : rc_text(rc));
+        mem_free(store->seen);
         mem_free(store);
         return rc;
     }
@@ -259,6 +267,7 @@ void store_close(struct router *router)
     CHECK_OBJ(store, STORE_MAGIC);
     store_checkpoint_stop(store);
     CHECK(list_is_empty(&store->loads));
+    store_seen_fini(store);
     wal_close(store->wal);
     router->store = NULL;
     store->magic = 0;

@@ -57,6 +57,7 @@
 /* How far from the head of a queue messages may be in memory. */
 #define STORE_SHED_MAX (STORE_KEEP_MAX + STORE_AHEAD_MAX)
 
+struct image_table;
 struct store_checkpoint;
 struct store_image;
 struct subscribe_request;
@@ -70,6 +71,7 @@ struct store {
     uint64_t number_next;                /* [O] of sessions and wills */
     uint64_t wall_offset_ms;             /* [O] wall clock minus monotonic clock */
     uint64_t offset_next_ms;             /* [O] when to compare the clocks again */
+    struct image_table *seen;            /* [O] QoS 2 of other shards (store_seen.h) */
     struct store_checkpoint *checkpoint; /* [O] under way, or NULL */
     uint64_t checkpoint_next_ms;         /* [O] not before */
     uint64_t checkpoint_bytes;           /* [O] size of the last one */
@@ -162,7 +164,11 @@ void store_inbound_end(struct router *router, struct session *session, uint16_t 
 
 /* PUBREL, before the id is forgotten; and an id that is forgotten for another reason. */
 MUST_USE enum rc store_released(struct router *router, struct session *session, uint16_t packet_id);
-void store_forget_inbound(struct router *router, struct session *session, uint16_t packet_id);
+void store_forget_inbound(struct router *router, struct session *session, uint16_t packet_id,
+                          uint64_t tag);
+
+/* The session ends: other shards forget what they have seen of it. */
+void store_forget_received(struct router *router, struct session *session);
 
 /* ---- deliveries (store_deliver.c) ---- */
 

@@ -7,6 +7,7 @@
 
 #include "outbound_inner.h"
 #include "store_retain.h"
+#include "store_seen.h"
 #include "will.h"
 
 #define CHECKPOINT_MAGIC 0x43484b50u
@@ -20,7 +21,12 @@
 
 #define CHECKPOINT_AGAIN_MS 1000 /* after one that failed or that freed nothing */
 
-enum checkpoint_phase { CHECKPOINT_SESSIONS, CHECKPOINT_RETAINED, CHECKPOINT_DONE };
+enum checkpoint_phase {
+    CHECKPOINT_SESSIONS,
+    CHECKPOINT_SEEN,
+    CHECKPOINT_RETAINED,
+    CHECKPOINT_DONE
+};
 
 struct store_checkpoint {
     uint32_t magic;
@@ -249,7 +255,7 @@ static void checkpoint_sessions(struct store_checkpoint *checkpoint)
             checkpoint->session = HANDLE_NONE; /* it ended meanwhile, which is logged */
             session = slot_table_next(&router->sessions, &checkpoint->slot);
             if (session == NULL) {
-                checkpoint->phase = CHECKPOINT_RETAINED;
+                checkpoint->phase = CHECKPOINT_SEEN;
                 return;
             }
             checkpoint->slice_records++;
@@ -259,6 +265,27 @@ static void checkpoint_sessions(struct store_checkpoint *checkpoint)
         }
         checkpoint_session(checkpoint, session);
     }
+}
+
+/* ---- QoS 2 of other shards ---- */
+
+static bool checkpoint_visit_seen(void *context, shard_id home, uint64_t session,
+                                  uint16_t packet_id)
+{
+    struct store_checkpoint *checkpoint = context;
+    struct store_record record = {
+        .type = STORE_SEEN, .session = session, .packet_id = packet_id, .number = home};
+    checkpoint_record(checkpoint, &record);
+    return !checkpoint->failed;
+}
+
+/* A table that grows meanwhile is rehashed, so its walk is not cut into slices: 20 bytes each. */
+static void checkpoint_seen(struct store_checkpoint *checkpoint)
+{
+    uint32_t bucket = 0;
+    store_seen_walk(checkpoint->store, &bucket, checkpoint, checkpoint_visit_seen);
+    if (!checkpoint->failed)
+        checkpoint->phase = CHECKPOINT_RETAINED;
 }
 
 /* ---- retained messages ---- */
@@ -368,6 +395,8 @@ bool store_checkpoint_turn(struct store *store)
     checkpoint->slice_records = 0;
     if (checkpoint->phase == CHECKPOINT_SESSIONS)
         checkpoint_sessions(checkpoint);
+    else if (checkpoint->phase == CHECKPOINT_SEEN)
+        checkpoint_seen(checkpoint);
     else if (checkpoint->phase == CHECKPOINT_RETAINED)
         checkpoint_retained(checkpoint);
     if (checkpoint->failed) {

@@ -597,6 +597,9 @@ enum rc image_apply(struct store_image *image, uint8_t type, struct bytes body, 
     case STORE_WILL_GONE:
         image_on_will_gone(image, record.number);
         return RC_OK;
+    case STORE_SEEN:
+    case STORE_UNSEEN:
+        return image_on_seen(image, &record);
     case STORE_KEYED:
         return image_on_keyed(image, &record);
     default:

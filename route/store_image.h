@@ -94,6 +94,14 @@ struct image_will {
     uint32_t expiry_s;      /* [I] */
 };
 
+/* A QoS 2 message of another shard's durable publisher that is stored here (store_seen.h). */
+struct image_seen {
+    struct image_node node; /* [O] */
+    uint64_t session;       /* [I] */
+    uint16_t packet_id;     /* [I] */
+    shard_id home;          /* [I] */
+};
+
 struct image_retained {
     struct image_node node; /* [O] by topic */
     uint64_t version;       /* [O] */
@@ -153,6 +161,8 @@ MUST_USE enum rc image_retained_walk(struct store_image *image, void *context,
                                      enum rc (*visit)(void *context, struct image_retained *kept));
 MUST_USE enum rc image_wills_walk(struct store_image *image, void *context,
                                   enum rc (*visit)(void *context, struct image_will *will));
+MUST_USE enum rc image_seen_walk(struct store_image *image, void *context,
+                                 enum rc (*visit)(void *context, struct image_seen *seen));
 MUST_USE enum rc image_rows_walk(struct store_image *image, void *context,
                                  enum rc (*visit)(void *context, struct image_row *row));
 

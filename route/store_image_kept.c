@@ -211,6 +211,52 @@ enum rc image_rows_walk(struct store_image *image, void *context,
     return RC_OK;
 }
 
+/* ---- QoS 2 of other shards ---- */
+
+enum rc image_on_seen(struct store_image *image, const struct store_record *record)
+{
+    uint64_t hash = hash_mix(image_number_hash(image, record->session),
+                             record->number << 16 | record->packet_id);
+    struct image_node *node = image_table_first(&image->seen, hash);
+    for (; node != NULL; node = image_node_next(node)) {
+        struct image_seen *seen = CONTAINER_OF(node, struct image_seen, node);
+        if (seen->session != record->session || seen->packet_id != record->packet_id ||
+            seen->home != record->number)
+            continue;
+        if (record->type == STORE_UNSEEN) {
+            image_table_remove(&image->seen, &seen->node);
+            mem_free(seen);
+        }
+        return RC_OK;
+    }
+    if (record->type == STORE_UNSEEN)
+        return RC_OK;
+    struct image_seen *seen = alloc_zeroed(sizeof(*seen));
+    if (seen == NULL)
+        return RC_NO_MEMORY;
+    seen->session = record->session;
+    seen->packet_id = record->packet_id;
+    seen->home = (shard_id)record->number;
+    seen->node.hash = hash;
+    if (image_table_add(&image->seen, &seen->node))
+        return RC_OK;
+    mem_free(seen);
+    return RC_NO_MEMORY;
+}
+
+enum rc image_seen_walk(struct store_image *image, void *context,
+                        enum rc (*visit)(void *context, struct image_seen *seen))
+{
+    uint32_t bucket = 0;
+    for (struct image_node *node = image_table_walk(&image->seen, &bucket, NULL); node != NULL;
+         node = image_table_walk(&image->seen, &bucket, node)) {
+        enum rc rc = visit(context, CONTAINER_OF(node, struct image_seen, node));
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
 /* ---- copies ---- */
 
 static struct image_move *image_move_find(struct store_image *image, uint64_t from)
@@ -289,4 +335,5 @@ void image_kept_destroy(struct store_image *image)
     IMAGE_TABLE_DROP(image, retained, image_retained);
     IMAGE_TABLE_DROP(image, rows, image_row);
     IMAGE_TABLE_DROP(image, moves, image_move);
+    IMAGE_TABLE_DROP(image, seen, image_seen);
 }

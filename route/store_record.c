@@ -248,6 +248,11 @@ static void write_small(struct store_writer *writer, const struct store_record *
         write_varint(writer, record->packet_id);
         writer->at = put_u64(writer->at, record->number);
         return;
+    case STORE_SEEN:
+    case STORE_UNSEEN:
+        write_varint(writer, record->packet_id);
+        write_varint(writer, record->number);
+        return;
     case STORE_RECEIVED:
     case STORE_DONE:
     case STORE_RELEASED:
@@ -477,6 +482,11 @@ static void read_small(struct byte_reader *reader, struct store_record *out)
     case STORE_INBOUND:
         out->packet_id = read_packet_id(reader);
         out->number = read_u64(reader);
+        return;
+    case STORE_SEEN:
+    case STORE_UNSEEN:
+        out->packet_id = read_packet_id(reader);
+        out->number = read_varint_max(reader, SHARDS_MAX - 1);
         return;
     case STORE_RECEIVED:
     case STORE_DONE:

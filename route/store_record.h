@@ -38,6 +38,8 @@
  *   SNAP_BEGIN   as SESSION, then varint next entry number, varint packet id drawn last
  *   SNAP_ENTRIES varint session, entries: of the window, then of the queue, in their order
  *   SNAP_END     varint session
+ *   SEEN         varint session, varint packet id, varint home shard of that session
+ *   UNSEEN       the same
  *   KEYED        bytes table, bytes key, varint version, u8 kept, bytes value. kept 0: deleted
  *
  * Sessions and wills have numbers that are never used again in the same log. The deliveries of a
@@ -86,7 +88,9 @@
     X(STORE_SNAP_BEGIN, 18, "snap-begin", "the snapshot of a session begins")                      \
     X(STORE_SNAP_ENTRIES, 19, "snap-entries", "deliveries of the snapshot")                        \
     X(STORE_SNAP_END, 20, "snap-end", "the snapshot of a session is complete")                     \
-    X(STORE_KEYED, 21, "keyed", "a row of a table of another part")
+    X(STORE_KEYED, 21, "keyed", "a row of a table of another part")                                \
+    X(STORE_SEEN, 22, "seen", "QoS 2 of another shard's publisher is stored")                      \
+    X(STORE_UNSEEN, 23, "unseen", "it was released")
 
 #define STORE_ENUM(id, number, name, text) id = (number),
 enum store_type { STORE_RECORDS(STORE_ENUM) STORE_TYPE_END };

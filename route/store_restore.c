@@ -6,6 +6,7 @@
 #include "store_restore.h"
 
 #include "retained.h"
+#include "store_seen.h"
 #include "subscribe.h"
 #include "sweep.h"
 #include "will.h"
@@ -148,6 +149,9 @@ static enum rc restore_session(struct restore *restore, struct image_session *fr
     session->awaiting = from->state->awaiting;
     awaiting_rel_set_max(&session->awaiting, router->settings->max_awaiting_rel);
     awaiting_rel_init(&from->state->awaiting, 1);
+    struct awaiting_rel_entry *received = awaiting_rel_oldest(&session->awaiting);
+    for (; received != NULL; received = awaiting_rel_next(&session->awaiting, received))
+        received->tag = STORE_TAG_RECOVERED;
     rc = restore_subs(restore, session, from);
     if (rc != RC_OK)
         return rc;
@@ -217,6 +221,12 @@ static enum rc restore_retained(void *context, struct image_retained *kept)
     return rc;
 }
 
+static enum rc restore_seen(void *context, struct image_seen *seen)
+{
+    const struct restore *restore = context;
+    return store_seen_restore(restore->router, seen->home, seen->session, seen->packet_id);
+}
+
 static enum rc restore_all(struct restore *restore)
 {
     struct router *router = restore->router;
@@ -232,6 +242,8 @@ static enum rc restore_all(struct restore *restore)
         return rc;
     epoch_begin(router->shard->epoch);
     rc = image_wills_walk(restore->image, restore, restore_will);
+    if (rc == RC_OK)
+        rc = image_seen_walk(restore->image, restore, restore_seen);
     if (rc == RC_OK)
         rc = image_retained_walk(restore->image, restore, restore_retained);
     epoch_end(router->shard->epoch);

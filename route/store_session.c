@@ -5,6 +5,7 @@
  */
 #include "store.h"
 
+#include "store_seen.h"
 #include "will.h"
 
 static struct store *store_of(struct router *router)
@@ -175,7 +176,7 @@ void store_inbound_end(struct router *router, struct session *session, uint16_t 
 {
     struct store *store = store_of(router);
     if (!accepted)
-        store_forget_inbound(router, session, packet_id);
+        store_forget_inbound(router, session, packet_id, STORE_TAG_ALL);
     wal_group_end(store->wal);
     if (session->conn != NULL)
         router_hold(router, session, router->log_last);
@@ -193,9 +194,18 @@ enum rc store_released(struct router *router, struct session *session, uint16_t 
     return rc;
 }
 
-void store_forget_inbound(struct router *router, struct session *session, uint16_t packet_id)
+void store_forget_received(struct router *router, struct session *session)
+{
+    const struct awaiting_rel_entry *entry = awaiting_rel_oldest(&session->awaiting);
+    for (; entry != NULL; entry = awaiting_rel_next(&session->awaiting, entry))
+        store_seen_release(router, session, entry->packet_id, entry->tag);
+}
+
+void store_forget_inbound(struct router *router, struct session *session, uint16_t packet_id,
+                          uint64_t tag)
 {
     struct store *store = store_of(router);
+    store_seen_release(router, session, packet_id, tag);
     store_encode_pair(session->stored_number, packet_id, &store->parts);
     store_note(store, STORE_RELEASED);
 }
