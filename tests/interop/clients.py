@@ -9,6 +9,7 @@ import queue
 import signal
 import subprocess
 
+import certificates
 from run import HERE, Skip
 
 VERSIONS = {3: "mqttv31", 4: "mqttv311", 5: "mqttv5"}
@@ -264,6 +265,19 @@ def mqttjs(tools, version):
     check(said.strip(), "ok")
 
 
+def mqttjs_tls(tools):
+    folder = tools.node_folder()
+    environment = {**os.environ, "NODE_PATH": os.path.join(folder, "node_modules")}
+    broker = tools.secure_broker()
+    try:
+        said = tools.run(["node", os.path.join(HERE, "mqttjs.js"), broker.host, str(broker.port),
+                          "5", tools.prefix(), certificates.path("ca.pem")], env=environment)
+        check(said.strip(), "ok")
+    finally:
+        wrong = broker.stop()
+    check(wrong, None)
+
+
 def tests():
     """(name, function of Tools) for every test."""
     def bind(function, *arguments):
@@ -286,4 +300,5 @@ def tests():
         rows.append((f"paho_c_async_v{version}",
                      bind(paho_c, "paho_async.c", "paho-mqtt3a", version)))
         rows.append((f"mqttjs_v{version}", bind(mqttjs, version)))
+    rows.append(("mqttjs_tls", mqttjs_tls))
     return rows

@@ -1,15 +1,17 @@
 // mqttjs.js -- a client of the library mqtt.js that talks to itself through the broker:
-// node mqttjs.js HOST PORT VERSION PREFIX, VERSION 3, 4 or 5.
+// node mqttjs.js HOST PORT VERSION PREFIX [CA], VERSION 3, 4 or 5; with CA, a file, over TLS.
 //
 // It publishes a batch at each QoS and expects it back whole and in order, then a retained
 // message, a will, and (version 5) properties. Prints "ok", or what went wrong with exit code 1.
 'use strict';
 
+const fs = require('fs');
 const mqtt = require('mqtt');
 
-const [host, port, versionText, prefix] = process.argv.slice(2);
+const [host, port, versionText, prefix, ca] = process.argv.slice(2);
 const version = Number(versionText);
 const BATCH = 100;
+const transport = ca ? { protocol: 'mqtts', ca: fs.readFileSync(ca) } : {};
 
 function fail(text) {
     console.log(text);
@@ -21,7 +23,8 @@ setTimeout(() => fail('no end within 20 s'), 20000).unref();
 function connect(name, options) {
     return mqtt.connectAsync({
         host, port: Number(port), clientId: `${prefix}${name}`, protocolVersion: version,
-        protocolId: version === 3 ? 'MQIsdp' : 'MQTT', reconnectPeriod: 0, ...options,
+        protocolId: version === 3 ? 'MQIsdp' : 'MQTT', reconnectPeriod: 0,
+        ...transport, ...options,
     });
 }
 
@@ -104,7 +107,7 @@ async function session() {
     await publisher.endAsync();
     const second = mqtt.connect({ host, port: Number(port), clientId: `${prefix}session`,
         protocolVersion: version, protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
-        reconnectPeriod: 0, ...options });
+        reconnectPeriod: 0, ...transport, ...options });
     const next = inbox(second);
     expect((await next()).text, 'queued', 'message of the session');
     await second.endAsync();

@@ -44,6 +44,12 @@ class Tools:
     def port(self):
         return self.broker.port
 
+    def secure_broker(self):
+        """A broker with TLS, for one test, which stops it."""
+        if self.broker.kind != "sluiced":
+            raise Skip("only for sluiced")
+        return Broker(self.broker.command, {"scheme": "tls"}, self.broker.shards)
+
     def prefix(self):
         self.count += 1
         return f"i{os.getpid()}n{self.count}"

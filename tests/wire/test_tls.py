@@ -15,9 +15,9 @@ import urllib.request
 
 import certificates
 from certificates import pair, path
-from harness import Skip, cases, only, options, private
+from harness import Skip, cases, only, options, private, slow
 from mqtt_packet import connect
-from mqtt_wire import PUBLISH, Failure
+from mqtt_wire import PUBLISH, Client, Failure
 from tls_socket import TlsSocket, context
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -703,6 +703,56 @@ def test_tls_metrics(t):
         at = metric(t, "sluice_tls_expiry_timestamp_seconds"
                        f'{{listener="it",file="{path(name)}"}}')
         t.true(abs(at - time.time() - days * 86400) < 3600, f"{name} expires at {at}")
+
+
+HANDSHAKES, THREADS = 5000, 16
+
+
+@only("sluiced")
+@slow
+@private()
+@options(tls=pair("server"))
+def test_tls_five_thousand_handshakes_beside_traffic(t):
+    """Every one of them succeeds, most of them whole and some resumed, and what is published
+    meanwhile arrives in time."""
+    subscriber = t.subscriber(t.topic("s"), suffix="steady")
+    publisher, wrong = t.connect("publisher"), []
+    left, lock, of = [HANDSHAKES], threading.Lock(), context(None)
+
+    def storm(number):
+        session = None
+        try:
+            while True:
+                with lock:
+                    left[0] -= 1
+                    count = left[0]
+                if count < 0:
+                    return
+                client = Client(t.broker.host, t.broker.port, 5, timeout=30, wrap=over(
+                    of, session=session if count % 8 == 0 else None))
+                client.connect(f"{t.prefix}n{number}")
+                session = client.sock.tls.session
+                client.disconnect()
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=storm, args=(n,)) for n in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    times, number = [], 0
+    while any(thread.is_alive() for thread in threads):
+        number, start = number + 1, time.monotonic()
+        publisher.publish(t.topic("s"), str(number))
+        subscriber.expect(PUBLISH, payload=str(number), timeout=30)
+        times.append(time.monotonic() - start)
+        time.sleep(0.002)
+    for thread in threads:
+        thread.join()
+    t.true(not wrong, repr(wrong[:1]))
+    times.sort()
+    p99 = times[len(times) * 99 // 100]
+    # Most of this is the interpreter, whose threads do the handshakes of the clients.
+    t.true(len(times) > 100 and p99 < 0.5, f"{len(times)} messages, p99 {p99 * 1000:.0f} ms")
 
 
 # --------------------------------------------------------------------------------------- start
