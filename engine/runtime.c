@@ -127,7 +127,7 @@ enum rc shard_open(struct shard *shard)
 {
     CHECK(shard->magic == SHARD_MAGIC && shard_self == NULL);
     struct runtime *runtime = shard->runtime;
-    shard_self = shard;
+    shard_become(shard);
     log_attach(shard->log);
     shard->now_ns = clock_mono_ns();
     shard->now_ms = shard->now_ns / 1000000;
@@ -159,7 +159,7 @@ void shard_close(struct shard *shard)
         epoch_unregister(shard->epoch);
     shard->epoch = NULL;
     log_attach(NULL);
-    shard_self = NULL;
+    shard_become(NULL);
 }
 
 static void shard_pin(const struct shard *shard)

@@ -26,6 +26,8 @@
 #define SHARD_SPIN_NS_MIN          UINT64_C(1000)
 
 _Thread_local struct shard *shard_self;
+struct stats stats_of_nobody;
+_Thread_local struct stats *stats_self = &stats_of_nobody;
 
 static void shard_wake(void *context, shard_id target)
 {

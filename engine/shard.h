@@ -125,6 +125,17 @@ struct shard {
 /* The shard of the calling thread; NULL on other threads. */
 extern _Thread_local struct shard *shard_self;
 
+/* Its counters, for what has no shard at hand; those of other threads go to a block nobody reads. */
+extern _Thread_local struct stats *stats_self;
+extern struct stats stats_of_nobody;
+
+/* The calling thread is this shard from now on; NULL: none. */
+static inline void shard_become(struct shard *shard)
+{
+    shard_self = shard;
+    stats_self = shard == NULL ? &stats_of_nobody : shard->stats;
+}
+
 /* First line of every public function of a shard-owned object. */
 #define SHARD_CHECK(shard) CHECK((shard) == shard_self && (shard)->magic == SHARD_MAGIC)
 

@@ -437,11 +437,10 @@ void outbound_give_up(struct router *router, struct session *session, struct inf
 }
 
 static void outbound_complete(struct router *router, struct session *session,
-                              struct inflight_entry *entry, unsigned counter)
+                              struct inflight_entry *entry)
 {
     outbound_resend_skip(session, entry);
     outbound_window_leave(router, session, entry);
-    router_count(router, counter, 1);
     if (session->queue.body != NULL || session->resend_count > 0 || session->feeds != NULL)
         outbound_pump(router, session);
 }
@@ -453,8 +452,11 @@ void outbound_puback(struct router *router, struct session *session, uint16_t pa
     struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
     if (entry == NULL || entry->state != INFLIGHT_WAIT_PUBACK)
         return;
-    outbound_complete(router, session, entry,
-                      reason_is_failure(reason) ? STAT_DROP_NACKED : STAT_ACKED);
+    if (LIKELY(!reason_is_failure(reason)))
+        router_count(router, STAT_ACKED, 1);
+    else
+        router_count(router, STAT_DROP_NACKED, 1);
+    outbound_complete(router, session, entry);
 }
 
 void outbound_pubrec(struct router *router, struct session *session, uint16_t packet_id,
@@ -473,7 +475,8 @@ void outbound_pubrec(struct router *router, struct session *session, uint16_t pa
         return;
     }
     if (reason_is_failure(reason)) {
-        outbound_complete(router, session, entry, STAT_DROP_NACKED);
+        router_count(router, STAT_DROP_NACKED, 1);
+        outbound_complete(router, session, entry);
         return;
     }
     uint64_t lsn;
@@ -501,7 +504,8 @@ void outbound_pubcomp(struct router *router, struct session *session, uint16_t p
     struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
     if (entry == NULL || entry->state != INFLIGHT_WAIT_PUBCOMP)
         return;
-    outbound_complete(router, session, entry, STAT_ACKED);
+    router_count(router, STAT_ACKED, 1);
+    outbound_complete(router, session, entry);
 }
 
 /* A shared delivery leaves the session for another member of its group, if there is one for it. */

@@ -32,7 +32,7 @@ static inline void shard_stub_open(struct shard_stub *stub)
     memset(shard->stats, 0, sizeof(struct stats));
     memset(shard->latencies, 0, latencies);
     timer_wheel_init(&shard->timers, shard, shard->now_ms);
-    shard_self = shard;
+    shard_become(shard);
     static const struct ring_buffers buffers = {8, 4096, 2, 4096};
     enum rc rc = ring_create(&shard->ring, &buffers);
     CHECK(rc == RC_OK);
@@ -46,7 +46,7 @@ static inline void shard_stub_close(struct shard_stub *stub)
     timer_wheel_fini(&stub->shard.timers);
     free(stub->shard.stats);
     free(stub->shard.latencies);
-    shard_self = NULL;
+    shard_become(NULL);
 }
 
 static inline void shard_stub_turn(struct shard_stub *stub, uint64_t wait_ns)

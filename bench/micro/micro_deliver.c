@@ -121,7 +121,7 @@ static void *deliver_setup(int64_t num, uint8_t qos)
         deliver_subscriber(setup, i, qos);
     epoch_end(setup->shard->epoch);
     /* There is one shard for each measurement, and one measurement at a time. */
-    shard_self = NULL;
+    shard_become(NULL);
     return setup;
 }
 
@@ -138,7 +138,7 @@ static void *deliver_qos1_setup(int64_t num)
 static void deliver_teardown(void *context)
 {
     struct deliver_setup *setup = context;
-    shard_self = setup->shard;
+    shard_become(setup->shard);
     epoch_begin(setup->shard->epoch);
     for (uint32_t i = 0; i < setup->num; i++)
         session_detach(router_of(setup->shard), setup->conns[i].session, false);
@@ -164,7 +164,7 @@ static void deliver_sent(struct deliver_setup *setup, struct conn *conn, uint8_t
 
 static void deliver_run(struct deliver_setup *setup, uint64_t num, uint8_t qos)
 {
-    shard_self = setup->shard;
+    shard_become(setup->shard);
     struct router *router = setup->net->router;
     struct list_node *node;
     for (uint64_t done = 0; done < num; done += setup->num) {
@@ -180,7 +180,7 @@ static void deliver_run(struct deliver_setup *setup, uint64_t num, uint8_t qos)
             deliver_sent(setup, CONTAINER_OF(node, struct conn, dirty), qos);
         epoch_end(setup->shard->epoch);
     }
-    shard_self = NULL;
+    shard_become(NULL);
 }
 
 static void deliver_qos0(void *context, uint64_t num)

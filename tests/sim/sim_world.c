@@ -119,13 +119,13 @@ static struct shard *sim_shard(unsigned index)
 static void sim_shard_enter(unsigned index)
 {
     SIM_CHECK(shard_self == NULL, "two shards at once");
-    shard_self = sim_shard(index);
+    shard_become(sim_shard(index));
     log_attach(shard_self->log);
 }
 
 static void sim_shard_leave(void)
 {
-    shard_self = NULL;
+    shard_become(NULL);
     log_attach(NULL);
 }
 

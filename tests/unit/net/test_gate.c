@@ -32,7 +32,7 @@ static int set_up(void **state)
     shard.now_ns = 1;
     shard.stats = &stats;
     shard.net = &net;
-    shard_self = &shard;
+    shard_become(&shard);
     net.magic = NET_MAGIC;
     net.shard = &shard;
     net.stats = &stats;
@@ -61,7 +61,7 @@ static int tear_down(void **state)
     slot_table_remove(&net.conns, conn->handle);
     slot_table_fini(&net.conns);
     mem_free(conn);
-    shard_self = NULL;
+    shard_become(NULL);
     return 0;
 }
 
