@@ -79,6 +79,7 @@ void client_open(struct client *client)
         .client_id = client_id,
         .username = options->username,
         .password = options->password,
+        .durable = options->durable,
     };
     uint8_t packet[CLIENT_HANDSHAKE_LEN_MAX];
     uint32_t len = codec_connect_put(packet, sizeof(packet), &connect);

@@ -71,10 +71,12 @@ static uint32_t codec_out_len(const struct codec_out *out, const uint8_t *start)
 uint32_t codec_connect_put(uint8_t *to, uint32_t room, const struct codec_connect *connect)
 {
     struct codec_out out = {.at = to, .end = to + room};
-    size_t body_len = 6 + 1 + 1 + 2 + (connect->version == 5 ? 1 : 0) +
+    uint32_t props_len = connect->durable ? CODEC_SESSION_EXPIRY_LEN : 0;
+    size_t body_len = 6 + 1 + 1 + 2 + (connect->version == 5 ? 1 + props_len : 0) +
                       codec_text_len(connect->client_id) + codec_text_len(connect->username) +
                       codec_text_len(connect->password);
-    const unsigned clean_start = 0x02;
+    /* With version 5 it is the expiry that makes a session last; the client id is new anyway. */
+    const unsigned clean_start = connect->durable && connect->version != 5 ? 0 : 0x02;
     unsigned flags = clean_start | (connect->username != NULL ? 0x80u : 0u) |
                      (connect->password != NULL ? 0x40u : 0u);
     codec_out_u8(&out, CODEC_CONNECT << 4);
@@ -83,8 +85,14 @@ uint32_t codec_connect_put(uint8_t *to, uint32_t room, const struct codec_connec
     codec_out_u8(&out, connect->version);
     codec_out_u8(&out, flags);
     codec_out_u16(&out, connect->keep_alive_s);
-    if (connect->version == 5)
-        codec_out_u8(&out, 0);
+    if (connect->version == 5) {
+        codec_out_u8(&out, (uint8_t)props_len);
+        if (connect->durable) {
+            codec_out_u8(&out, 0x11);
+            codec_out_u16(&out, CODEC_SESSION_EXPIRY_S >> 16);
+            codec_out_u16(&out, CODEC_SESSION_EXPIRY_S & 0xffff);
+        }
+    }
     codec_out_text(&out, connect->client_id);
     if (connect->username != NULL)
         codec_out_text(&out, connect->username);

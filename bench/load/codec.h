@@ -168,15 +168,20 @@ static inline enum rc codec_ack_parse(const struct codec_frame *frame, struct co
     return RC_OK;
 }
 
+/* The property Session Expiry Interval of a durable session: an hour. */
+#define CODEC_SESSION_EXPIRY_LEN 5
+#define CODEC_SESSION_EXPIRY_S   3600u
+
 struct codec_connect {
     unsigned version;
     uint16_t keep_alive_s;
     const char *client_id;
     const char *username; /* NULL: none */
     const char *password; /* NULL: none */
+    bool durable;         /* a session that outlives its connection */
 };
 
-/* Both return the length written, or 0 if `room` is too small. A clean start, without a will. */
+/* Both return the length written, or 0 if `room` is too small. Without a will. */
 uint32_t codec_connect_put(uint8_t *to, uint32_t room, const struct codec_connect *connect);
 uint32_t codec_subscribe_put(uint8_t *to, uint32_t room, unsigned version, uint16_t packet_id,
                              const char *filter, unsigned qos);

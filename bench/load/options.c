@@ -105,6 +105,8 @@ static const struct options_row options_rows[] = {
     {"stall", OPTIONS_DURATION, OPTIONS_MESSAGES, AT(stall_ns), 100000000, 600 * OPTIONS_SECOND,
      "TIME  without progress, then what is missing counts as lost (1s)"},
     {"strict", OPTIONS_FLAG, OPTIONS_LOAD, AT(strict), 0, 0, "a loss at QoS 0 fails the run, too"},
+    {"durable", OPTIONS_FLAG, OPTIONS_LOAD, AT(durable), 0, 0,
+     "sessions that outlive their connections, so that the broker has to keep QoS 1 and 2"},
     {"slow", OPTIONS_NUMBER, OPTIONS_LOAD, AT(slow), 0, 1000,
      "N  more subscribers, of everything, that never read (0)"},
     {"filters", OPTIONS_NUMBER, OPTIONS_LOAD, AT(filters), 0, 100000000,

@@ -63,6 +63,7 @@ struct options {
     uint64_t stall_ns; /* nothing for so long: what is missing counts as lost */
     bool strict;       /* a loss at QoS 0 is a failure, too */
     bool spin;         /* workers never sleep */
+    bool durable;      /* sessions that outlive their connections */
     uint64_t slow;     /* subscribers of everything that never read */
     uint64_t
         filters;    /* wildcard filters subscribed to before the traffic, which match none of it */

@@ -57,6 +57,10 @@ static void connect_of_both_versions(void **state)
     assert_int_equal(codec_connect_put(buf, sizeof(buf), &connect), sizeof(full));
     assert_memory_equal(buf, full, sizeof(full));
     assert_int_equal(codec_connect_put(buf, sizeof(full) - 1, &connect), 0);
+    connect.durable = true;
+    uint32_t len = codec_connect_put(buf, sizeof(buf), &connect);
+    assert_int_equal(len, sizeof(full) + (connect.version == 5 ? CODEC_SESSION_EXPIRY_LEN : 0));
+    assert_int_equal((buf[9] & 0x02) != 0, connect.version == 5); /* clean start */
 }
 
 static void subscribe_of_both_versions(void **state)
