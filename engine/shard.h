@@ -125,7 +125,7 @@ struct shard {
 /* The shard of the calling thread; NULL on other threads. */
 extern _Thread_local struct shard *shard_self;
 
-/* Its counters, for what has no shard at hand; those of other threads go to a block nobody reads. */
+/* Its counters, for what has no shard at hand; those of other threads go where nobody reads. */
 extern _Thread_local struct stats *stats_self;
 extern struct stats stats_of_nobody;
 

@@ -5,6 +5,7 @@
 #include "broker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +227,7 @@ static enum rc broker_listen_open(struct broker *broker, const struct listen_opt
         rc = listen_open(&broker->net, options, out_port, out_error);
         if (rc == RC_OK || *out_error != EADDRINUSE || waited_ms >= BROKER_BIND_MS)
             return rc;
-        usleep(BROKER_BIND_STEP_MS * 1000);
+        (void)poll(NULL, 0, BROKER_BIND_STEP_MS);
     }
 }
 

@@ -2,8 +2,8 @@
  * wal.c -- records into batches, and the life of a log.
  *
  * Appending is a copy and two checksums. A batch knows its position from its first moment, because
- * the one before it is closed by then, so that a record's location can be told at once. It is closed
- * when it is written or when it has WAL_BATCH_LEN bytes and a group is not open; larger ones would
+ * the one before it is closed by then, so that a record's location can be told at once. It is
+ * closed when it is written or when it has WAL_BATCH_LEN bytes and a group is not open; larger ones would
  * make everybody in them wait for the whole.
  *
  * Opening blocks: what replay has read is synced first, because it may have been read from the
@@ -427,7 +427,7 @@ static enum rc wal_random(uint64_t *out)
     return getrandom(out, sizeof(*out), 0) == (ssize_t)sizeof(*out) ? RC_OK : RC_IO;
 }
 
-/* The log of the image goes on: its segments are opened, and synced as far as they were replayed. */
+/* The log of the image goes on: its segments are opened, and synced as far as replay went. */
 static enum rc wal_adopt(struct wal *wal, const struct wal_image *image)
 {
     CHECK(image->magic == WAL_IMAGE_MAGIC);

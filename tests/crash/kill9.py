@@ -36,7 +36,7 @@ mqtt:
 
 
 def free_port():
-    """Below those that the kernel gives to clients, one of which might have it at the next start."""
+    """Below those that the kernel gives to clients, who might have it at the next start."""
     while True:
         port = random.randrange(12000, 32000)
         with socket.socket() as probe:
