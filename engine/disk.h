@@ -5,8 +5,8 @@
  * The simulator (tests/sim) links a false disk instead of both.
  *
  * Every function that can fail leaves the reason in errno and answers RC_NOT_FOUND (there is no
- * such file), RC_EXISTS, RC_FULL (no space, no quota, no descriptors), RC_DENIED (permission, read-only)
- * or RC_IO (anything else).
+ * such file), RC_EXISTS, RC_FULL (no space, no quota, no descriptors), RC_DENIED (permission,
+ * read-only) or RC_IO (anything else).
  *
  * Threads: any.
  */

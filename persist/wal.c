@@ -3,8 +3,8 @@
  *
  * Appending is a copy and two checksums. A batch knows its position from its first moment, because
  * the one before it is closed by then, so that a record's location can be told at once. It is
- * closed when it is written or when it has WAL_BATCH_LEN bytes and a group is not open; larger ones would
- * make everybody in them wait for the whole.
+ * closed when it is written or when it has WAL_BATCH_LEN bytes and a group is not open; larger ones
+ * would make everybody in them wait for the whole.
  *
  * Opening blocks: what replay has read is synced first, because it may have been read from the
  * kernel's memory or the device's, and everything from now on builds on it.
