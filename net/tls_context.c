@@ -11,6 +11,7 @@
 
 #include <openssl/err.h>
 #include <openssl/hmac.h>
+#include <openssl/pool.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -19,6 +20,7 @@
 
 #include "mem.h"
 #include "tls.h"
+#include "tls_identity.h"
 #include "tls_load.h"
 
 #define TLS_CONTEXT_MAGIC 0x544c5358u
@@ -104,6 +106,17 @@ static int tls_context_on_ticket(SSL *ssl, uint8_t *name, uint8_t *iv, EVP_CIPHE
     return result == 1 && renew ? 2 : result;
 }
 
+/* Only what clients show is asked here; a resumed session's ticket is ours. */
+static enum ssl_verify_result_t tls_context_on_client(SSL *ssl, uint8_t *out_alert)
+{
+    const struct tls_context *context = tls_context_of(ssl);
+    long result = tls_identity_verify(ssl, context->store, context->verify_depth);
+    if (result == X509_V_OK)
+        return ssl_verify_ok;
+    *out_alert = (uint8_t)SSL_alert_from_verify_result(result);
+    return ssl_verify_invalid;
+}
+
 static unsigned tls_context_on_psk(SSL *ssl, const char *identity, uint8_t *out, unsigned out_size)
 {
     return tls_psk_find(tls_context_of(ssl)->psk, identity, out, out_size);
@@ -149,34 +162,37 @@ static bool tls_context_sessions(SSL_CTX *ctx, const struct tls_settings *settin
 }
 
 static bool tls_context_clients(SSL_CTX *ctx, const struct tls_settings *settings,
-                                X509_STORE *store, const STACK_OF(X509_NAME) * names)
+                                const STACK_OF(CRYPTO_BUFFER) * names)
 {
-    int mode = settings->verify == TLS_VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER;
-    if (settings->verify == TLS_VERIFY_REQUIRED)
-        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    SSL_CTX_set_verify(ctx, mode, NULL);
-    /* The library counts the trusted authority itself, too. */
-    SSL_CTX_set_verify_depth(ctx, (int)settings->verify_depth + 1);
     if (settings->verify == TLS_VERIFY_NONE)
         return true;
-    X509_STORE_up_ref(store);
-    SSL_CTX_set_cert_store(ctx, store);
-    STACK_OF(X509_NAME) *copy = SSL_dup_CA_list((STACK_OF(X509_NAME) *)(uintptr_t)names);
-    if (copy == NULL)
-        return false;
-    SSL_CTX_set_client_CA_list(ctx, copy);
-    return true;
+    int mode = SSL_VERIFY_PEER;
+    if (settings->verify == TLS_VERIFY_REQUIRED)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_custom_verify(ctx, mode, tls_context_on_client);
+    STACK_OF(CRYPTO_BUFFER) *copy = sk_CRYPTO_BUFFER_new_null();
+    for (size_t i = 0; copy != NULL && i < sk_CRYPTO_BUFFER_num(names); i++) {
+        CRYPTO_BUFFER *name = sk_CRYPTO_BUFFER_value(names, i);
+        if (sk_CRYPTO_BUFFER_push(copy, name) == 0) {
+            sk_CRYPTO_BUFFER_pop_free(copy, CRYPTO_BUFFER_free);
+            return false;
+        }
+        CRYPTO_BUFFER_up_ref(name);
+    }
+    if (copy != NULL)
+        SSL_CTX_set0_client_CAs(ctx, copy);
+    return copy != NULL;
 }
 
 /* What all certificates of the listener have in common. NULL after a reason. */
-static SSL_CTX *tls_context_ctx(const struct tls_settings *settings, X509_STORE *store,
-                                const STACK_OF(X509_NAME) * names, char *out_reason)
+static SSL_CTX *tls_context_ctx(const struct tls_settings *settings,
+                                const STACK_OF(CRYPTO_BUFFER) * names, char *out_reason)
 {
     /* RFC 4279 keys end with TLS 1.2, and so does a listener without a certificate. */
     bool only_12 = settings->psk_file[0] != '\0' || settings->certificates[0] == '\0';
     uint16_t lowest = settings->version_min == TLS_VERSION_13 ? TLS1_3_VERSION : TLS1_2_VERSION;
     snprintf(out_reason, TLS_REASON_LEN_MAX, "%s", rc_text(RC_NO_MEMORY));
-    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+    SSL_CTX *ctx = SSL_CTX_new(TLS_with_buffers_method());
     if (ctx == NULL)
         return NULL;
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -190,8 +206,7 @@ static SSL_CTX *tls_context_ctx(const struct tls_settings *settings, X509_STORE 
                  SSL_CTX_set_verify_algorithm_prefs(ctx, tls_context_signatures + skip,
                                                     ARRAY_LEN(tls_context_signatures) - skip) ==
                      1 &&
-                 tls_context_sessions(ctx, settings) &&
-                 tls_context_clients(ctx, settings, store, names) &&
+                 tls_context_sessions(ctx, settings) && tls_context_clients(ctx, settings, names) &&
                  tls_context_ciphers(ctx, settings, out_reason);
     if (right && settings->psk_file[0] != '\0') {
         SSL_CTX_set_psk_server_callback(ctx, tls_context_on_psk);
@@ -210,7 +225,16 @@ static bool tls_context_certificate(const struct tls_settings *settings, unsigne
 {
     char key[256];
     char ocsp[256];
-    if (!tls_load_chain(out->ctx, out->file, &out->leaf, out_reason))
+    STACK_OF(X509) * chain;
+    if (!tls_load_chain(out->file, &chain, out_reason))
+        return false;
+    out->leaf = sk_X509_value(chain, 0);
+    X509_up_ref(out->leaf);
+    if (!tls_load_item(settings->keys, i, key, sizeof(key)))
+        snprintf(key, sizeof(key), "%s", out->file);
+    bool right = tls_load_key(out->ctx, chain, key, out_reason);
+    sk_X509_pop_free(chain, X509_free);
+    if (!right)
         return false;
     EVP_PKEY *public_key = X509_get_pubkey(out->leaf);
     bool is_ed25519 = public_key != NULL && EVP_PKEY_id(public_key) == EVP_PKEY_ED25519;
@@ -218,10 +242,6 @@ static bool tls_context_certificate(const struct tls_settings *settings, unsigne
     if (is_ed25519 && !settings->ed25519)
         return tls_load_refuse(out_reason, out->file,
                                "the certificate's key is Ed25519, which is switched off");
-    if (!tls_load_item(settings->keys, i, key, sizeof(key)))
-        snprintf(key, sizeof(key), "%s", out->file);
-    if (!tls_load_key(out->ctx, key, out_reason))
-        return false;
     if (is_ed25519) {
         static const uint16_t only[] = {SSL_SIGN_ED25519};
         if (SSL_CTX_set_signing_algorithm_prefs(out->ctx, only, 1) != 1)
@@ -232,8 +252,8 @@ static bool tls_context_certificate(const struct tls_settings *settings, unsigne
 }
 
 static bool tls_context_certificates(struct tls_context *context,
-                                     const struct tls_settings *settings, X509_STORE *store,
-                                     const STACK_OF(X509_NAME) * names, char *out_reason)
+                                     const struct tls_settings *settings,
+                                     const STACK_OF(CRYPTO_BUFFER) * names, char *out_reason)
 {
     char file[256];
     unsigned num = 0;
@@ -260,7 +280,7 @@ static bool tls_context_certificates(struct tls_context *context,
         struct tls_certificate *certificate = &context->certificates[i];
         memset(certificate, 0, sizeof(*certificate));
         context->num_certificates++;
-        certificate->ctx = tls_context_ctx(settings, store, names, out_reason);
+        certificate->ctx = tls_context_ctx(settings, names, out_reason);
         if (certificate->ctx == NULL)
             return false;
         if (num > 0 && (!tls_load_item(settings->certificates, i, certificate->file,
@@ -311,8 +331,8 @@ static bool tls_context_trust(struct tls_context *context, const struct tls_sett
 }
 
 static bool tls_context_authorities(struct tls_context *context,
-                                    const struct tls_settings *settings, X509_STORE *store,
-                                    STACK_OF(X509_NAME) * names, char *out_reason)
+                                    const struct tls_settings *settings,
+                                    STACK_OF(CRYPTO_BUFFER) * names, char *out_reason)
 {
     if (settings->verify == TLS_VERIFY_NONE)
         return true;
@@ -321,29 +341,28 @@ static bool tls_context_authorities(struct tls_context *context,
                  "client certificates are asked for, and no file of authorities (ca) is given");
         return false;
     }
-    if (!tls_load_authorities(store, names, settings->ca, out_reason))
+    if (!tls_load_authorities(context->store, names, settings->ca, out_reason))
         return false;
     if (settings->crl[0] == '\0')
         return true;
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    X509_STORE_set_flags(context->store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     snprintf(context->crl_file, sizeof(context->crl_file), "%s", settings->crl);
-    return tls_load_revoked(store, settings->crl, &context->crl_expires_s, out_reason);
+    return tls_load_revoked(context->store, settings->crl, &context->crl_expires_s, out_reason);
 }
 
 static bool tls_context_build(struct tls_context *context, const struct tls_settings *settings,
                               char *out_reason)
 {
-    X509_STORE *store = X509_STORE_new();
-    STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
-    bool right = store != NULL && names != NULL;
+    STACK_OF(CRYPTO_BUFFER) *names = sk_CRYPTO_BUFFER_new_null();
+    context->store = X509_STORE_new();
+    bool right = context->store != NULL && names != NULL;
     if (!right)
         snprintf(out_reason, TLS_REASON_LEN_MAX, "%s", rc_text(RC_NO_MEMORY));
-    right = right && tls_context_authorities(context, settings, store, names, out_reason) &&
+    right = right && tls_context_authorities(context, settings, names, out_reason) &&
             tls_context_trust(context, settings, out_reason) &&
             tls_context_psk(context, settings, out_reason) &&
-            tls_context_certificates(context, settings, store, names, out_reason);
-    X509_STORE_free(store);
-    sk_X509_NAME_pop_free(names, X509_NAME_free);
+            tls_context_certificates(context, settings, names, out_reason);
+    sk_CRYPTO_BUFFER_pop_free(names, CRYPTO_BUFFER_free);
     return right;
 }
 
@@ -359,7 +378,7 @@ enum rc tls_context_create(const struct tls_settings *settings, struct tls_ticke
     context->magic = TLS_CONTEXT_MAGIC;
     context->refs = 1;
     context->tickets = tls_tickets_ref(tickets);
-    context->verifies = settings->verify != TLS_VERIFY_NONE;
+    context->verify_depth = settings->verify_depth;
     context->http = settings->http;
     context->user_name = (uint8_t)settings->user_name;
     context->client_id = (uint8_t)settings->client_id;
@@ -386,6 +405,7 @@ void tls_context_unref(struct tls_context *context)
     }
     mem_free(context->certificates);
     tls_psk_destroy(context->psk);
+    X509_STORE_free(context->store);
     tls_tickets_unref(context->tickets);
     BIO_meth_free(context->bio_method);
     context->magic = 0;

@@ -46,7 +46,8 @@ struct tls_context {
     BIO_METHOD *bio_method;
     struct tls_certificate *certificates;
     unsigned num_certificates;
-    bool verifies; /* asks for client certificates */
+    X509_STORE *store; /* who may vouch for clients */
+    unsigned verify_depth;
     bool http;
     uint8_t user_name; /* enum peer_name */
     uint8_t client_id; /* enum peer_name */

@@ -4,6 +4,9 @@
  * Texts of a certificate are made UTF-8 by the library. One with U+0000 in it is left out: what
  * would be compared and what would be shown could differ.
  *
+ * Certificates are parsed when they are looked at and not kept: parsed, a chain takes some 8 KiB,
+ * its bytes, which stay with the session for the ticket, some hundred.
+ *
  * Threads: see tls_identity.h.
  */
 #include "tls_identity.h"
@@ -11,6 +14,7 @@
 #include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/mem.h>
+#include <openssl/pool.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -104,10 +108,44 @@ static struct peer_identity *tls_identity_of_certificate(X509 *leaf)
     return identity;
 }
 
+/* The i-th certificate of the client, for X509_free; NULL: there is none, or it is none. */
+static X509 *tls_identity_certificate(const SSL *ssl, size_t i)
+{
+    const STACK_OF(CRYPTO_BUFFER) *shown = SSL_get0_peer_certificates(ssl);
+    if (shown == NULL || i >= sk_CRYPTO_BUFFER_num(shown))
+        return NULL;
+    return X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(shown, i));
+}
+
+long tls_identity_verify(const SSL *ssl, X509_STORE *store, unsigned depth)
+{
+    const STACK_OF(CRYPTO_BUFFER) *shown = SSL_get0_peer_certificates(ssl);
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    bool right = ctx != NULL && chain != NULL && shown != NULL;
+    for (size_t i = 0; right && i < sk_CRYPTO_BUFFER_num(shown); i++) {
+        X509 *certificate = tls_identity_certificate(ssl, i);
+        right = certificate != NULL && sk_X509_push(chain, certificate) != 0;
+        if (!right)
+            X509_free(certificate);
+    }
+    long result = X509_V_ERR_UNSPECIFIED;
+    if (right && sk_X509_num(chain) > 0 &&
+        X509_STORE_CTX_init(ctx, store, sk_X509_value(chain, 0), chain) == 1 &&
+        X509_STORE_CTX_set_default(ctx, "ssl_client") == 1) {
+        /* The library counts the trusted authority itself, too. */
+        X509_STORE_CTX_set_depth(ctx, (int)depth + 1);
+        result = X509_verify_cert(ctx) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(ctx);
+    }
+    X509_STORE_CTX_free(ctx);
+    sk_X509_pop_free(chain, X509_free);
+    return result;
+}
+
 bool tls_identity_read(const SSL *ssl, struct peer_identity **out)
 {
     *out = NULL;
-    X509 *leaf = SSL_get_peer_certificate(ssl);
+    X509 *leaf = tls_identity_certificate(ssl, 0);
     if (leaf != NULL) {
         *out = tls_identity_of_certificate(leaf);
         X509_free(leaf);
@@ -123,7 +161,7 @@ bool tls_identity_read(const SSL *ssl, struct peer_identity **out)
 
 bool tls_identity_is_current(const SSL *ssl)
 {
-    X509 *leaf = SSL_get_peer_certificate(ssl);
+    X509 *leaf = tls_identity_certificate(ssl, 0);
     if (leaf == NULL)
         return true;
     bool current = X509_cmp_current_time(X509_get0_notBefore(leaf)) < 0 &&

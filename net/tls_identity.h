@@ -16,6 +16,12 @@
  */
 MUST_USE bool tls_identity_read(const SSL *ssl, struct peer_identity **out);
 
+/*
+ * Does the chain that the client has shown lead to an authority in `store`, with at most `depth`
+ * others between? X509_V_OK, or why not.
+ */
+long tls_identity_verify(const SSL *ssl, X509_STORE *store, unsigned depth);
+
 /* Is the certificate that came with a resumed session still valid by its own dates? */
 MUST_USE bool tls_identity_is_current(const SSL *ssl);
 

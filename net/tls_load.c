@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/mem.h>
 #include <openssl/pem.h>
+#include <openssl/pool.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdarg.h>
@@ -112,44 +114,57 @@ static bool tls_load_at_end(void)
            (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE);
 }
 
-bool tls_load_chain(SSL_CTX *ctx, const char *file, X509 **out_leaf, char *out_reason)
+bool tls_load_chain(const char *file, STACK_OF(X509) * *out, char *out_reason)
 {
     struct bytes bytes;
     BIO *bio = tls_load_bio(file, &bytes, out_reason);
     if (bio == NULL)
         return false;
-    X509 *leaf = PEM_read_bio_X509(bio, NULL, tls_load_no_phrase, NULL);
-    bool right = leaf != NULL && SSL_CTX_use_certificate(ctx, leaf) == 1;
-    if (!right)
-        tls_load_refuse_ssl(out_reason, file,
-                            leaf == NULL ? "there is no certificate in it"
-                                         : "the certificate cannot be used");
-    for (unsigned i = 0; right; i++) {
-        X509 *next = PEM_read_bio_X509(bio, NULL, tls_load_no_phrase, NULL);
-        if (next == NULL) {
-            right = tls_load_at_end() ||
-                    tls_load_refuse_ssl(out_reason, file, "the chain cannot be read");
-            break;
-        }
-        right = i < TLS_CHAIN_LEN_MAX
-                    ? SSL_CTX_add1_chain_cert(ctx, next) == 1 ||
-                          tls_load_refuse_ssl(out_reason, file, "the chain cannot be used")
-                    : tls_load_refuse(out_reason, file, "the chain has more than %u certificates",
-                                      TLS_CHAIN_LEN_MAX);
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    bool right = chain != NULL || tls_load_refuse(out_reason, file, "%s", rc_text(RC_NO_MEMORY));
+    X509 *next;
+    while (right && (next = PEM_read_bio_X509(bio, NULL, tls_load_no_phrase, NULL)) != NULL) {
+        right = sk_X509_num(chain) <= TLS_CHAIN_LEN_MAX && sk_X509_push(chain, next) != 0;
+        if (right)
+            continue;
         X509_free(next);
+        tls_load_refuse(out_reason, file, "the chain has more than %d certificates",
+                        TLS_CHAIN_LEN_MAX);
     }
+    if (right && (sk_X509_num(chain) == 0 || !tls_load_at_end()))
+        right = tls_load_refuse_ssl(out_reason, file,
+                                    sk_X509_num(chain) == 0 ? "there is no certificate in it"
+                                                            : "the chain cannot be read");
     ERR_clear_error();
     tls_load_bio_free(bio, bytes);
     if (right)
-        *out_leaf = leaf;
+        *out = chain;
     else
-        X509_free(leaf);
+        sk_X509_pop_free(chain, X509_free);
     return right;
 }
 
-bool tls_load_key(SSL_CTX *ctx, const char *file, char *out_reason)
+/* The bytes of all certificates, in `out`. Returns how many there are; 0 without memory. */
+static size_t tls_load_buffers(const STACK_OF(X509) * chain, CRYPTO_BUFFER **out)
+{
+    for (size_t i = 0; i < sk_X509_num(chain); i++) {
+        uint8_t *der = NULL;
+        int len = i2d_X509(sk_X509_value(chain, i), &der);
+        out[i] = len > 0 ? CRYPTO_BUFFER_new(der, (size_t)len, NULL) : NULL;
+        OPENSSL_free(der);
+        if (out[i] != NULL)
+            continue;
+        while (i-- > 0)
+            CRYPTO_BUFFER_free(out[i]);
+        return 0;
+    }
+    return sk_X509_num(chain);
+}
+
+bool tls_load_key(SSL_CTX *ctx, const STACK_OF(X509) * chain, const char *file, char *out_reason)
 {
     struct bytes bytes;
+    CRYPTO_BUFFER *buffers[TLS_CHAIN_LEN_MAX + 1];
     BIO *bio = tls_load_bio(file, &bytes, out_reason);
     if (bio == NULL)
         return false;
@@ -158,7 +173,10 @@ bool tls_load_key(SSL_CTX *ctx, const char *file, char *out_reason)
     if (key == NULL)
         return tls_load_refuse_ssl(out_reason, file,
                                    "there is no private key without a pass phrase in it");
-    bool right = SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+    size_t num = tls_load_buffers(chain, buffers);
+    bool right = num > 0 && SSL_CTX_set_chain_and_key(ctx, buffers, num, key, NULL) == 1;
+    for (size_t i = 0; i < num; i++)
+        CRYPTO_BUFFER_free(buffers[i]);
     EVP_PKEY_free(key);
     return right || tls_load_refuse_ssl(out_reason, file, "the key is not that of the certificate");
 }
@@ -188,20 +206,21 @@ bool tls_load_ocsp(SSL_CTX *ctx, const char *file, char *out_reason)
     return right;
 }
 
-static bool tls_load_authority(X509_STORE *store, STACK_OF(X509_NAME) * names, X509 *ca)
+static bool tls_load_authority(X509_STORE *store, STACK_OF(CRYPTO_BUFFER) * names, X509 *ca)
 {
     if (X509_STORE_add_cert(store, ca) != 1)
         return false;
-    X509_NAME *name = X509_NAME_dup(X509_get_subject_name(ca));
-    if (name == NULL)
-        return false;
-    if (sk_X509_NAME_push(names, name) != 0)
+    uint8_t *der = NULL;
+    int len = i2d_X509_NAME(X509_get_subject_name(ca), &der);
+    CRYPTO_BUFFER *name = len > 0 ? CRYPTO_BUFFER_new(der, (size_t)len, NULL) : NULL;
+    OPENSSL_free(der);
+    if (name != NULL && sk_CRYPTO_BUFFER_push(names, name) != 0)
         return true;
-    X509_NAME_free(name);
+    CRYPTO_BUFFER_free(name);
     return false;
 }
 
-bool tls_load_authorities(X509_STORE *store, STACK_OF(X509_NAME) * names, const char *file,
+bool tls_load_authorities(X509_STORE *store, STACK_OF(CRYPTO_BUFFER) * names, const char *file,
                           char *out_reason)
 {
     struct bytes bytes;

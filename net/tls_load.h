@@ -25,18 +25,19 @@ tls_load_refuse(char *out_reason, const char *file, const char *format, ...);
 /* The bytes of a file; mem_free releases out->ptr. */
 MUST_USE bool tls_load_file(const char *file, struct bytes *out, char *out_reason);
 
-/* Puts the certificate and its chain into `ctx`; *out_leaf is the caller's. */
-MUST_USE bool tls_load_chain(SSL_CTX *ctx, const char *file, X509 **out_leaf, char *out_reason);
+/* The certificate, and the chain behind it, in order; sk_X509_pop_free(*out, X509_free). */
+MUST_USE bool tls_load_chain(const char *file, STACK_OF(X509) * *out, char *out_reason);
 
-/* Puts the private key into `ctx`, which has the certificate already, and compares the two. */
-MUST_USE bool tls_load_key(SSL_CTX *ctx, const char *file, char *out_reason);
+/* Puts the chain and its private key, from `file`, into `ctx`, and compares the two. */
+MUST_USE bool tls_load_key(SSL_CTX *ctx, const STACK_OF(X509) * chain, const char *file,
+                           char *out_reason);
 
 /* Puts the OCSP response to staple into `ctx`. */
 MUST_USE bool tls_load_ocsp(SSL_CTX *ctx, const char *file, char *out_reason);
 
-/* Puts every certificate of the file into `store`, and its name into `names`. */
-MUST_USE bool tls_load_authorities(X509_STORE *store, STACK_OF(X509_NAME) * names, const char *file,
-                                   char *out_reason);
+/* Puts every certificate of the file into `store`, and its name (DER) into `names`. */
+MUST_USE bool tls_load_authorities(X509_STORE *store, STACK_OF(CRYPTO_BUFFER) * names,
+                                   const char *file, char *out_reason);
 
 /* Puts every revocation list of the file into `store`; *out_expires_s: when the first one ends. */
 MUST_USE bool tls_load_revoked(X509_STORE *store, const char *file, int64_t *out_expires_s,
