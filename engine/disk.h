@@ -4,9 +4,9 @@
  * A running shard never calls these; it uses the file requests of ring.h on the same descriptors.
  * The simulator (tests/sim) links a false disk instead of both.
  *
- * Every function that can fail leaves the reason in errno and answers RC_NOT_FOUND (there is no
- * such file), RC_EXISTS, RC_FULL (no space, no quota, no descriptors), RC_DENIED (permission,
- * read-only) or RC_IO (anything else).
+ * Every function that can fail leaves the reason in errno and answers RC_NOT_FOUND (no such
+ * file), RC_EXISTS, RC_FULL (no space, no quota, no descriptors), RC_DENIED (permission, read-only)
+ * or RC_IO (anything else).
  *
  * Threads: any.
  */

@@ -6,9 +6,9 @@
  * may be a little behind, never wrong by more than what is going on at that moment.
  *
  * Each floor names its counters in a table of its own (engine_stats.h, persist_stats.h,
- * route_stats.h, net_stats.h) and gets a range of the block here. Gauges are counters that also go
- * down: they wrap below zero in one block only where another block went up, so that the sum over
- * the blocks is right.
+ * route_stats.h, net_stats.h)
+ * and gets a range of the block here. Gauges are counters that also go down: they wrap below zero
+ * in one block only where another block went up, so that the sum over the blocks is right.
  *
  * Threads: stat_add by the owner of the block; stat_read by any.
  */

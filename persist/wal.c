@@ -2,7 +2,7 @@
  * wal.c -- records into batches, and the life of a log.
  *
  * Appending is a copy and two checksums. A batch knows its position from its first moment, because
- * the one before it is closed by then, so that a record's location can be told at once. It is
+ * the one before it is closed by then, so that the location of a record can be told at once. It is
  * closed when it is written or when it has WAL_BATCH_LEN bytes and a group is not open; larger ones
  * would make everybody in them wait for the whole.
  *
@@ -94,6 +94,7 @@ static struct wal_batch *wal_batch_close(struct wal *wal)
     CHECK(batch != NULL && !wal->is_group_open);
     if (wal->must_commit) {
         batch->stage = wal->stage;
+        batch->ended_num = wal->ended_num;
         if (wal->stage == WAL_STAGE_CARRY) {
             wal->carried_pos = wal->ended_pos;
             wal->carried_lsn = wal->ended_lsn;
@@ -292,6 +293,7 @@ void wal_checkpoint_end(struct wal *wal)
     wal->ended_pos = wal->begun_pos;
     wal->ended_lsn = wal->begun_lsn;
     wal->begun_pos = wal->begun_lsn = 0;
+    wal->ended_num++;
     wal->stage = wal->options.mode == WAL_COMMIT ? WAL_STAGE_CARRY : WAL_STAGE_END;
     wal->must_commit = true;
 }
@@ -427,7 +429,7 @@ static enum rc wal_random(uint64_t *out)
     return getrandom(out, sizeof(*out), 0) == (ssize_t)sizeof(*out) ? RC_OK : RC_IO;
 }
 
-/* The log of the image goes on: its segments are opened, and synced as far as replay went. */
+/* The log of the image goes on: its segments are opened, and synced if they were replayed. */
 static enum rc wal_adopt(struct wal *wal, const struct wal_image *image)
 {
     CHECK(image->magic == WAL_IMAGE_MAGIC);
@@ -455,7 +457,7 @@ static enum rc wal_adopt(struct wal *wal, const struct wal_image *image)
     }
     wal->log_id = image->log_id;
     wal->number_max = image->number_max;
-    wal->next_pos = wal->pos_committed = wal->pos_durable = image->pos_end;
+    wal->next_pos = wal->pos_committed = wal->pos_durable = wal->pos_synced = image->pos_end;
     wal->lsn_last = wal->lsn_committed = image->figures.lsn_last;
     wal->checkpoint_pos = wal->carried_pos = image->checkpoint_pos;
     wal->checkpoint_lsn = wal->carried_lsn = image->checkpoint_lsn;
@@ -552,7 +554,7 @@ static void wal_init(struct wal *wal, struct shard *shard, const struct wal_opti
     wal->options.segment_bytes_first = first < WAL_SEGMENT_MIN ? WAL_SEGMENT_MIN : first;
     wal->options.segment_bytes_max = most < first ? first : most;
     wal->size_next = wal->options.segment_bytes_first;
-    wal->next_pos = wal->pos_committed = wal->pos_durable = WAL_POS_FIRST;
+    wal->next_pos = wal->pos_committed = wal->pos_durable = wal->pos_synced = WAL_POS_FIRST;
     list_init(&wal->ready);
     list_init(&wal->kept);
     list_init(&wal->discards);

@@ -149,6 +149,8 @@ void wal_read_cancel(struct wal *wal, const void *context);
 /*
  * A live reference keeps the record at `loc` readable. `bytes` is the size of the record's body;
  * the same value goes to ref and unref. Any number of references to one record, each counted.
+ * A segment whose last reference goes is kept until what was appended by the end of that turn is
+ * committed: the record that says why must not be lost while the body already is.
  * False: there is no such place, the segment is lost (after damage); nothing is counted, and
  * wal_unref of it does nothing.
  */
@@ -182,8 +184,9 @@ struct wal_sparse {
 MUST_USE bool wal_sparsest(const struct wal *wal, unsigned percent_max, struct wal_sparse *out);
 
 /*
- * NONE; HIGH: three quarters of disk_bytes_max are used, free what can be freed; FULL: the limit is
- * near or the disk is full: append only what sets space free (a checkpoint, acknowledgements).
+ * NONE; HIGH: three quarters of disk_bytes_max are used, or a sync has failed: make a checkpoint;
+ * FULL: the limit is near or the disk is full: append only what sets space free (a checkpoint,
+ * acknowledgements).
  */
 enum wal_pressure { WAL_PRESSURE_NONE, WAL_PRESSURE_HIGH, WAL_PRESSURE_FULL };
 enum wal_pressure wal_pressure(const struct wal *wal);

@@ -66,7 +66,8 @@ enum rc wal_head_decode(const uint8_t *in, struct wal_head *out)
     if (le_get32(in + 8) == 0 || head.number == 0 || head.number > WAL_NUMBER_MAX ||
         head.base < WAL_POS_FIRST || head.base % WAL_BLOCK != 0 || head.before >= head.number ||
         head.lsn_first == 0 || head.pos_durable > head.base ||
-        head.checkpoint_lsn > head.lsn_first || head.checkpoint_pos > head.base)
+        head.checkpoint_lsn > head.lsn_first || head.checkpoint_pos > head.base ||
+        head.checkpoint_pos % WAL_BLOCK != 0 || head.base > WAL_POS_MAX)
         return RC_INVALID;
     *out = head;
     return RC_OK;
@@ -115,7 +116,8 @@ bool wal_commit_decode(const uint8_t *in, uint64_t number, uint64_t salt, struct
         .count = le_get32(in + 12),
         .heads_crc = le_get32(in + 72),
     };
-    return out->lsn_first > 0 && out->pos >= out->pos_durable && out->pos % WAL_BLOCK == 0;
+    return out->lsn_first > 0 && out->pos >= out->pos_durable && out->pos % WAL_BLOCK == 0 &&
+           out->checkpoint_pos % WAL_BLOCK == 0 && out->pos <= WAL_POS_MAX;
 }
 
 void wal_record_encode(uint64_t log_id, uint64_t pos, uint8_t type, const struct bytes *parts,

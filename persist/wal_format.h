@@ -11,8 +11,8 @@
  *
  * Positions. The log is one sequence of bytes that begins at WAL_POS_FIRST and of which each
  * segment holds a range: what lies at `offset` in a file has position base + offset - 4096. A
- * commit begins where the one before it ended, rounded up to a block, across segments too. A
- * record's position is its location and never changes, in whatever segment it ends up.
+ * commit begins where the one before it ended, rounded up to a block, across segments too. The
+ * position of a record is its location and never changes, in whatever segment it ends up.
  *
  * Segment header, 128 bytes, the rest of the block is zero:
  *
@@ -47,11 +47,10 @@
  * each, in order. A commit is valid if its header is and, by these sums, all its records are.
  * A commit without records is allowed: it carries a checkpoint.
  *
- * Which files make up the log. Files are renamed and made ahead, so a file counts only if its
- * header is valid and names the number that the file's name does. The valid one with the largest
- * number is the last; each says which came before it. Others are left-overs. A segment's range ends
- * where the next one's base is: what lies there is a write that failed and was repeated in the next
- * segment.
+ * Which files make up the log. Files are renamed and made ahead, so one counts only if its header
+ * is valid and names the number that the file's name does. The valid one with the largest number is
+ * the last; each says which came before it. Others are left-overs. A segment's range ends where the
+ * next one's base is: what lies there is a write that failed and was repeated in the next segment.
  *
  * The end of the log. One write is in flight at a time, so only the last commit can be torn. A
  * place that is not valid is the end of the log, unless a later commit of the same file is valid
@@ -73,8 +72,9 @@
 #define WAL_HEAD_LEN    128
 #define WAL_COMMIT_LEN  88
 #define WAL_RECORD_HEAD 9
-#define WAL_POS_FIRST   4096 /* 0 means none */
-#define WAL_NAME_LEN    14   /* 0000000001.wal */
+#define WAL_POS_FIRST   4096                /* 0 means none */
+#define WAL_POS_MAX     (UINT64_C(1) << 60) /* 36 years at a GB a second */
+#define WAL_NAME_LEN    14                  /* 0000000001.wal */
 #define WAL_NUMBER_MAX  UINT64_C(9999999999)
 
 /* The header of a segment, a value. */

@@ -60,6 +60,8 @@ struct wal {
     uint64_t pos_committed; /* what lies before is in segments, what lies behind in batches */
     uint64_t lsn_last;      /* appended */
     uint64_t lsn_committed; /* by the mode */
+    uint64_t pos_synced;    /* the same, but for what failing syncs have lost */
+    uint64_t pos_lost;      /* behind what a failing sync may have lost; 0: nothing */
     uint64_t pos_durable;   /* what lies before is on the disk */
     uint64_t pending_bytes; /* of records in batches */
     struct {
@@ -72,6 +74,7 @@ struct wal {
     uint64_t begun_pos, begun_lsn; /* begin was called, end not yet */
     uint64_t ended_pos, ended_lsn; /* end was called: on its way to validity */
     uint64_t ended_end;            /* WAL_STAGE_SYNC: behind its last commit */
+    uint32_t ended_num;            /* counts them */
     enum wal_stage stage;
     uint64_t carried_pos, carried_lsn;       /* the next commit says so */
     uint64_t checkpoint_pos, checkpoint_lsn; /* committed: valid */

@@ -72,6 +72,7 @@ struct wal_batch {
     uint32_t len;         /* bytes of records */
     uint32_t count;
     uint32_t heads_crc;
+    uint32_t ended_num;   /* which checkpoint that is */
     enum wal_stage stage; /* of the checkpoint for which this is the last commit */
 };
 
@@ -86,7 +87,9 @@ struct wal_segment {
     uint64_t synced;  /* its end when the last sync of it began */
     uint32_t windows; /* reads under way */
     int fd;
-    bool is_unsynced; /* has commits that are not known to be on the disk */
+    uint64_t free_lsn;    /* the last reference went with the records up to here */
+    bool is_unreferenced; /* and which these are, the end of the turn will say */
+    bool is_unsynced;     /* has commits that are not known to be on the disk */
 };
 
 enum wal_prepare_step {

@@ -30,6 +30,7 @@ struct wal_file {
     uint64_t number;
     uint64_t size;
     bool is_valid;
+    bool is_cut; /* lies behind the end of the log */
 };
 
 struct wal_replay {
@@ -39,6 +40,7 @@ struct wal_replay {
     uint32_t num_files;
     uint32_t files_cap;
     enum rc list_rc;
+    uint64_t proved;      /* what lies before was durable, some header or commit says */
     uint32_t chain_first; /* index into image->segments of the first that links to the last */
     uint8_t *bytes;       /* of the file in memory */
     uint64_t bytes_cap;
@@ -151,6 +153,8 @@ static enum rc wal_replay_head(struct wal_replay *replay, struct wal_file *file)
                                "format %d",
                                path, WAL_VERSION);
     file->is_valid = rc == RC_OK && file->head.number == file->number;
+    if (file->is_valid && file->head.pos_durable > replay->proved)
+        replay->proved = file->head.pos_durable;
     return RC_OK;
 }
 
@@ -221,7 +225,7 @@ static enum rc wal_replay_headless(struct wal_replay *replay, uint64_t last)
     for (uint32_t i = 0; i < replay->num_files; i++) {
         const struct wal_file *file = &replay->files[i];
         uint64_t len;
-        if (file->number <= last || file->size < 3 * WAL_BLOCK)
+        if (file->number <= last || file->is_cut || file->size < 3 * WAL_BLOCK)
             continue;
         enum rc rc = wal_replay_load(replay, file->number, &len);
         if (rc == RC_OK && wal_scan_headless(replay->bytes, len, file->number))
@@ -271,6 +275,8 @@ static enum rc wal_replay_chain(struct wal_replay *replay)
         return rc;
     if (last == NULL)
         return RC_NOT_FOUND;
+    mem_free(image->segments);
+    image->num_segments = 0;
     image->segments = mem_alloc(replay->num_files * sizeof(*image->segments));
     if (image->segments == NULL)
         return wal_replay_fail(replay, RC_NO_MEMORY, "not enough memory to read the log");
@@ -328,9 +334,33 @@ static enum rc wal_replay_checkpoint(struct wal_replay *replay)
             image->checkpoint_pos = commit.checkpoint_pos;
             image->checkpoint_lsn = commit.checkpoint_lsn;
         }
+        if (commit.pos_durable > replay->proved)
+            replay->proved = commit.pos_durable;
         pos = wal_commit_end(&commit);
     }
     return RC_OK;
+}
+
+/*
+ * Whether the segment with the checkpoint is missing and what follows was never durable: then the
+ * log ends before the gap. `replay->files` forgets what lies behind it.
+ */
+static bool wal_replay_is_cut(struct wal_replay *replay)
+{
+    const struct wal_image *image = replay->image;
+    const struct wal_head *first = &image->segments[replay->chain_first].head;
+    uint64_t number = first->number;
+    uint64_t pos = image->checkpoint_pos == 0 ? WAL_POS_FIRST : image->checkpoint_pos;
+    if (first->base <= pos || first->pos_durable == first->base)
+        return false;
+    if (replay->chain_first == 0 && replay->proved > WAL_POS_FIRST)
+        return false;
+    for (uint32_t i = 0; i < replay->num_files; i++) {
+        replay->files[i].is_cut |= replay->files[i].number >= number;
+        replay->files[i].is_valid &= !replay->files[i].is_cut;
+    }
+    replay->image->figures.torn = true;
+    return true;
 }
 
 /* ---- handing over ---- */
@@ -374,10 +404,8 @@ enum wal_verdict { WAL_VERDICT_END, WAL_VERDICT_DAMAGE };
 static enum wal_verdict wal_replay_judge(const struct wal_replay *replay,
                                          const struct wal_scan *scan, uint32_t index)
 {
-    const struct wal_image *image = replay->image;
-    CHECK(index < image->num_segments && replay->pos % WAL_BLOCK == 0);
-    if (index + 1 < image->num_segments &&
-        image->segments[index + 1].head.pos_durable > replay->pos)
+    CHECK(index < replay->image->num_segments && replay->pos % WAL_BLOCK == 0);
+    if (replay->proved > replay->pos)
         return WAL_VERDICT_DAMAGE;
     return wal_scan_proves(scan, replay->pos + WAL_BLOCK, replay->pos) ? WAL_VERDICT_DAMAGE
                                                                        : WAL_VERDICT_END;
@@ -389,6 +417,22 @@ static void wal_replay_progress(struct wal_replay *replay, uint64_t len)
     replay->image->figures.bytes += len;
     if (replay->options->progress != NULL)
         replay->options->progress(replay->options->context, replay->bytes_done, replay->bytes_all);
+}
+
+/* Goes on with the next whole commit of the segment; false: there is none. */
+static bool wal_replay_skip(struct wal_replay *replay, const struct wal_scan *scan)
+{
+    struct wal_commit commit;
+    uint64_t pos = replay->pos + WAL_BLOCK;
+    while (wal_scan_find(scan, pos, &commit)) {
+        if (commit.lsn_first >= replay->lsn_next) {
+            replay->pos = commit.pos;
+            replay->lsn_next = commit.lsn_first;
+            return true;
+        }
+        pos = wal_commit_end(&commit);
+    }
+    return false;
 }
 
 /*
@@ -419,10 +463,8 @@ static enum rc wal_replay_segment(struct wal_replay *replay, uint32_t index, boo
         rc = wal_replay_damage(replay, segment->head.number,
                                WAL_BLOCK + replay->pos - segment->head.base,
                                "a commit is damaged, and later ones are whole");
-        if (rc != RC_OK || !wal_scan_find(&scan, replay->pos + WAL_BLOCK, &commit))
+        if (rc != RC_OK || !wal_replay_skip(replay, &scan))
             break;
-        replay->pos = commit.pos;
-        replay->lsn_next = commit.lsn_first;
     }
     wal_replay_progress(replay, scan.len);
     return rc;
@@ -470,6 +512,9 @@ static enum rc wal_replay_cross(struct wal_replay *replay, uint32_t next)
     const struct wal_head *head = &replay->image->segments[next].head;
     bool is_gap = replay->pos != head->base || replay->lsn_next != head->lsn_first;
     enum rc rc = RC_OK;
+    if (head->lsn_first < replay->lsn_next || head->base < replay->pos)
+        return wal_replay_fail(replay, RC_INVALID, "%s: segment %llu begins before the one before",
+                               replay->options->path, (unsigned long long)head->number);
     /* Damage that was skipped has been said; what is missing between stores was given free. */
     if (is_gap && next > replay->chain_first && replay->image->figures.damaged == 0)
         rc = wal_replay_damage(replay, head->number, 0, "records before this segment are missing");
@@ -494,7 +539,7 @@ static enum rc wal_replay_records(struct wal_replay *replay)
     }
     if (rc != RC_OK)
         return rc;
-    image->figures.torn = is_end && index + 1 < image->num_segments;
+    image->figures.torn |= is_end && index + 1 < image->num_segments;
     image->num_segments = index + 1;
     return RC_OK;
 }
@@ -525,10 +570,12 @@ static enum rc wal_replay_all(struct wal_replay *replay)
 {
     struct wal_image *image = replay->image;
     enum rc rc = wal_replay_list(replay);
-    if (rc == RC_OK)
-        rc = wal_replay_chain(replay);
-    if (rc == RC_OK)
-        rc = wal_replay_checkpoint(replay);
+    do {
+        if (rc == RC_OK)
+            rc = wal_replay_chain(replay);
+        if (rc == RC_OK)
+            rc = wal_replay_checkpoint(replay);
+    } while (rc == RC_OK && wal_replay_is_cut(replay));
     if (rc == RC_OK)
         rc = wal_replay_records(replay);
     if (rc != RC_OK)

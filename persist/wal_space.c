@@ -5,8 +5,10 @@
  * one found last is tried first, because references come and go in the order of the log.
  *
  * A segment is free when it ends before the valid checkpoint, no record in it has a reference, no
- * read of it is under way, and the checkpoint is on the disk. It is looked for only after something
- * has changed. A free segment becomes the next spare one if that is wanted, else its file goes.
+ * read of it is under way, and the checkpoint is on the disk; and so must be the records that said
+ * why the last reference went, or a crash would bring the reference back without the record. It is
+ * looked for only after something has changed. A free segment becomes the next spare one if that is
+ * wanted, else its file goes.
  *
  * Bounds: as many segments as disk_bytes_max allows, a descriptor each.
  * Threads: the shard's.
@@ -147,8 +149,10 @@ void wal_unref(struct wal *wal, struct wal_loc loc, uint32_t bytes)
     live->refs--;
     live->bytes -= bytes;
     wal_count_live(wal, -(int64_t)bytes);
-    if (live->refs == 0)
-        wal->is_free_dirty = true;
+    if (live->refs > 0 || loc.word >= wal->pos_committed)
+        return;
+    wal_segment_find(wal, loc.word)->is_unreferenced = true;
+    wal->is_free_dirty = true;
 }
 
 bool wal_sparsest(const struct wal *wal, unsigned percent_max, struct wal_sparse *out)
@@ -181,12 +185,13 @@ enum wal_pressure wal_pressure(const struct wal *wal)
     uint64_t limit = wal->options.disk_bytes_max;
     if (wal->prepare.error != 0 || wal->failing_since_ms != 0)
         return WAL_PRESSURE_FULL;
+    enum wal_pressure least = wal->pos_lost != 0 ? WAL_PRESSURE_HIGH : WAL_PRESSURE_NONE;
     if (limit == 0)
-        return WAL_PRESSURE_NONE;
+        return least;
     /* The segment to be made next is what a checkpoint can still count on. */
     if (wal->disk_bytes + 2 * wal->size_next > limit)
         return WAL_PRESSURE_FULL;
-    return wal->disk_bytes > limit / 4 * 3 ? WAL_PRESSURE_HIGH : WAL_PRESSURE_NONE;
+    return wal->disk_bytes > limit / 4 * 3 ? WAL_PRESSURE_HIGH : least;
 }
 
 void wal_figures_read(const struct wal *wal, struct wal_figures *out)
@@ -220,7 +225,12 @@ void wal_space_step(struct wal *wal)
     CHECK(wal->num_segments <= wal->segments_cap);
     for (uint32_t i = 0; i < wal->num_segments;) {
         struct wal_segment *segment = wal->segments[i];
-        if (!wal_segment_is_free(wal, segment)) {
+        if (segment->is_unreferenced)
+            segment->free_lsn = wal->lsn_last;
+        segment->is_unreferenced = false;
+        bool is_early = segment->free_lsn > wal->lsn_committed;
+        wal->is_free_dirty |= is_early && segment->live.refs == 0;
+        if (is_early || !wal_segment_is_free(wal, segment)) {
             i++;
             continue;
         }

@@ -12,7 +12,8 @@
  *
  * In the modes that do not sync each commit, a segment is synced when the next one has begun
  * (`os`), and the current one in intervals (`interval`) or after a checkpoint, because segments are
- * only given free once the checkpoint that makes them superfluous is on the disk.
+ * only given free once the checkpoint that makes them superfluous is on the disk. After a sync that
+ * failed nothing is called durable until a checkpoint that began behind it is.
  *
  * Threads: the shard's.
  */
@@ -231,7 +232,7 @@ static void wal_write_stage(struct wal *wal, const struct wal_batch *batch,
         return;
     wal->is_sync_due = wal->options.mode != WAL_COMMIT;
     if (batch->stage == WAL_STAGE_END) {
-        if (wal->stage == WAL_STAGE_END) {
+        if (wal->stage == WAL_STAGE_END && batch->ended_num == wal->ended_num) {
             wal->stage = WAL_STAGE_SYNC;
             wal->ended_end = segment->end;
         }
@@ -240,6 +241,8 @@ static void wal_write_stage(struct wal *wal, const struct wal_batch *batch,
     CHECK(batch->stage == WAL_STAGE_CARRY && batch->checkpoint_pos >= wal->checkpoint_pos);
     if (wal->stage == WAL_STAGE_CARRY && !wal->must_commit)
         wal->stage = WAL_STAGE_NONE;
+    if (batch->checkpoint_pos >= wal->pos_lost)
+        wal->pos_lost = 0;
     wal->checkpoint_pos = batch->checkpoint_pos;
     wal->checkpoint_lsn = batch->checkpoint_lsn;
     wal->checkpoint_end = segment->end;
@@ -333,12 +336,16 @@ void wal_sync_done(struct wal *wal, int32_t result)
         if (segment == wal->current && !wal->is_writing)
             wal_seal(wal);
         segment->is_unsynced = false;
+        wal->pos_lost = segment->end;
     } else if (segment->end == segment->synced) {
         segment->is_unsynced = false;
     }
-    if (result >= 0 && segment->synced > wal->pos_durable)
-        wal->pos_durable = segment->synced;
-    if (wal->stage == WAL_STAGE_SYNC && wal->pos_durable >= wal->ended_end) {
+    if (result >= 0 && segment->synced > wal->pos_synced)
+        wal->pos_synced = segment->synced;
+    if (wal->pos_lost == 0)
+        wal->pos_durable = wal->pos_synced;
+    if (wal->stage == WAL_STAGE_SYNC && wal->pos_synced >= wal->ended_end &&
+        wal->ended_pos >= wal->pos_lost) {
         wal->stage = WAL_STAGE_CARRY;
         wal->must_commit = true;
     }

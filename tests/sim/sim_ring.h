@@ -25,6 +25,9 @@ extern struct sim_kernel sim_kernel;
 /* True if an enter would have something to do or the completion queue holds something. */
 bool sim_ring_has_work(const struct ring *ring);
 
+/* At a crash: of the writes under way to the false disk some sectors have arrived. */
+void sim_ring_tear(void);
+
 /* Rings that exist; 0 before and after a run. */
 unsigned sim_ring_count(void);
 
