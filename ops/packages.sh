@@ -6,7 +6,7 @@ PACKAGES_RUN="meson ninja-build gcc pkg-config liburing-dev libck-dev libjemallo
               libpcre2-dev libcurl4-openssl-dev libjansson-dev libhttp-parser-dev"
 PACKAGES_TEST="libcmocka-dev python3 mosquitto mosquitto-clients python3-paho-mqtt libpaho-mqtt-dev
                nodejs clang-format prometheus openssl"
-PACKAGES_LONG="npm libclang-rt-14-dev clang"
+PACKAGES_LONG="npm libclang-rt-14-dev clang g++ libbenchmark-dev"
 
 packages_missing() {
     for package in "$@"; do
