@@ -123,6 +123,15 @@ static void input_row_count(struct net *net, const struct input_row *row, uint32
     net_count(net, STAT_PUBLISH_BYTES_IN_QOS0 + qos, end - row->from);
 }
 
+/* The beginning of a packet that must not come first [MQTT-3.1.0-1]: ends the connection. */
+static bool input_is_no_connect(struct conn *conn, const struct frame *frame)
+{
+    if (LIKELY(conn->state != CONN_NEW) || frame_type(frame) == PACKET_CONNECT)
+        return false;
+    conn_abort(conn, CAUSE_PROTOCOL_ERROR);
+    return true;
+}
+
 /*
  * Handles whole packets at the start of `data`. Returns how many bytes were used up; the connection
  * may be gone (handed over) if *out_stop is set, and must not be touched before its state is known
@@ -139,8 +148,11 @@ static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
         struct frame frame;
         enum frame_result result = frame_read(left, conn->net->settings->packet_size_max,
                                               (enum mqtt_version)conn->version, &frame);
-        if (result == FRAME_MORE)
+        if (result == FRAME_MORE) {
+            /* Another protocol may look like a long packet; it is none that may come first. */
+            *out_stop = input_is_no_connect(conn, &frame);
             break;
+        }
         if (result != FRAME_OK) {
             input_bad_frame(conn, result);
             *out_stop = true;

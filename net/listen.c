@@ -21,23 +21,55 @@
 
 static const struct listen_policy listen_policy_plain;
 
-enum rc listen_open(struct net_shared *shared, const struct listen_options *options,
-                    unsigned *out_port, int *out_error)
+void listen_describe(struct net_shared *shared, unsigned slot, const struct listen_options *options)
 {
-    CHECK(shared->listeners_num < LISTENERS_MAX);
-    struct listener *listener = &shared->listeners[shared->listeners_num];
+    CHECK(slot <= shared->listeners_num && slot < LISTENERS_MAX);
+    struct listener *listener = &shared->listeners[slot];
+    CHECK(slot == shared->listeners_num || listen_is_vacant(shared, slot));
     snprintf(listener->name, sizeof(listener->name), "%s", options->name);
     listener->connections_max = options->connections_max;
     listener->layers = options->layers;
-    listener->address = options->address;
     listener->tls = options->tls;
     listener->policy = options->policy != NULL ? options->policy : &listen_policy_plain;
+    listener->state = LISTEN_CLOSED;
+    memset(&listener->address, 0, sizeof(listener->address));
     for (unsigned i = 0; i < SHARDS_MAX; i++)
         listener->fds[i] = -1;
-    enum rc rc = listen_sockets_open(options, listener->fds, shared->shards, out_port, out_error);
-    if (rc != RC_OK)
-        return rc;
-    shared->listeners_num++;
+    if (slot == shared->listeners_num)
+        __atomic_store_n(&shared->listeners_num, slot + 1, __ATOMIC_RELEASE);
+}
+
+void listen_begin(struct net_shared *shared, unsigned slot, const struct sockaddr_storage *address,
+                  const int *fds)
+{
+    struct listener *listener = &shared->listeners[slot];
+    CHECK(slot < shared->listeners_num && listener->state != LISTEN_ACCEPTS);
+    listener->address = *address;
+    memcpy(listener->fds, fds, shared->shards * sizeof(fds[0]));
+    __atomic_store_n(&listener->state, LISTEN_ACCEPTS, __ATOMIC_RELEASE);
+}
+
+void listen_end(struct net_shared *shared, unsigned slot, bool ends)
+{
+    CHECK(slot < shared->listeners_num);
+    __atomic_store_n(&shared->listeners[slot].state, ends ? LISTEN_ENDED : LISTEN_CLOSED,
+                     __ATOMIC_RELEASE);
+}
+
+enum rc listen_open(struct net_shared *shared, const struct listen_options *options,
+                    unsigned *out_port, int *out_error)
+{
+    int fds[SHARDS_MAX];
+    *out_port = 0;
+    if (!options->disabled) {
+        enum rc rc = listen_sockets_open(options, fds, shared->shards, out_port, out_error);
+        if (rc != RC_OK)
+            return rc;
+    }
+    unsigned slot = shared->listeners_num;
+    listen_describe(shared, slot, options);
+    if (!options->disabled)
+        listen_begin(shared, slot, &options->address, fds);
     return RC_OK;
 }
 
@@ -132,6 +164,40 @@ static void listen_on_timer(struct timer_wheel *wheel, struct timer *timer, uint
     listen_go_on(net);
 }
 
+/* Closes this shard's socket of a listener. Its last completions find the bit gone. */
+static void listen_close(struct net *net, unsigned listener)
+{
+    int *fd = &net->shared->listeners[listener].fds[net->shard->id];
+    net->accepting &= ~(UINT64_C(1) << listener);
+    net->accept_again &= ~(UINT64_C(1) << listener);
+    if (*fd < 0)
+        return;
+    shutdown(*fd, SHUT_RDWR);
+    close(*fd);
+    __atomic_store_n(fd, -1, __ATOMIC_RELAXED);
+}
+
+/* Begins, or ends, to accept where the ops thread wants it. */
+static void listen_look(struct net *net)
+{
+    unsigned num = __atomic_load_n(&net->shared->listeners_num, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < num && !net->draining; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+        uint8_t state = __atomic_load_n(&net->shared->listeners[i].state, __ATOMIC_ACQUIRE);
+        if (state == LISTEN_ACCEPTS && (net->accepting & bit) == 0) {
+            net->accepting |= bit;
+            listen_accept(net, i);
+        } else if (state != LISTEN_ACCEPTS && (net->accepting & bit) != 0) {
+            listen_close(net, i);
+        }
+        if (state == LISTEN_ENDED)
+            net->ending |= bit;
+        else
+            net->ending &= ~bit;
+    }
+    net->ending_cursor = 0;
+}
+
 void listen_settings_changed(struct net *net)
 {
     for (unsigned i = 0; i < LISTENERS_MAX; i++) {
@@ -141,6 +207,7 @@ void listen_settings_changed(struct net *net)
         else if (!net->draining) /* what accepts many at once; it begins again one by one */
             ring_cancel(net->shard->ring, op_token(OP_CANCEL, 0, 0), op_token(OP_ACCEPT, i, 0));
     }
+    listen_look(net);
     if (net->draining || !timer_pending(&net->accept_timer))
         return;
     timer_cancel(&net->shard->timers, &net->accept_timer);
@@ -151,30 +218,28 @@ void listen_start(struct net *net)
 {
     STATIC_CHECK(LISTENERS_MAX <= 64, "accept_again has a bit for each listener");
     timer_init(&net->accept_timer, listen_on_timer);
-    for (unsigned i = 0; i < net->shared->listeners_num; i++)
-        listen_accept(net, i);
+    listen_look(net);
 }
 
 void listen_stop(struct net *net)
 {
     if (timer_pending(&net->accept_timer))
         timer_cancel(&net->shard->timers, &net->accept_timer);
-    for (unsigned i = 0; i < net->shared->listeners_num; i++) {
-        int *fd = &net->shared->listeners[i].fds[net->shard->id];
-        if (*fd < 0)
-            continue;
-        shutdown(*fd, SHUT_RDWR);
-        close(*fd);
-        *fd = -1;
-    }
+    for (unsigned i = 0; i < net->shared->listeners_num; i++)
+        listen_close(net, i);
 }
 
-/* Connections of the process: of one listener, or of all. */
-static uint64_t listen_connections(const struct net *net, unsigned listener)
+bool listen_ends_connections(const struct net *net, const struct conn *conn)
 {
-    const struct runtime *runtime = net->shared->runtime;
+    return (net->ending >> conn->listener) & 1;
+}
+
+/* Connections of the process at one listener. */
+static uint64_t listen_connections(const struct net_shared *shared, unsigned listener)
+{
+    const struct runtime *runtime = shared->runtime;
     uint64_t sum = 0;
-    for (unsigned i = 0; i < net->shared->shards; i++) {
+    for (unsigned i = 0; i < shared->shards; i++) {
         const struct net *other = __atomic_load_n((struct net *const *)&runtime->shards[i].net,
                                                   __ATOMIC_ACQUIRE);
         if (other != NULL)
@@ -183,18 +248,29 @@ static uint64_t listen_connections(const struct net *net, unsigned listener)
     return sum;
 }
 
+bool listen_is_vacant(const struct net_shared *shared, unsigned slot)
+{
+    const struct listener *listener = &shared->listeners[slot];
+    CHECK(slot < shared->listeners_num);
+    for (unsigned i = 0; i < shared->shards; i++) {
+        if (__atomic_load_n(&listener->fds[i], __ATOMIC_RELAXED) >= 0)
+            return false;
+    }
+    return listener->state != LISTEN_ACCEPTS && listen_connections(shared, slot) == 0;
+}
+
 static bool listen_over_limit(const struct net *net, unsigned listener)
 {
     uint32_t limit = __atomic_load_n(&net->shared->listeners[listener].connections_max,
                                      __ATOMIC_RELAXED);
-    if (limit != UINT32_MAX && listen_connections(net, listener) >= limit)
+    if (limit != UINT32_MAX && listen_connections(net->shared, listener) >= limit)
         return true;
     limit = net->settings->connections_max;
     if (limit == UINT32_MAX)
         return false;
     uint64_t sum = 0;
     for (unsigned i = 0; i < net->shared->listeners_num; i++)
-        sum += listen_connections(net, i);
+        sum += listen_connections(net->shared, i);
     return sum >= limit;
 }
 
@@ -287,8 +363,12 @@ void listen_on_completion(struct shard *shard, const struct completion *completi
     CHECK(listener < net->shared->listeners_num);
     int fd = completion->result;
     if (fd < 0) {
-        if (!net->draining && (completion->flags & RING_MORE) == 0)
+        if ((net->accepting >> listener & 1) != 0 && (completion->flags & RING_MORE) == 0)
             listen_failed(net, listener, -fd);
+        return;
+    }
+    if ((net->accepting >> listener & 1) == 0 && !net->draining) {
+        close(fd); /* it came in when the listener had just been closed */
         return;
     }
     listen_accepted(net, listener, (completion->flags & RING_MORE) != 0);

@@ -38,6 +38,16 @@ struct tls_server;
 /* What lies between the wire and MQTT (transport.h), from the wire up. */
 enum listen_layer { LISTEN_LAYER_TLS = 1, LISTEN_LAYER_WEBSOCKET = 2 };
 
+/*
+ * What a listener's shards should do. They look at it at start and when settings are new
+ * (listen_settings_changed).
+ */
+enum listen_state {
+    LISTEN_CLOSED,  /* there are no sockets; connections that are there go on */
+    LISTEN_ENDED,   /* the same, and connections are closed */
+    LISTEN_ACCEPTS, /* there is a socket for each shard */
+};
+
 /* How to make the sockets of one listener. */
 struct listen_options {
     const char *name;
@@ -51,6 +61,7 @@ struct listen_options {
     int keepalive_probes;
     unsigned user_timeout_ms; /* 0: the kernel's */
     unsigned connections_max;
+    bool disabled;                      /* no sockets for now */
     bool is_unix;                       /* the address is a path; nothing is told to TCP */
     unsigned unix_mode;                 /* permissions of the path; 0: by the umask */
     uint8_t layers;                     /* enum listen_layer */
@@ -72,6 +83,23 @@ MUST_USE enum rc listen_open(struct net_shared *shared, const struct listen_opti
 enum rc listen_adjust(struct net_shared *shared, unsigned listener,
                       const struct listen_options *options);
 
+/*
+ * Describes the listener at place `slot`, the next one or one without sockets and connections: all
+ * of `options` but its address. It is LISTEN_CLOSED.
+ */
+void listen_describe(struct net_shared *shared, unsigned slot,
+                     const struct listen_options *options);
+
+/* Gives a closed listener its sockets, which shards begin to accept from. */
+void listen_begin(struct net_shared *shared, unsigned slot, const struct sockaddr_storage *address,
+                  const int *fds);
+
+/* Shards close its sockets and, with `ends`, its connections. */
+void listen_end(struct net_shared *shared, unsigned slot, bool ends);
+
+/* Has it neither sockets nor connections? */
+bool listen_is_vacant(const struct net_shared *shared, unsigned slot);
+
 /* A new policy, for connections to come and for questions to come of those that are there. */
 void listen_policy_set(struct net_shared *shared, unsigned listener,
                        const struct listen_policy *policy);
@@ -87,6 +115,9 @@ void listen_stop(struct net *net);
 
 /* The rates may be others: accept again where they allow it. */
 void listen_settings_changed(struct net *net);
+
+/* Is the listener of this connection to be rid of its connections? */
+bool listen_ends_connections(const struct net *net, const struct conn *conn);
 
 /* Whether the connection's address may connect now, as its listener's rate per address says. */
 MUST_USE bool listen_admits(const struct conn *conn);

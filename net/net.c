@@ -45,6 +45,25 @@ static bool net_drain_slice(struct net *net)
     return count > 0;
 }
 
+/* The same for the connections of listeners that were removed. True: there may be more. */
+static bool net_end_slice(struct net *net)
+{
+    unsigned count = 0;
+    struct conn *conn = NULL;
+    while (count++ < NET_DRAIN_PER_TURN &&
+           (conn = slot_table_next(&net->conns, &net->ending_cursor)) != NULL) {
+        if (!listen_ends_connections(net, conn))
+            continue;
+        if (conn->state <= CONN_AUTH)
+            conn_abort(conn, CAUSE_REMOVED);
+        else if (conn->state == CONN_OPEN)
+            conn_close(conn, CAUSE_REMOVED, REASON_ADMINISTRATIVE_ACTION);
+    }
+    if (conn == NULL)
+        net->ending = 0;
+    return conn != NULL;
+}
+
 static void net_drain_report(struct net *net)
 {
     if (net->conns.num_live > 0 || net->router->wills_count > 0)
@@ -94,6 +113,8 @@ static bool net_turn_end(struct shard *shard)
         more |= net_drain_slice(net);
     if (UNLIKELY(net->ban_sweeping))
         more |= ban_sweep(net);
+    if (UNLIKELY(net->ending != 0))
+        more |= net_end_slice(net);
     more |= tls_turn(net);
     send_flush(net);
     if (net->draining && !net->drained)

@@ -99,6 +99,7 @@ struct listener {
     int fds[SHARDS_MAX];             /* -1: none */
     struct sockaddr_storage address; /* as bound, for the path of a Unix socket */
     uint32_t connections_max;
+    uint8_t state;                      /* [A] enum listen_state */
     uint8_t layers;                     /* enum listen_layer (listen.h) */
     struct tls_server *tls;             /* with LISTEN_LAYER_TLS; borrowed */
     const struct listen_policy *policy; /* [R] */
@@ -174,6 +175,9 @@ struct net {
     uint64_t log_limit_ms;
     uint64_t log_proxy_ms;
     uint8_t *mount_scratch;       /* a topic behind its mount point; NULL: none was needed yet */
+    uint64_t accepting;           /* bit per listener that this shard accepts from */
+    uint64_t ending;              /* bit per listener whose connections are closed */
+    uint32_t ending_cursor;       /* how far that has come */
     struct timer accept_timer;    /* listeners whose accept ended in an error */
     uint64_t accept_again;        /* bit per listener */
     struct list_node tls_idle;    /* handshakes that wait for their client, the oldest first */

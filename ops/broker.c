@@ -165,14 +165,20 @@ void broker_set_bounds(struct broker *broker)
     mesh_set_limit(broker->runtime->mesh, config->limits.mail_overflow_bytes);
 }
 
-void broker_listener_limits(const struct broker *broker, const struct config *next,
-                            struct settings *settings)
+void broker_listener_limits(const struct config *config, struct settings *settings)
 {
+    for (uint32_t i = 0; i < config->num_listeners; i++)
+        settings_listener(settings, i, &config->listeners[i]);
+}
+
+uint64_t broker_vacant(const struct broker *broker)
+{
+    uint64_t vacant = 0;
     for (uint32_t i = 0; i < broker->config->num_listeners; i++) {
-        const struct config_listener *present = &broker->config->listeners[i];
-        const struct config_listener *wanted = config_listener_find(next, present->name);
-        settings_listener(settings, i, wanted != NULL ? wanted : present);
+        if (broker->config->listeners[i].removed && listen_is_vacant(&broker->net, i))
+            vacant |= UINT64_C(1) << i;
     }
+    return vacant;
 }
 
 bool broker_wants_sources(const struct config *config)
@@ -194,6 +200,7 @@ struct listen_options broker_listen_options(const struct config_listener *from)
         .keepalive_interval_s = (int)from->tcp_keepalive.interval_s,
         .keepalive_probes = (int)from->tcp_keepalive.probes,
         .connections_max = from->max_connections,
+        .disabled = !from->enable,
         .layers = listen_uri_layers(from->bind.scheme),
     };
     options.is_unix = from->bind.scheme == LISTEN_UNIX;
@@ -263,7 +270,9 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
                  strerror(error));
         return rc;
     }
-    if (port != 0 && from->bind.port == 0)
+    if (options.disabled)
+        LOG(LOG_INFO, "not listening at %s, which is not enabled", address);
+    else if (port != 0 && from->bind.port == 0)
         LOG(LOG_INFO, "listening at %s, port %u", address, port);
     else
         LOG(LOG_INFO, "listening at %s", address);
@@ -312,7 +321,7 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
         snprintf(out_reason, reason_size, "not enough memory or descriptors to start");
         return RC_NO_MEMORY;
     }
-    broker_listener_limits(broker, config, broker->settings);
+    broker_listener_limits(config, broker->settings);
     if (broker_wants_sources(config))
         broker->net.sources = source_rates_create(&broker->dir.secret);
     if (broker_wants_sources(config) && broker->net.sources == NULL) {

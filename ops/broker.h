@@ -66,10 +66,11 @@ struct listen_options;
 /* What `from` says of the sockets, all but the address. */
 struct listen_options broker_listen_options(const struct config_listener *from);
 
-/* The limits of the broker's listeners: those of the listener of the same name in `next`, or else
- * what they have. */
-void broker_listener_limits(const struct broker *broker, const struct config *next,
-                            struct settings *settings);
+/* The limits of listeners, each at its place. */
+void broker_listener_limits(const struct config *config, struct settings *settings);
+
+/* The places of listeners that were removed and have nothing left: bit n is place n. */
+uint64_t broker_vacant(const struct broker *broker);
 
 /* Whether some listener has a rate for each source address. */
 bool broker_wants_sources(const struct config *config);

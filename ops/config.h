@@ -176,6 +176,7 @@ struct config_listener_ws {
 struct config_listener {
     CONFIG_LISTENER_TABLE(CONFIG_FIELD)
     CONFIG_LISTENER_SECTION_TABLE(CONFIG_LISTENER_STRUCT)
+    bool removed;  /* a place that a reload has left empty (config_change.h); not a listener */
     bool has_bind; /* `bind` was written, right or wrong; after config_load always true */
     char *place;   /* where it was written, for messages: "sluice.yaml:3:5", "--listen" */
 };

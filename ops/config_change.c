@@ -6,6 +6,8 @@
  */
 #include "config_change.h"
 
+#include "config_listener.h"
+
 #include "config_authn.h"
 #include "config_value.h"
 
@@ -44,7 +46,7 @@ struct config_listener *config_listener_find(const struct config *config, const 
 {
     CHECK(config != NULL && name != NULL);
     for (uint32_t i = 0; i < config->num_listeners; i++) {
-        if (strcmp(config->listeners[i].name, name) == 0)
+        if (!config->listeners[i].removed && strcmp(config->listeners[i].name, name) == 0)
             return &config->listeners[i];
     }
     return NULL;
@@ -56,7 +58,7 @@ static void config_changes_alone(const struct config *config, const struct confi
 {
     for (uint32_t i = 0; i < config->num_listeners; i++) {
         const struct config_listener *listener = &config->listeners[i];
-        if (config_listener_find(other, listener->name) != NULL)
+        if (listener->removed || config_listener_find(other, listener->name) != NULL)
             continue;
         char path[CONFIG_PATH_LEN_MAX + 1];
         char address[LISTEN_URI_LEN_MAX + 1];
@@ -65,7 +67,7 @@ static void config_changes_alone(const struct config *config, const struct confi
         struct config_change change = {.path = path,
                                        .from = is_new ? NULL : address,
                                        .to = is_new ? address : NULL,
-                                       .reloadable = false};
+                                       .reloadable = true};
         visit->fn(visit->context, &change);
     }
 }
@@ -82,7 +84,7 @@ void config_changes(const struct config *current, const struct config *next, con
     for (uint32_t i = 0; i < current->num_listeners; i++) {
         const struct config_listener *listener = &current->listeners[i];
         const struct config_listener *other = config_listener_find(next, listener->name);
-        if (other == NULL)
+        if (listener->removed || other == NULL)
             continue;
         char prefix[CONFIG_PATH_LEN_MAX + 1];
         snprintf(prefix, sizeof(prefix), "listeners.%s.", listener->name);
@@ -108,23 +110,84 @@ void config_keep(struct config *current, struct config *next)
         if (!keys[i].reloadable)
             config_value_swap(&keys[i], current, next);
     }
-    /* The present listeners stay, with new values where they have some. */
     keys = config_listener_keys(&num);
     for (uint32_t i = 0; i < current->num_listeners; i++) {
         struct config_listener *listener = &current->listeners[i];
-        struct config_listener *other = config_listener_find(next, listener->name);
+        struct config_listener *other = listener->removed
+                                            ? NULL
+                                            : config_listener_find(next, listener->name);
         for (uint32_t k = 0; other != NULL && k < num; k++) {
-            if (keys[k].reloadable)
+            if (!keys[k].reloadable)
                 config_value_swap(&keys[k], listener, other);
         }
     }
-    struct config_listener *list = next->listeners;
-    uint32_t num_listeners = next->num_listeners;
-    bool are_default = next->listeners_are_default;
-    next->listeners = current->listeners;
-    next->num_listeners = current->num_listeners;
-    next->listeners_are_default = current->listeners_are_default;
-    current->listeners = list;
-    current->num_listeners = num_listeners;
-    current->listeners_are_default = are_default;
+}
+
+/* For each listener of `next` its place, by what `current` has where. False: there is no room. */
+static bool config_places(const struct config *current, const struct config *next, uint64_t vacant,
+                          uint32_t *places, uint32_t *out_num)
+{
+    uint64_t taken = 0;
+    uint32_t num = current->num_listeners;
+    for (uint32_t j = 0; j < next->num_listeners; j++) {
+        const struct config_listener *known = config_listener_find(current,
+                                                                   next->listeners[j].name);
+        places[j] = known != NULL ? (uint32_t)(known - current->listeners) : UINT32_MAX;
+        if (known != NULL)
+            taken |= UINT64_C(1) << places[j];
+    }
+    for (uint32_t j = 0; j < next->num_listeners; j++) {
+        if (places[j] != UINT32_MAX)
+            continue;
+        uint64_t free_places = vacant & ~taken;
+        if (free_places != 0)
+            places[j] = (uint32_t)__builtin_ctzll(free_places);
+        else if (num < CONFIG_LISTENERS_MAX)
+            places[j] = num++;
+        else
+            return false;
+        taken |= UINT64_C(1) << places[j];
+    }
+    *out_num = num;
+    return true;
+}
+
+bool config_align(const struct config *current, struct config *next, uint64_t vacant,
+                  struct error_list *errors)
+{
+    STATIC_CHECK(CONFIG_LISTENERS_MAX <= 64, "a bit for each");
+    uint32_t places[CONFIG_LISTENERS_MAX];
+    uint32_t num = 0;
+    if (!config_places(current, next, vacant, places, &num)) {
+        error_list_add(errors,
+                       "there are more than %d listeners, those counted that were removed and "
+                       "still have connections",
+                       CONFIG_LISTENERS_MAX);
+        return false;
+    }
+    struct config_listener *list = calloc(num, sizeof(*list));
+    bool right = list != NULL;
+    for (uint32_t i = 0; right && i < num; i++) {
+        right = config_listener_blank(&list[i], errors);
+        list[i].removed = true;
+        /* What was said about its end still holds when it is there no more. */
+        if (i < current->num_listeners)
+            list[i].close_connections = current->listeners[i].close_connections;
+    }
+    if (!right) {
+        for (uint32_t i = 0; list != NULL && i < num; i++)
+            config_listener_fini(&list[i]);
+        free(list);
+        error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
+        return false;
+    }
+    for (uint32_t j = 0; j < next->num_listeners; j++) {
+        struct config_listener blank = list[places[j]];
+        list[places[j]] = next->listeners[j];
+        next->listeners[j] = blank;
+    }
+    config_listeners_fini(next);
+    next->listeners = list;
+    next->num_listeners = num;
+    return true;
 }

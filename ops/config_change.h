@@ -4,7 +4,9 @@
  *
  * A key marked RELOAD in config_table.h takes its new value, a key marked RESTART keeps its old
  * one. Listeners are told apart by their names: one of a known name takes new values of its
- * reloadable keys.
+ * reloadable keys. A listener's place in the list is what the rest of the broker knows it by as
+ * long as it has connections, so it never moves: where one was removed its place stays, marked
+ * `removed`, until it is vacant and a new one takes it.
  *
  * Threads: the ops thread.
  */
@@ -31,8 +33,16 @@ void config_changes(const struct config *current, const struct config *next, con
 struct config_listener *config_listener_find(const struct config *config, const char *name);
 
 /*
- * Gives `next` the values of `current` where a restart is needed, listeners included, so that it
- * says what is in use. `current` is only good for config_fini afterwards. Cannot fail.
+ * Brings the listeners of `next` to the places that they have in `current`, new ones to a place of
+ * the set `vacant` or behind the last. False, with a message: no room or no memory, nothing has
+ * changed.
+ */
+MUST_USE bool config_align(const struct config *current, struct config *next, uint64_t vacant,
+                           struct error_list *errors);
+
+/*
+ * Gives `next`, which has been aligned, the values of `current` where a restart is needed, so that
+ * it says what is in use. `current` is only good for config_fini afterwards. Cannot fail.
  */
 void config_keep(struct config *current, struct config *next);
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void config_listener_fini(struct config_listener *listener)
+void config_listener_fini(struct config_listener *listener)
 {
     uint32_t num = 0;
     const struct config_key *keys = config_listener_keys(&num);
@@ -21,6 +21,19 @@ static void config_listener_fini(struct config_listener *listener)
         config_value_clear(&keys[i], listener);
     free(listener->place);
     listener->place = NULL;
+}
+
+bool config_listener_blank(struct config_listener *listener, struct error_list *errors)
+{
+    struct config_report report = {.errors = errors, .place = "listeners"};
+    memset(listener, 0, sizeof(*listener));
+    uint32_t num = 0;
+    const struct config_key *keys = config_listener_keys(&num);
+    listener->place = strdup("");
+    bool right = listener->place != NULL;
+    for (uint32_t i = 0; right && i < num; i++)
+        right = config_value_reset(&keys[i], listener, &report);
+    return right;
 }
 
 struct config_listener *config_listener_add(struct config *config, const char *place,

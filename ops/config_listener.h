@@ -22,6 +22,12 @@ struct config_listener *config_listener_add(struct config *config, const char *p
  */
 void config_listeners_finish(struct config *config, struct error_list *errors);
 
+/* All defaults and no address. False without memory; either way it is for config_listener_fini. */
+bool config_listener_blank(struct config_listener *listener, struct error_list *errors);
+
+/* Frees what a listener owns. */
+void config_listener_fini(struct config_listener *listener);
+
 /* Removes and frees all listeners. */
 void config_listeners_fini(struct config *config);
 

@@ -17,6 +17,11 @@
       "Address to listen at: `tcp://host:port`, `tls://`, `ws://`, `wss://` likewise, or " \
       "`unix:///path`. Required. Without a host every address of the machine, without a port " \
       "1883, 8883, 8083 or 8084, with port 0 one that the kernel chooses.") \
+    X(enable, BOOL, 0, 0, "true", NUMBER, RELOAD, \
+      "Whether the listener listens. A reload starts and stops it.") \
+    X(close_connections, BOOL, 0, 0, "false", NUMBER, RELOAD, \
+      "Whether the connections of the listener are closed too (reason 0x98) when a reload stops " \
+      "or removes it; if not they stay.") \
     X(max_connections, COUNT, 1, UINT32_MAX - 1, "infinity", ZERO_INFINITE, RELOAD, \
       "Most connections of this listener.") \
     X(max_conn_rate, RATE, 1, 1000000, "infinity", NUMBER, RELOAD, \

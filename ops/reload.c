@@ -67,12 +67,12 @@ void reload_init(struct broker *broker, const struct config_sources *sources)
 static void reload_log_change(void *context, const struct config_change *change)
 {
     (void)context;
-    if (change->reloadable)
-        LOG(LOG_INFO, "reload: %s is now %s, was %s", change->path, change->to, change->from);
-    else if (change->from == NULL)
-        LOG(LOG_WARNING, "reload: %s needs a restart to listen at %s", change->path, change->to);
+    if (change->from == NULL)
+        LOG(LOG_INFO, "reload: %s is new, at %s", change->path, change->to);
     else if (change->to == NULL)
-        LOG(LOG_WARNING, "reload: %s needs a restart to stop listening", change->path);
+        LOG(LOG_INFO, "reload: %s is removed, it was at %s", change->path, change->from);
+    else if (change->reloadable)
+        LOG(LOG_INFO, "reload: %s is now %s, was %s", change->path, change->to, change->from);
     else
         LOG(LOG_WARNING, "reload: %s needs a restart to become %s, it stays %s", change->path,
             change->to, change->from);
@@ -109,7 +109,8 @@ enum rc reload_run(struct broker *broker, struct error_list *errors)
     if (!right)
         error_list_add(errors, "the broker is stopping");
     if (right && config_load(&next, &reload->sources, errors) == RC_OK) {
-        right = reload_prepare(&reload->set, broker, &next, errors);
+        right = config_align(broker->config, &next, broker_vacant(broker), errors) &&
+                reload_prepare(&reload->set, broker, &next, errors);
         if (!right)
             config_fini(&next);
     } else {

@@ -3,7 +3,6 @@
  *
  *   settings    the plain settings of route and net, one immutable pair, replaced as a whole
  *   process     bounds of the retained messages and of the mail between shards; the log
- *   listeners   what the listeners ask of connections, and what their sockets hand on to new ones
  *
  * Threads: the ops thread.
  */
@@ -22,12 +21,13 @@
 static bool reload_settings_prepare(struct broker *broker, const struct config *next,
                                     struct error_list *errors, void **out_state)
 {
+    (void)broker;
     struct settings *settings = settings_create(next);
     if (settings == NULL) {
         error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
         return false;
     }
-    broker_listener_limits(broker, next, settings);
+    broker_listener_limits(next, settings);
     *out_state = settings;
     return true;
 }
@@ -88,67 +88,3 @@ const struct reload_part reload_part_process = {.name = "process",
                                                 .prepare = reload_process_prepare,
                                                 .commit = reload_process_commit,
                                                 .dispose = reload_process_dispose};
-
-/* ---- listeners ---- */
-
-/* New policies, or those that were replaced, by the listener's place. */
-struct reload_listeners {
-    struct listener_policy *policies[CONFIG_LISTENERS_MAX];
-};
-
-static void reload_listeners_dispose(struct broker *broker, void *state)
-{
-    (void)broker;
-    struct reload_listeners *listeners = state;
-    for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++)
-        listener_policy_destroy(listeners->policies[i]);
-    free(listeners);
-}
-
-static bool reload_listeners_prepare(struct broker *broker, const struct config *next,
-                                     struct error_list *errors, void **out_state)
-{
-    struct reload_listeners *listeners = calloc(1, sizeof(*listeners));
-    bool right = listeners != NULL;
-    for (uint32_t i = 0; right && i < broker->config->num_listeners; i++) {
-        const struct config_listener *listener = &broker->config->listeners[i];
-        const struct config_listener *asked = config_listener_find(next, listener->name);
-        if (asked == NULL)
-            continue;
-        listeners->policies[i] = listener_policy_create(asked);
-        right = listeners->policies[i] != NULL;
-    }
-    if (right) {
-        *out_state = listeners;
-        return true;
-    }
-    error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
-    if (listeners != NULL)
-        reload_listeners_dispose(broker, listeners);
-    return false;
-}
-
-static void *reload_listeners_commit(struct broker *broker, void *state)
-{
-    struct reload_listeners *listeners = state;
-    const struct config *config = broker->config;
-    CHECK(config->num_listeners == broker->net.listeners_num);
-    for (uint32_t i = 0; i < config->num_listeners; i++) {
-        struct listener_policy *policy = listeners->policies[i];
-        struct listen_options options = broker_listen_options(&config->listeners[i]);
-        if (policy != NULL) {
-            listen_policy_set(&broker->net, i, listener_policy_view(policy));
-            listeners->policies[i] = broker->policies[i];
-            broker->policies[i] = policy;
-        }
-        if (listen_adjust(&broker->net, i, &options) != RC_OK)
-            LOG(LOG_WARNING, "reload: listener %s: the kernel refuses a TCP option",
-                config->listeners[i].name);
-    }
-    return listeners;
-}
-
-const struct reload_part reload_part_listeners = {.name = "listeners",
-                                                  .prepare = reload_listeners_prepare,
-                                                  .commit = reload_listeners_commit,
-                                                  .dispose = reload_listeners_dispose};

@@ -76,8 +76,8 @@ static void each_difference_is_told_once(void **state)
          "admin.listen: tcp://127.0.0.1:18083 > none restart\n"
          "listeners.a.max_connections: infinity > 5\n"
          "listeners.a.backlog: 1024 > 6 restart\n"
-         "listeners.b: tcp://:2 > - restart\n"
-         "listeners.c: - > tcp://:2 restart\n");
+         "listeners.b: tcp://:2 > -\n"
+         "listeners.c: - > tcp://:2\n");
 }
 
 static void long_texts_are_compared_whole(void **state)
@@ -91,6 +91,29 @@ static void long_texts_are_compared_whole(void **state)
     says("mqtt.server_reference: (400 bytes) > (400 bytes)\n");
 }
 
+static void align(uint64_t vacant)
+{
+    static struct error_list errors;
+    error_list_init(&errors);
+    assert_true(config_align(&current, &next, vacant, &errors));
+}
+
+static void a_vacant_place_is_taken_again(void **state)
+{
+    (void)state;
+    current = load("listeners: [{name: a, bind: 'tcp://:1'}, {name: b, bind: 'tcp://:2'}]\n");
+    next = load("listeners: [{name: b, bind: 'tcp://:2'}]\n");
+    align(0);
+    config_keep(&current, &next);
+    config_fini(&current);
+    current = next;
+    next = load("listeners: [{name: c, bind: 'tcp://:3'}, {name: b, bind: 'tcp://:2'}]\n");
+    align(1);
+    assert_int_equal(next.num_listeners, 2);
+    assert_ptr_equal(config_listener_find(&next, "c"), &next.listeners[0]);
+    assert_ptr_equal(config_listener_find(&next, "b"), &next.listeners[1]);
+}
+
 static void what_needs_a_restart_is_kept(void **state)
 {
     (void)state;
@@ -101,32 +124,37 @@ static void what_needs_a_restart_is_kept(void **state)
                 "shards: {count: 3, cpus: '1'}\n"
                 "listeners: [{name: c, bind: 'tcp://:3'},\n"
                 "  {name: a, bind: 'tcp://:4', max_connections: 5, nodelay: false}]\n");
+    align(0);
     config_keep(&current, &next);
     assert_string_equal(next.data_dir, "/one");
     assert_int_equal(next.mqtt.max_qos, 0);
     assert_string_equal(next.mqtt.server_reference, "other");
     assert_int_equal(next.shards.count, 0);
     assert_int_equal(next.shards.cpus.num, 0);
-    assert_int_equal(next.num_listeners, 2);
+    assert_int_equal(next.num_listeners, 3);
     const struct config_listener *a = config_listener_find(&next, "a");
     assert_non_null(a);
     assert_int_equal(a->bind.port, 1);
     assert_int_equal(a->backlog, 7);
     assert_int_equal(a->max_connections, 5);
     assert_false(a->nodelay);
-    assert_non_null(config_listener_find(&next, "b"));
-    assert_null(config_listener_find(&next, "c"));
+    /* A known listener keeps its place, the place of one that is gone stays, a new one is last. */
+    assert_ptr_equal(a, &next.listeners[0]);
+    assert_true(next.listeners[1].removed);
+    assert_null(config_listener_find(&next, "b"));
+    assert_ptr_equal(config_listener_find(&next, "c"), &next.listeners[2]);
 }
 
-static void listeners_by_default_stay_so(void **state)
+static void listeners_by_default_go(void **state)
 {
     (void)state;
     current = load("");
     next = load("listeners: [{bind: 'tcp://:1'}]\n");
+    align(0);
     config_keep(&current, &next);
-    assert_true(next.listeners_are_default);
-    assert_int_equal(next.num_listeners, 2);
-    assert_false(current.listeners_are_default);
+    assert_false(next.listeners_are_default);
+    assert_int_equal(next.num_listeners, 3);
+    assert_true(next.listeners[0].removed && next.listeners[1].removed);
 }
 
 int main(void)
@@ -135,8 +163,9 @@ int main(void)
         cmocka_unit_test_teardown(the_same_text_differs_in_nothing, tear_down),
         cmocka_unit_test_teardown(each_difference_is_told_once, tear_down),
         cmocka_unit_test_teardown(long_texts_are_compared_whole, tear_down),
+        cmocka_unit_test_teardown(a_vacant_place_is_taken_again, tear_down),
         cmocka_unit_test_teardown(what_needs_a_restart_is_kept, tear_down),
-        cmocka_unit_test_teardown(listeners_by_default_stay_so, tear_down),
+        cmocka_unit_test_teardown(listeners_by_default_go, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
