@@ -41,6 +41,7 @@
     X(CAUSE_UNFINISHED, "unfinished_bytes", true,                                                  \
       "too many bytes of packets that are not whole, of all connections")                          \
     X(CAUSE_BANNED, "banned", true, "the client is banned")                                        \
+    X(CAUSE_NOT_AUTHORIZED, "not_authorized", true, "it did what rules deny it")                   \
     X(CAUSE_TAKEN_OVER, "taken_over", true, "a newer connection took the session")                 \
     X(CAUSE_SHUTDOWN, "shutdown", true, "the broker is stopping")                                  \
     X(CAUSE_NO_MEMORY, "no_memory", true, "out of memory")                                         \

@@ -56,6 +56,8 @@ bool on_fault(struct conn *conn, enum reason reason)
     else if (reason == REASON_QUOTA_EXCEEDED || reason == REASON_PACKET_TOO_LARGE ||
              reason == REASON_RECEIVE_MAX_EXCEEDED)
         cause = CAUSE_LIMIT;
+    else if (reason == REASON_NOT_AUTHORIZED)
+        cause = CAUSE_NOT_AUTHORIZED;
     conn_close(conn, cause, reason);
     return false;
 }

@@ -189,8 +189,9 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
         will_free(request.will, net->shard->id);
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version,
-                                 rc == RC_IO && view->version == MQTT_50 ? REASON_QUOTA_EXCEEDED
-                                                                         : REASON_SERVER_BUSY);
+                                 rc == RC_DENIED                           ? REASON_NOT_AUTHORIZED
+                                 : rc == RC_IO && view->version == MQTT_50 ? REASON_QUOTA_EXCEEDED
+                                                                           : REASON_SERVER_BUSY);
     }
     struct session *session = result.session;
     /* Towards v5 the limit is the Receive Maximum that we announce. */

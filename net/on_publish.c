@@ -106,10 +106,27 @@ static uint64_t on_publish_expiry(const struct conn *conn, const struct publish_
     return conn->net->shard->now_ms + expiry_s * UINT64_C(1000);
 }
 
+/*
+ * Rules deny it. Nothing tells a 3.x client: it gets its acknowledgement and the message is dropped
+ * (MQTT 3.1.1 section 3.3.5), unless the configuration says that it is to be disconnected.
+ */
+static bool on_publish_denied(struct conn *conn, const struct publish_view *view)
+{
+    net_count(conn->net, STAT_PUBLISH_REFUSED, 1);
+    if (conn->net->router->settings->deny_disconnects)
+        return on_fault(conn, REASON_NOT_AUTHORIZED);
+    if (view->qos == 0)
+        return true;
+    enum reason reason = conn->version == MQTT_50 ? REASON_NOT_AUTHORIZED : REASON_SUCCESS;
+    return on_answer(conn, view->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, view->packet_id, reason);
+}
+
 static bool on_publish_done(struct conn *conn, const struct publish_view *view, enum reason reason)
 {
     struct net *net = conn->net;
     bool go_on = true;
+    if (UNLIKELY(reason == REASON_NOT_AUTHORIZED))
+        return on_publish_denied(conn, view);
     if (UNLIKELY(reason == REASON_RECEIVE_MAX_EXCEEDED)) {
         if (conn->version == MQTT_50)
             return on_fault(conn, reason);

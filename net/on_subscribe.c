@@ -78,11 +78,15 @@ bool on_subscribe(struct conn *conn, const struct frame *frame)
         return on_fault(conn, REASON_QUOTA_EXCEEDED);
     struct subscribe_item item;
     uint32_t count = 0;
+    bool is_denied = false;
     while (subscribe_next(&view, &item)) {
         CHECK(count < view.filters_num);
-        codes[count++] = (uint8_t)on_subscribe_one(conn, &item, view.sub_id);
+        codes[count] = (uint8_t)on_subscribe_one(conn, &item, view.sub_id);
+        is_denied |= codes[count++] == REASON_NOT_AUTHORIZED;
     }
     bool go_on = on_subscribe_answer(conn, PACKET_SUBACK, view.packet_id, bytes_of(codes, count));
+    if (go_on && is_denied && conn->net->router->settings->deny_disconnects)
+        go_on = on_fault(conn, REASON_NOT_AUTHORIZED);
     if (codes != few)
         mem_free(codes);
     return go_on;

@@ -14,11 +14,9 @@
 #define SLUICE_ACL_FILE_H
 
 #include "acl_rule.h"
-#include "error_list.h"
+#include "config.h"
 
 #define ACL_FILE_LEN_MAX (64 * 1024 * 1024)
-
-enum acl_format { ACL_FORMAT_AUTO, ACL_FORMAT_PLAIN, ACL_FORMAT_EMQX, ACL_FORMAT_MOSQUITTO };
 
 /*
  * Adds the rules of a file to `rules`. False: *errors has at least one message more, and `rules`

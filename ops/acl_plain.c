@@ -3,14 +3,14 @@
  *
  *     rule   = ("allow" | "deny") who [action option... [topic...]]
  *     who    = term { ("and" | "or") term }         and binds tighter than or
- *     term   = "all" | "anonymous" | key "=" text | key "~" expression
+ *     term   = "all" | "local" | "anonymous" | key "=" text | key "~" expression
  *     key    = "user" | "client" | "cn" | "attr." name | "address" (= only: an address or range)
  *     action = "publish" | "subscribe" | "all"
  *     option = "qos=" n {"," n} | "retain=" ("true" | "false")
  *     topic  = ["eq:"] filter
  *
  *     allow user=dash                   subscribe $SYS/#
- *     allow address=127.0.0.1           all       $SYS/# #
+ *     allow local                       all       $SYS/# #
  *     allow user~^dev- and cn~^dev-     publish qos=0,1 retain=false  dev/${username}/#
  *     deny  all                         subscribe $SYS/# eq:# eq:+/#
  *
@@ -96,7 +96,8 @@ static bool acl_plain_wanted(struct acl_plain *plain, const char *what)
 }
 
 #define ACL_PLAIN_TERM                                                                             \
-    "who it is for (all, anonymous, user=, client=, cn=, attr.NAME=, address=; ~ instead of = "    \
+    "who it is for (all, local, anonymous, user=, client=, cn=, attr.NAME=, address=; ~ instead "  \
+    "of = "                                                                                        \
     "for "                                                                                         \
     "a regular expression)"
 
@@ -134,6 +135,8 @@ static bool acl_plain_term(struct acl_plain *plain, uint32_t *out)
     bool good;
     if (acl_plain_is(plain, "all"))
         good = acl_add_plain(plain->source, ACL_WHO_ALL, out);
+    else if (acl_plain_is(plain, "local"))
+        good = acl_add_plain(plain->source, ACL_WHO_LOCAL, out);
     else if (acl_plain_is(plain, "anonymous"))
         good = acl_add_plain(plain->source, ACL_WHO_ANONYMOUS, out);
     else if (plain->token.is_end)

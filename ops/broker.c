@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "acl_load.h"
 #include "config_change.h"
 #include "durability.h"
 #include "listen.h"
@@ -120,6 +121,7 @@ static bool broker_indexes(struct broker *broker, unsigned shards)
                                           .filters = filter_index_create(&filters),
                                           .retained = retained_create(&retained),
                                           .home_key = broker->dir.secret,
+                                          .acl = broker->acl,
                                           .authn = broker->authn,
                                           .shards = shards};
     return broker->route.filters != NULL && broker->route.retained != NULL;
@@ -279,7 +281,7 @@ static enum rc broker_listen(struct broker *broker, const struct config_listener
     return RC_OK;
 }
 
-/* The chains of authentication, or in `out_reason` the first thing that is wrong with them. */
+/* The ban list, or in `out_reason` the first thing that is wrong with it. */
 static enum rc broker_bans(struct broker *broker, char *out_reason, size_t reason_size)
 {
     static struct error_list errors;
@@ -290,14 +292,22 @@ static enum rc broker_bans(struct broker *broker, char *out_reason, size_t reaso
     return rc;
 }
 
+/*
+ * The chains of authentication and the access rules. What is wrong with them stands in the log, the
+ * first of it also in `out_reason`.
+ */
 static bool broker_access(struct broker *broker, char *out_reason, size_t reason_size)
 {
     static struct error_list errors;
     error_list_init(&errors);
     broker->authn = access_create(broker->config, &errors);
-    if (broker->authn == NULL)
-        snprintf(out_reason, reason_size, "%s", errors.texts[0]);
-    return broker->authn != NULL;
+    broker->acl = acl_load(broker->config, &errors);
+    if (broker->authn != NULL && broker->acl != NULL)
+        return true;
+    snprintf(out_reason, reason_size, "%s", errors.texts[0]);
+    for (uint32_t i = 1; i < errors.num; i++)
+        LOG(LOG_ERROR, "%s", errors.texts[i]);
+    return false;
 }
 
 enum rc broker_create(struct broker *broker, struct config *config, char *out_reason,
@@ -428,6 +438,7 @@ void broker_destroy(struct broker *broker)
     runtime_destroy(broker->runtime);
     free(broker->stats);
     authn_set_unref(broker->authn);
+    acl_set_destroy(broker->acl);
     reload_fini(broker);
     bans_close(broker);
     overload_close(broker);

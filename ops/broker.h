@@ -39,6 +39,7 @@ struct broker {
     struct runtime *runtime;
     struct access access;
     struct authn_set *authn; /* the ops thread's reference */
+    struct acl_set *acl;     /* the rules in force */
     struct mail_port *port;  /* the ops thread's */
     struct stats *stats;     /* the ops thread's */
     uint16_t cpus[SHARDS_MAX];

@@ -86,6 +86,9 @@
 enum config_share_strategy { CONFIG_SHARE_STRATEGY_TABLE(CONFIG_ENUM) };
 enum config_default_priority { CONFIG_DEFAULT_PRIORITY_TABLE(CONFIG_ENUM) };
 enum config_log_format { CONFIG_LOG_FORMAT_TABLE(CONFIG_ENUM) };
+enum acl_format { CONFIG_ACL_FORMAT_TABLE(CONFIG_ENUM) };
+enum config_permission { CONFIG_PERMISSION_TABLE(CONFIG_ENUM) };
+enum config_deny_action { CONFIG_DENY_ACTION_TABLE(CONFIG_ENUM) };
 enum config_authn_kind { CONFIG_AUTHN_KIND_TABLE(CONFIG_ENUM) };
 enum config_authn_from { CONFIG_AUTHN_FROM_TABLE(CONFIG_ENUM) };
 enum config_authn_cert { CONFIG_AUTHN_CERT_TABLE(CONFIG_ENUM) };
@@ -159,6 +162,9 @@ struct config_overload_protection {
 };
 struct config_durability {
     CONFIG_DURABILITY_TABLE(CONFIG_FIELD)
+};
+struct config_authorization {
+    CONFIG_AUTHORIZATION_TABLE(CONFIG_FIELD)
 };
 struct config_log {
     CONFIG_LOG_TABLE(CONFIG_FIELD)

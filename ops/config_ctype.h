@@ -32,6 +32,9 @@
 #define CONFIG_CTYPE_LOG_FORMAT       enum config_log_format
 #define CONFIG_CTYPE_DURABILITY_MODE  enum config_durability_mode
 #define CONFIG_CTYPE_RECOVERY         enum config_recovery
+#define CONFIG_CTYPE_ACL_FORMAT       enum acl_format
+#define CONFIG_CTYPE_PERMISSION       enum config_permission
+#define CONFIG_CTYPE_DENY_ACTION      enum config_deny_action
 #define CONFIG_CTYPE_TLS_VERIFY       enum tls_verify
 #define CONFIG_CTYPE_TLS_VERSION      enum tls_version
 #define CONFIG_CTYPE_PEER_NAME        enum peer_name
@@ -65,6 +68,9 @@
 #define CONFIG_NAME_LOG_FORMAT(name)       name
 #define CONFIG_NAME_DURABILITY_MODE(name)  name
 #define CONFIG_NAME_RECOVERY(name)         name
+#define CONFIG_NAME_ACL_FORMAT(name)       name
+#define CONFIG_NAME_PERMISSION(name)       name
+#define CONFIG_NAME_DENY_ACTION(name)      name
 #define CONFIG_NAME_TLS_VERIFY(name)       name
 #define CONFIG_NAME_TLS_VERSION(name)      name
 #define CONFIG_NAME_PEER_NAME(name)        name

@@ -49,6 +49,12 @@ static const struct config_choice config_choices_durability_mode[] = {
     CONFIG_DURABILITY_TABLE_MODES(CONFIG_CHOICE){NULL, 0, false}};
 static const struct config_choice config_choices_recovery[] = {
     CONFIG_RECOVERY_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_acl_format[] = {
+    CONFIG_ACL_FORMAT_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_permission[] = {
+    CONFIG_PERMISSION_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+static const struct config_choice config_choices_deny_action[] = {
+    CONFIG_DENY_ACTION_TABLE(CONFIG_CHOICE){NULL, 0, false}};
 
 #define CONFIG_CHOICES_BOOL             NULL
 #define CONFIG_CHOICES_COUNT            NULL
@@ -82,6 +88,9 @@ static const struct config_choice config_choices_recovery[] = {
 #define CONFIG_CHOICES_AUTHN_SCRAM      config_choices_authn_scram
 #define CONFIG_CHOICES_AUTHN_USER_IS    config_choices_authn_user_is
 #define CONFIG_CHOICES_HTTP_METHOD      config_choices_http_method
+#define CONFIG_CHOICES_ACL_FORMAT       config_choices_acl_format
+#define CONFIG_CHOICES_PERMISSION       config_choices_permission
+#define CONFIG_CHOICES_DENY_ACTION      config_choices_deny_action
 
 #define CONFIG_TYPE_SHARE_STRATEGY   CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_DEFAULT_PRIORITY CONFIG_TYPE_CHOICE
@@ -99,6 +108,9 @@ static const struct config_choice config_choices_recovery[] = {
 #define CONFIG_TYPE_AUTHN_SCRAM      CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_AUTHN_USER_IS    CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_HTTP_METHOD      CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_ACL_FORMAT       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_PERMISSION       CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_DENY_ACTION      CONFIG_TYPE_CHOICE
 
 #define CONFIG_RELOADABLE_RELOAD  true
 #define CONFIG_RELOADABLE_RESTART false
@@ -150,6 +162,10 @@ static const struct config_choice config_choices_recovery[] = {
     CONFIG_ROW("durability", "durability." #name, \
                offsetof(struct config, durability.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_AUTHORIZATION(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("authorization", "authorization." #name, \
+               offsetof(struct config, authorization.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 #define CONFIG_ROW_LOG(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("log", "log." #name, offsetof(struct config, log.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
@@ -187,6 +203,7 @@ static const struct config_key config_key_rows[] = {
     CONFIG_FLAPPING_DETECT_TABLE(CONFIG_ROW_FLAPPING_DETECT)
     CONFIG_OVERLOAD_PROTECTION_TABLE(CONFIG_ROW_OVERLOAD_PROTECTION)
     CONFIG_DURABILITY_TABLE(CONFIG_ROW_DURABILITY)
+    CONFIG_AUTHORIZATION_TABLE(CONFIG_ROW_AUTHORIZATION)
     CONFIG_LOG_TABLE(CONFIG_ROW_LOG)
     CONFIG_SHUTDOWN_TABLE(CONFIG_ROW_SHUTDOWN)
 };
@@ -217,6 +234,7 @@ static const char *const config_listener_section_names[] = {
 /* Fields are written through their offsets with these widths. */
 STATIC_CHECK(sizeof(enum config_share_strategy) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_default_priority) == sizeof(uint32_t), "choices are 32 bits");
+STATIC_CHECK(sizeof(enum acl_format) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_log_format) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_durability_mode) == sizeof(uint32_t), "choices are 32 bits");
 STATIC_CHECK(sizeof(enum config_recovery) == sizeof(uint32_t), "choices are 32 bits");

@@ -12,7 +12,7 @@
  *   type     BOOL COUNT SIZE DURATION SECONDS FACTOR TEXT LIST CPUS PRIORITIES FIELDS BIND
  *            KEEPALIVE ENDPOINT RATE BYTE_RATE,
  *            or an enumeration of config.h (SHARE_STRATEGY, DEFAULT_PRIORITY, LOG_LEVEL,
- *            LOG_FORMAT, DURABILITY_MODE, RECOVERY)
+ *            LOG_FORMAT, DURABILITY_MODE, RECOVERY, ACL_FORMAT, PERMISSION, DENY_ACTION)
  *   min max  in the field's unit; for TEXT its length in bytes; unused (0, 0) for the others
  *   default  as an operator would write it
  *   words    NUMBER, or INFINITE: `infinity` is allowed too, or ZERO_INFINITE: so is 0, with the
@@ -27,6 +27,7 @@
 #define SLUICE_CONFIG_TABLE_H
 
 #include "bucket.h"
+#include "config_authorization.h"
 #include "config_table_limits.h"
 #include "config_table_listener.h"
 #include "limits.h"
@@ -53,6 +54,7 @@
     X(flapping_detect, "Clients that come and go too often.") \
     X(overload_protection, "What the broker does when there is more load than it can take.") \
     X(durability, "The log of durable sessions and retained messages; see durability.md.") \
+    X(authorization, "What clients may do. See [access](access.md).") \
     X(log, "What is logged, and how. The log goes to standard error.") \
     X(shutdown, "How the broker stops.")
 

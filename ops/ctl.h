@@ -17,7 +17,11 @@
 /* X(name, function, what stands behind the name, text) */
 #define CTL_TABLE(X)                                                                               \
     X("passwd", ctl_passwd, "[-b] [-D] [-a ALGORITHM] [-s] FILE USER [PASSWORD]",                  \
-      "add a user to a password file, or change or delete (-D) one")
+      "add a user to a password file, or change or delete (-D) one")                               \
+    X("acl", ctl_acl,                                                                              \
+      "check [--config FILE] [--client ID] [--user NAME] [--cn NAME] [--addr ADDRESS]"             \
+      " [--attr NAME=VALUE]... [--qos N] [--retain] --topic TOPIC publish|subscribe",              \
+      "say which access rule decides, by file and line")
 
 #define CTL_DECLARE(name, function, usage, text) int function(int argc, char *const *argv);
 CTL_TABLE(CTL_DECLARE)

@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "acl_load.h"
 #include "args.h"
 #include "broker.h"
 #include "clock.h"
@@ -185,6 +186,7 @@ static int main_run(const struct config_sources *sources, struct config *config)
 static int main_check(const struct config *config, struct error_list *errors)
 {
     tls_listeners_check(config, errors);
+    acl_set_destroy(acl_load(config, errors));
     if (!error_list_is_empty(errors)) {
         error_list_print(errors, "sluiced: ", stderr);
         return ARGS_EXIT_USAGE;

@@ -219,6 +219,22 @@ static const struct metrics_entry metrics_entries[] = {
             "Will messages deleted unpublished.")
 
     /* authentication */
+    FIRST("sluice_authz_publish", STAT_PERMIT_PUBLISH, "result", "allow",
+          "Publications that access rules decided about; those that no rule could deny are not "
+          "counted.")
+    NEXT("sluice_authz_publish", STAT_DENY_PUBLISH, "result", "deny")
+    COUNTER("sluice_authz_publish_cached", STAT_PERMIT_HITS,
+            "Of these, how many decisions the session remembered.")
+    FIRST("sluice_authz_subscribe", STAT_PERMIT_SUBSCRIBE, "result", "allow",
+          "Subscriptions that access rules decided about.")
+    NEXT("sluice_authz_subscribe", STAT_DENY_SUBSCRIBE, "result", "deny")
+    COUNTER("sluice_authz_wills_denied", STAT_DENY_WILL,
+            "Wills not published because access rules deny it.")
+    COUNTER("sluice_authz_subscriptions_revoked", STAT_REVOKED,
+            "Subscriptions removed because rules that are new, or another client of the session, "
+            "do not allow them.")
+    COUNTER("sluice_sessions_not_owned", STAT_SESSIONS_NOT_OWNED,
+            "CONNECTs refused because the session belongs to another user name.")
     COUNTER("sluice_authn_success", STAT_AUTHN_SUCCESS, "Clients that were authenticated.")
     COUNTER("sluice_authn_anonymous", STAT_AUTHN_ANONYMOUS,
             "Of these, how many no step was asked about.")

@@ -15,7 +15,8 @@
     X(listeners)                                                                                   \
     X(tls)                                                                                         \
     X(access)                                                                                      \
-    X(bans)
+    X(bans)                                                                                        \
+    X(acl)
 
 #define RELOAD_PART_DECLARE(name) extern const struct reload_part reload_part_##name;
 RELOAD_PART_TABLE(RELOAD_PART_DECLARE)

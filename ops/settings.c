@@ -77,6 +77,9 @@ static bool settings_route(const struct config *config, struct route_settings *r
         .retained_payload_max = config->retained.max_payload_size,
         .retained_expiry_s = config->retained.msg_expiry_interval_s,
         .retained_clear_stays = config->retained.stop_publish_clear_msg,
+        .deny_disconnects = config->authorization.deny_action == CONFIG_DENY_DISCONNECT,
+        .session_owner = config->authorization.session_owner,
+        .permit_cache_max = config->authorization.cache_size,
     };
     /* The queue says "no limit" with 0, the configuration with its highest value. */
     if (mqtt->max_mqueue_len != CONFIG_INFINITY_32)

@@ -82,6 +82,7 @@ struct acl_set {
     uint32_t magic;            /* [I] */
     bool no_match;             /* [I] */
     uint8_t judged;            /* [I] actions that it could deny */
+    uint8_t judged_publish;    /* [I] ACL_TOPICS_* */
     bool has_anonymous;        /* [I] there is a group of clients without a user name */
     struct hash_key key;       /* [I] */
     struct acl_rules *rules;   /* [I] owned */
@@ -177,5 +178,18 @@ static inline struct in6_addr acl_address_cut(const uint8_t address[16], uint8_t
     }
     return cut;
 }
+
+static inline bool acl_begins_with_dollar(struct bytes text)
+{
+    return text.len > 0 && text.ptr[0] == '$';
+}
+
+/* Is `text` what the template stands for? */
+bool acl_template_is(struct bytes template, const struct client_identity *subject,
+                     struct bytes text);
+
+/* Does the template stand for anything, and could a wildcard at this depth match that? */
+bool acl_template_is_met(struct bytes template, const struct client_identity *subject,
+                         uint32_t depth);
 
 #endif

@@ -27,64 +27,6 @@ struct acl_walk {
     struct bytes level[ACL_LEVELS_MAX + 1];
 };
 
-/* --- words of the client --- */
-
-struct bytes acl_piece_value(const struct acl_piece *piece, const struct client_identity *subject)
-{
-    struct bytes value = {0};
-    switch (piece->kind) {
-    case ACL_PIECE_TEXT:
-        return piece->text;
-    case ACL_PIECE_CLIENT:
-        value = subject->client_id;
-        break;
-    case ACL_PIECE_USER:
-        value = subject->username;
-        break;
-    case ACL_PIECE_COMMON_NAME:
-        value = subject->cert_common_name;
-        break;
-    case ACL_PIECE_ATTRIBUTE:
-        for (uint32_t i = 0; i < subject->attrs_num; i++)
-            if (bytes_equal(subject->attrs[i].name, piece->text))
-                value = subject->attrs[i].value;
-        break;
-    }
-    for (uint32_t i = 0; i < value.len; i++)
-        if (value.ptr[i] == '/' || value.ptr[i] == '+' || value.ptr[i] == '#')
-            return (struct bytes){0};
-    return value;
-}
-
-/* Is `text` what the template stands for? */
-static bool acl_template_is(struct bytes template, const struct client_identity *subject,
-                            struct bytes text)
-{
-    struct acl_piece piece;
-    while (acl_piece_next(&template, &piece)) {
-        struct bytes value = acl_piece_value(&piece, subject);
-        if (value.len == 0 || value.len > text.len || memcmp(value.ptr, text.ptr, value.len) != 0)
-            return false;
-        text = bytes_of(text.ptr + value.len, text.len - value.len);
-    }
-    return text.len == 0;
-}
-
-/* Does the template stand for anything, and could a wildcard at this depth match that? */
-static bool acl_template_is_met(struct bytes template, const struct client_identity *subject,
-                                uint32_t depth)
-{
-    struct acl_piece piece;
-    bool is_first = true;
-    while (acl_piece_next(&template, &piece)) {
-        struct bytes value = acl_piece_value(&piece, subject);
-        if (value.len == 0 || (is_first && depth == 0 && value.ptr[0] == '$'))
-            return false;
-        is_first = false;
-    }
-    return true;
-}
-
 /* --- conditions --- */
 
 static bool acl_text_fits(const struct acl_who *who, struct bytes value, bool unknown)
@@ -129,6 +71,8 @@ bool acl_who_fits(const struct acl_rules *rules, uint32_t index,
     switch (who->kind) {
     case ACL_WHO_ALL:
         return true;
+    case ACL_WHO_LOCAL:
+        return identity_is_local(subject->address);
     case ACL_WHO_ANONYMOUS:
         return subject->username.len == 0;
     case ACL_WHO_USER:
@@ -185,11 +129,6 @@ static void acl_try(struct acl_walk *walk, const struct acl_list *list, bool cov
         walk->best = entry->rule;
         return;
     }
-}
-
-static bool acl_begins_with_dollar(struct bytes text)
-{
-    return text.len > 0 && text.ptr[0] == '$';
 }
 
 static void acl_walk(struct acl_walk *walk, uint32_t index, uint32_t depth, bool covers);

@@ -51,6 +51,7 @@
 /* X(constant, word of the plain format, what it compares) */
 #define ACL_WHO_TABLE(X)                                                                           \
     X(ACL_WHO_ALL, "all", "every client")                                                          \
+    X(ACL_WHO_LOCAL, "local", "clients of this machine: loopback addresses, Unix sockets")         \
     X(ACL_WHO_ANONYMOUS, "anonymous", "clients without a user name")                               \
     X(ACL_WHO_USER, "user", "the user name")                                                       \
     X(ACL_WHO_CLIENT, "client", "the client identifier")                                           \

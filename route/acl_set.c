@@ -358,6 +358,21 @@ static enum rc acl_place(struct acl_set *set, uint32_t number, uint32_t index, u
 
 /* --- the set --- */
 
+/* The topic names that a rule could deny to a publisher. */
+static uint8_t acl_denied_topics(const struct acl_rules *rules, const struct acl_rule *rule)
+{
+    if (rule->allow || (rule->actions & ACL_PUBLISH) == 0)
+        return 0;
+    uint8_t kinds = rule->topics_count == 0 ? ACL_TOPICS_ALL : 0;
+    for (uint32_t i = 0; i < rule->topics_count; i++) {
+        struct bytes text = rules->topics[rule->topics_first + i].text;
+        bool is_template = text.len > 1 && text.ptr[0] == '$' && text.ptr[1] == '{';
+        bool is_dollar = text.ptr[0] == '$' && !is_template;
+        kinds |= is_template ? ACL_TOPICS_ALL : is_dollar ? ACL_TOPICS_DOLLAR : ACL_TOPICS_PLAIN;
+    }
+    return kinds;
+}
+
 static enum rc acl_compile(struct acl_set *set)
 {
     uint32_t general;
@@ -367,6 +382,7 @@ static enum rc acl_compile(struct acl_set *set)
         const struct acl_rule *rule = &set->rules->rules[i];
         if (!rule->allow)
             set->judged |= rule->actions;
+        set->judged_publish |= acl_denied_topics(set->rules, rule);
         rc = acl_place(set, i, rule->who, ACL_NONE);
     }
     return rc;
@@ -383,6 +399,7 @@ enum rc acl_set_create(struct acl_rules *rules, bool no_match, const struct hash
     set->magic = ACL_SET_MAGIC;
     set->no_match = no_match;
     set->judged = no_match ? 0 : ACL_BOTH;
+    set->judged_publish = no_match ? 0 : ACL_TOPICS_ALL;
     set->key = *key;
     set->rules = rules;
     enum rc rc = acl_compile(set);
@@ -416,6 +433,12 @@ bool acl_set_judges(const struct acl_set *set, uint8_t action)
 {
     CHECK_OBJ(set, ACL_SET_MAGIC);
     return (set->judged & action) != 0;
+}
+
+uint8_t acl_set_judges_publish(const struct acl_set *set)
+{
+    CHECK_OBJ(set, ACL_SET_MAGIC);
+    return set->judged_publish;
 }
 
 const struct acl_rules *acl_set_rules(const struct acl_set *set)

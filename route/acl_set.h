@@ -70,8 +70,14 @@ uint32_t acl_set_find(const struct acl_set *set, const struct client_identity *s
 bool acl_set_allows(const struct acl_set *set, const struct client_identity *subject,
                     const struct acl_query *query);
 
-/* Could the set deny this action to anybody? */
+/* Topic names, by their first byte. */
+#define ACL_TOPICS_PLAIN  1u
+#define ACL_TOPICS_DOLLAR 2u
+#define ACL_TOPICS_ALL    3u
+
+/* Could the set deny this action to anybody? Which topic names could it deny to a publisher? */
 bool acl_set_judges(const struct acl_set *set, uint8_t action);
+uint8_t acl_set_judges_publish(const struct acl_set *set);
 
 /* The rules that it was made of, and what holds when none fits. */
 const struct acl_rules *acl_set_rules(const struct acl_set *set);
@@ -80,6 +86,10 @@ bool acl_set_no_match(const struct acl_set *set);
 /* Does the client fit the condition? `unknown`: what a regular expression without answer is. */
 bool acl_who_fits(const struct acl_rules *rules, uint32_t who,
                   const struct client_identity *subject, bool unknown);
+
+/* Does one topic of a rule, checked by acl_topic_check, fit the question? */
+bool acl_topic_fits(struct bytes text, bool is_eq, bool allow,
+                    const struct client_identity *subject, const struct acl_query *query);
 
 /* The client's word for a piece; length 0: it has none that can stand in a topic. */
 struct bytes acl_piece_value(const struct acl_piece *piece, const struct client_identity *subject);

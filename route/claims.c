@@ -8,6 +8,8 @@
  */
 #include "claims.h"
 
+#include "acl_rule.h"
+
 #include <string.h>
 
 #include "limits.h"
@@ -96,6 +98,10 @@ static enum rc claims_add(struct claims *out, struct identity_rule rule, const j
     rule.is_literal = rule.topic.len > 3 && memcmp(rule.topic.ptr, "eq ", 3) == 0;
     if (rule.is_literal)
         rule.topic = (struct bytes){.ptr = rule.topic.ptr + 3, .len = rule.topic.len - 3};
+    const char *why;
+    uint32_t at;
+    if (!acl_topic_check(rule.topic, rule.is_literal, &why, &at))
+        return RC_INVALID;
     out->rules[out->draft.rules_num++] = rule;
     return RC_OK;
 }

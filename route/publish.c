@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "deliver.h"
+#include "permit.h"
 #include "share_dispatch.h"
 #include "store_retain.h"
 #include "store_seen.h"
@@ -319,6 +320,8 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
     pub->publisher = session->handle;
     pub->publisher_hash = session->id_hash;
     if (pub->qos < 2) {
+        if (UNLIKELY(!permit_publish(router, session, pub)))
+            return REASON_NOT_AUTHORIZED;
         enum reason reason = pub->qos == 0 ? publish_route(router, pub)
                                            : publish_acknowledged(router, session, pub);
         pub_release(pub, router->shard->id);
@@ -333,6 +336,11 @@ enum reason publish_inbound(struct router *router, struct session *session, stru
         return REASON_RECEIVE_MAX_EXCEEDED;
     if (rc != RC_OK)
         return REASON_QUOTA_EXCEEDED;
+    /* Asked after EXISTS: what was routed once is acknowledged, whatever the rules say now. */
+    if (UNLIKELY(!permit_publish(router, session, pub))) {
+        awaiting_rel_remove(&session->awaiting, packet_id);
+        return REASON_NOT_AUTHORIZED;
+    }
     bool stored = session_is_stored(session);
     if (UNLIKELY(stored) && store_inbound(router, session, packet_id, 0) != RC_OK) {
         awaiting_rel_remove(&session->awaiting, packet_id);

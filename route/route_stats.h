@@ -81,6 +81,17 @@
     X(STAT_WILLS_CANCELLED, COUNTER, "wills_cancelled", "Will messages deleted unpublished.")      \
     X(STAT_SHARE_REDISPATCHED, COUNTER, "share_redispatched",                                      \
       "Shared deliveries passed on to another member.")                                            \
+    X(STAT_SESSIONS_NOT_OWNED, COUNTER, "sessions_not_owned",                                      \
+      "CONNECTs refused because the session belongs to another user.")                             \
+    X(STAT_PERMIT_PUBLISH, COUNTER, "permit_publish", "Publications that rules allowed.")          \
+    X(STAT_DENY_PUBLISH, COUNTER, "deny_publish", "Publications that rules denied.")               \
+    X(STAT_PERMIT_SUBSCRIBE, COUNTER, "permit_subscribe", "Subscriptions that rules allowed.")     \
+    X(STAT_DENY_SUBSCRIBE, COUNTER, "deny_subscribe", "Subscriptions that rules denied.")          \
+    X(STAT_DENY_WILL, COUNTER, "deny_will", "Wills not published because rules denied it.")        \
+    X(STAT_PERMIT_HITS, COUNTER, "permit_hits",                                                    \
+      "Publications whose decision the session remembered.")                                       \
+    X(STAT_REVOKED, COUNTER, "subscriptions_revoked",                                              \
+      "Subscriptions removed on resumption or after a change of rules.")                           \
     X(STAT_AUTHN_SUCCESS, COUNTER, "authn_success", "Clients that were authenticated.")            \
     X(STAT_AUTHN_ANONYMOUS, COUNTER, "authn_success_anonymous",                                    \
       "Of these, how many no step was asked about.")                                               \

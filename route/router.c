@@ -12,6 +12,7 @@
 
 #include "feed.h"
 #include "lag.h"
+#include "permit.h"
 #include "publish.h"
 #include "share_dispatch.h"
 #include "store.h"
@@ -55,6 +56,8 @@ static bool router_turn_end(struct shard *shard)
         more |= feeds_run(router);
         lag_since(router, mark, 0);
     }
+    if (UNLIKELY(router->review.is_on))
+        more |= permit_review(router);
     confirm_run(router);
     if (router->store != NULL)
         more |= store_turn_end(router);
@@ -106,6 +109,7 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
     list_init(&router->wills);
     list_init(&router->feeds);
     list_init(&router->parked);
+    permit_take(router);
     shard->route = router;
     struct match_cache_config config = {.index = shared->filters,
                                         .record = shard->epoch,
@@ -160,6 +164,7 @@ void router_settings_take(struct router *router)
     SHARD_CHECK(router->shard);
     router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
     CHECK(router->settings != NULL);
+    permit_take(router);
     router_limit_look(router);
 }
 

@@ -32,6 +32,7 @@
 #ifndef SLUICE_ROUTER_H
 #define SLUICE_ROUTER_H
 
+#include "acl_set.h"
 #include "authn.h"
 #include "confirm.h"
 #include "filter_index.h"
@@ -98,10 +99,14 @@ struct route_settings {
     uint64_t retained_payload_max;      /* [I] bytes */
     uint32_t retained_expiry_s;         /* [I] of messages without one; UINT32_MAX: never */
     bool retained_clear_stays;          /* [I] stop_publish_clear_msg */
+    bool deny_disconnects;              /* [I] who may not is disconnected */
+    bool session_owner;                 /* [I] a session is for the user who made it */
+    uint32_t permit_cache_max;          /* [I] decisions that a session remembers */
 };
 
 struct route_shared {
     const struct route_settings *settings; /* [R] */
+    const struct acl_set *acl;             /* [R] NULL: everything is allowed */
     const struct sink *sink;               /* [I] */
     struct filter_index *filters;          /* [I] */
     struct retained *retained;             /* [I] */
@@ -116,6 +121,15 @@ struct route_shared {
     shard_id authn_helper;                 /* [I] endpoint of the helper, or SHARD_NONE */
 };
 
+/* How far subscriptions have been judged anew after a change of rules (permit.h). */
+struct permit_progress {
+    bool is_on;            /* [O] */
+    bool again;            /* [O] from the beginning when it is at its end */
+    uint32_t cursor;       /* [O] of the walk over the sessions */
+    uint32_t at;           /* [O] subscriptions of `session` that are left */
+    struct handle session; /* [O] being judged, or none */
+};
+
 struct router {
     uint32_t magic;                        /* [I] */
     struct shard *shard;                   /* [I] */
@@ -123,6 +137,12 @@ struct router {
     struct route_shared *shared;           /* [I] */
     const struct route_settings *settings; /* [O] taken last */
     const struct sink *sink;               /* [I] */
+    const struct acl_set *acl;             /* [O] taken last */
+    uint32_t acl_generation;               /* [O] of `acl`; never 0 */
+    uint8_t judged_publish;                /* [O] ACL_TOPICS_* that could be denied to somebody */
+    bool judged_subscribe;                 /* [O] filters could be */
+    bool has_own_rules;                    /* [O] an identity has had some */
+    struct permit_progress review;         /* [O] */
     struct slot_table sessions;            /* [O] */
     struct session **buckets;              /* [O] client id table, chained by hash_next */
     uint32_t buckets_mask;                 /* [O] */

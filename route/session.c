@@ -12,6 +12,7 @@
 
 #include "feed.h"
 #include "outbound.h"
+#include "permit.h"
 #include "router.h"
 #include "share_dispatch.h"
 #include "store.h"
@@ -179,6 +180,7 @@ void session_end(struct router *router, struct session *session)
     if (timer_pending(&session->timer))
         timer_cancel(&router->shard->timers, &session->timer);
     identity_destroy(session->identity);
+    permit_free(session);
     subscribe_remove_all(router, session);
     feed_end_all(router, session);
     outbound_discard(router, session);
@@ -203,6 +205,13 @@ static void session_will_cancel(struct router *router, struct session *session)
     router_count(router, STAT_WILLS_CANCELLED, 1);
 }
 
+/* The connection is about to go, and with it what is known of its client's address. */
+static void session_will_judge(struct router *router, struct session *session)
+{
+    if (session->will != NULL && !permit_will(router, session))
+        session_will_cancel(router, session);
+}
+
 /*
  * A newer connection takes the session: its old one is closed with 0x8E [MQTT-3.1.4-3]. The old
  * connection's will goes out if its delay is 0, otherwise the new connection came in time.
@@ -210,6 +219,7 @@ static void session_will_cancel(struct router *router, struct session *session)
 static void session_take_over(struct router *router, struct session *session)
 {
     CHECK(session->conn != NULL);
+    session_will_judge(router, session);
     router_count(router, STAT_SESSIONS_TAKEN_OVER, 1);
     router->sink->close(session->conn, REASON_SESSION_TAKEN_OVER);
     session->conn = NULL;
@@ -238,11 +248,22 @@ static void session_bind(struct router *router, struct session *session,
     session->will = request->will;
     identity_destroy(session->identity);
     session->identity = request->identity;
+    permit_forget(router, session);
     inflight_set_max(&session->inflight, window);
     awaiting_rel_set_max(&session->awaiting, router->settings->max_awaiting_rel);
     session_timer_update(router, session);
     subscribe_connected(router, session, true);
     router_count(router, STAT_SESSIONS_CONNECTED, 1);
+    permit_resumed(router, session);
+}
+
+/* 0: not known; 1: a client without a user name. A hash, because it is kept for each session. */
+static uint64_t session_owner_of(const struct router *router, const struct identity *identity)
+{
+    if (identity == NULL || identity->is.username.len == 0)
+        return 1;
+    uint64_t hash = hash_keyed(&router->shared->home_key, identity->is.username);
+    return hash > 1 ? hash : 2;
 }
 
 /* What CONNECT brought into the log. */
@@ -269,6 +290,12 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
     uint64_t hash = hash_keyed(&router->shared->home_key, request->client_id);
     CHECK(hash % router->shared->shards == router->shard->id);
     struct session *session = session_lookup(router, request->client_id, hash);
+    uint64_t owner = session_owner_of(router, request->identity);
+    if (router->settings->session_owner && session != NULL && session->owner != 0 &&
+        session->owner != owner) {
+        router_count(router, STAT_SESSIONS_NOT_OWNED, 1);
+        return RC_DENIED;
+    }
     /* Without an expiry the session ends with its connection, also when it is taken over. */
     bool ends = session != NULL && (request->clean_start || session->expiry_s == 0);
     struct session_logged logged = {0};
@@ -293,6 +320,7 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
     } else {
         router_count(router, STAT_SESSIONS_RESUMED, 1);
     }
+    out->session->owner = owner;
     session_bind(router, out->session, request);
     if (logged.number != 0) {
         out->session->stored_number = logged.number;
@@ -313,11 +341,13 @@ void session_detach(struct router *router, struct session *session, bool publish
     SHARD_CHECK(router->shard);
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(session->conn != NULL);
+    if (publish_will)
+        session_will_judge(router, session);
+    else
+        session_will_cancel(router, session);
     session->conn = NULL;
     stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
     subscribe_connected(router, session, false);
-    if (!publish_will)
-        session_will_cancel(router, session);
     if (session->expiry_s == 0) {
         session_end(router, session);
         return;
@@ -369,6 +399,8 @@ void session_identify(struct router *router, struct session *session, struct ide
     CHECK_OBJ(session, SESSION_MAGIC);
     identity_destroy(session->identity);
     session->identity = identity;
+    permit_forget(router, session);
+    permit_resumed(router, session);
 }
 
 enum rc session_restore(struct router *router, struct bytes client_id, uint64_t stored_number,
@@ -391,6 +423,7 @@ void session_trim(struct session *session)
     inflight_trim(&session->inflight);
     awaiting_rel_trim(&session->awaiting);
     mqueue_trim(&session->queue);
+    permit_free(session);
 }
 
 void session_end_all(struct router *router)

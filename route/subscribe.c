@@ -9,6 +9,7 @@
 #include "subscribe.h"
 
 #include "feed.h"
+#include "permit.h"
 #include "share_dispatch.h"
 #include "store.h"
 
@@ -163,6 +164,8 @@ enum reason subscribe_add(struct router *router, struct session *session,
 {
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(request->qos <= 2 && epoch_is_inside(router->shard->epoch));
+    if (!permit_subscribe(router, session, request->parts.filter, request->qos))
+        return REASON_NOT_AUTHORIZED;
     struct session_sub *sub = subscribe_find(router, session, &request->parts);
     if (sub == NULL && session->subs.count >= router->settings->max_subscriptions)
         return REASON_QUOTA_EXCEEDED;
@@ -224,6 +227,12 @@ enum reason subscribe_remove(struct router *router, struct session *session,
     subscribe_drop(router, session, sub);
     router_count(router, STAT_UNSUBSCRIBED, 1);
     return REASON_SUCCESS;
+}
+
+void subscribe_revoke(struct router *router, struct session *session, struct session_sub *sub)
+{
+    CHECK_OBJ(session, SESSION_MAGIC);
+    subscribe_drop(router, session, sub);
 }
 
 void subscribe_remove_all(struct router *router, struct session *session)

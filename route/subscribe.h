@@ -31,8 +31,8 @@ struct subscribe_request {
 
 /*
  * Adds or replaces a subscription and starts sending retained messages where they are due.
- * REASON_SUCCESS, GRANTED_QOS_1, GRANTED_QOS_2; REASON_QUOTA_EXCEEDED at a limit;
- * REASON_UNSPECIFIED_ERROR without memory.
+ * REASON_SUCCESS, GRANTED_QOS_1, GRANTED_QOS_2; REASON_NOT_AUTHORIZED by rules;
+ * REASON_QUOTA_EXCEEDED at a limit; REASON_UNSPECIFIED_ERROR without memory.
  */
 enum reason subscribe_add(struct router *router, struct session *session,
                           const struct subscribe_request *request);
@@ -43,6 +43,9 @@ enum reason subscribe_add(struct router *router, struct session *session,
  */
 enum reason subscribe_remove(struct router *router, struct session *session,
                              const struct topic_filter_parts *parts);
+
+/* Takes one away that the client may not have any more; `sub` is one of session->subs. */
+void subscribe_revoke(struct router *router, struct session *session, struct session_sub *sub);
 
 /* Takes every subscription of a session that ends out of the tables. */
 void subscribe_remove_all(struct router *router, struct session *session);

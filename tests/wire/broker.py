@@ -34,7 +34,7 @@ import tls_socket
 import ws_socket
 
 SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained", "access",
-            "authentication", "banned", "flapping_detect",
+            "authentication", "authorization", "banned", "flapping_detect",
             "overload_protection", "durability")
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
               "WARNING: ThreadSanitizer", "WARNING: MemorySanitizer", "CHECK failed",
