@@ -90,6 +90,52 @@ def test_a_listener_takes_a_new_limit_of_connections(t):
     t.connect("more").ping()
 
 
+def has_keepalive(port, client):
+    """Whether the broker's side of the connection has a TCP keep-alive timer (/proc/net/tcp)."""
+    mine = f":{client.sock.getsockname()[1]:04X}"
+    with open("/proc/net/tcp") as table:
+        for line in table:
+            fields = line.split()
+            if fields[1].endswith(f":{port:04X}") and fields[2].endswith(mine):
+                return fields[5].startswith("02:")
+    raise Failure("the connection is not in /proc/net/tcp")
+
+
+@only("sluiced")
+@options(listener={"name": "plain", "tcp_keepalive": "none"})
+@private(bystander=False)
+def test_a_listener_takes_new_tcp_options(t):
+    """For the connections to come; those that are there stay as they are."""
+    old = t.connect("old")
+    t.true(not has_keepalive(t.broker.port, old), "there is a timer from the start")
+    again(t, listener={"name": "plain", "tcp_keepalive": "60s,10s,3", "nodelay": False,
+                       "tcp_user_timeout": "30s"})
+    new = t.connect("new")
+    new.ping()
+    time.sleep(0.05)
+    t.true(has_keepalive(t.broker.port, new), "no timer after the reload")
+    t.true(not has_keepalive(t.broker.port, old), "the old connection has got one")
+    again(t, listener={"name": "plain", "tcp_keepalive": "none"})
+    t.true(not has_keepalive(t.broker.port, t.connect("third")), "still a timer")
+    old.ping()
+
+
+@only("sluiced")
+@private(bystander=False, ends=True)
+def test_the_drain_timeout_is_taken(t):
+    """A client that does not take its goodbye holds the end up no longer than the new value."""
+    again(t, shutdown={"drain_timeout": "300ms"})
+    stuck, flood = t.connect("stuck", receive_buffer=4096), t.connect("flood")
+    stuck.subscribe(t.topic())
+    for _ in range(300):
+        flood.publish(t.topic(), "x" * 20000)
+    flood.ping()
+    start = time.monotonic()
+    t.broker.process.send_signal(signal.SIGTERM)
+    t.broker.process.wait(20)
+    t.true(time.monotonic() - start < 3, "it waited longer than it should")
+
+
 @only("sluiced")
 @options(log_level=None, log={"level": "warning"})
 @private()
