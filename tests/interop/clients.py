@@ -265,13 +265,14 @@ def mqttjs(tools, version):
     check(said.strip(), "ok")
 
 
-def mqttjs_tls(tools):
+def mqttjs_at(tools, scheme, protocol):
     folder = tools.node_folder()
     environment = {**os.environ, "NODE_PATH": os.path.join(folder, "node_modules")}
-    broker = tools.secure_broker()
+    broker = tools.broker_at(scheme)
     try:
         said = tools.run(["node", os.path.join(HERE, "mqttjs.js"), broker.host, str(broker.port),
-                          "5", tools.prefix(), certificates.path("ca.pem")], env=environment)
+                          "5", tools.prefix(), protocol, certificates.path("ca.pem")],
+                         env=environment)
         check(said.strip(), "ok")
     finally:
         wrong = broker.stop()
@@ -300,5 +301,6 @@ def tests():
         rows.append((f"paho_c_async_v{version}",
                      bind(paho_c, "paho_async.c", "paho-mqtt3a", version)))
         rows.append((f"mqttjs_v{version}", bind(mqttjs, version)))
-    rows.append(("mqttjs_tls", mqttjs_tls))
+    for scheme, protocol in (("tls", "mqtts"), ("ws", "ws"), ("wss", "wss")):
+        rows.append((f"mqttjs_{scheme}", bind(mqttjs_at, scheme, protocol)))
     return rows

@@ -1,5 +1,6 @@
 // mqttjs.js -- a client of the library mqtt.js that talks to itself through the broker:
-// node mqttjs.js HOST PORT VERSION PREFIX [CA], VERSION 3, 4 or 5; with CA, a file, over TLS.
+// node mqttjs.js HOST PORT VERSION PREFIX [PROTOCOL CA], VERSION 3, 4 or 5; PROTOCOL is mqtts, ws
+// or wss, CA the file with the authority.
 //
 // It publishes a batch at each QoS and expects it back whole and in order, then a retained
 // message, a will, and (version 5) properties. Prints "ok", or what went wrong with exit code 1.
@@ -8,10 +9,11 @@
 const fs = require('fs');
 const mqtt = require('mqtt');
 
-const [host, port, versionText, prefix, ca] = process.argv.slice(2);
+const [host, port, versionText, prefix, protocol, ca] = process.argv.slice(2);
 const version = Number(versionText);
 const BATCH = 100;
-const transport = ca ? { protocol: 'mqtts', ca: fs.readFileSync(ca) } : {};
+const transport = { protocol: protocol || 'mqtt', path: '/mqtt' };
+if (ca) transport.ca = fs.readFileSync(ca);
 
 function fail(text) {
     console.log(text);

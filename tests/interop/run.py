@@ -44,11 +44,11 @@ class Tools:
     def port(self):
         return self.broker.port
 
-    def secure_broker(self):
-        """A broker with TLS, for one test, which stops it."""
+    def broker_at(self, scheme):
+        """A broker whose listener is of another kind, for one test, which stops it."""
         if self.broker.kind != "sluiced":
             raise Skip("only for sluiced")
-        return Broker(self.broker.command, {"scheme": "tls"}, self.broker.shards)
+        return Broker(self.broker.command, {"scheme": scheme}, self.broker.shards)
 
     def prefix(self):
         self.count += 1
