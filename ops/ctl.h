@@ -21,7 +21,9 @@
     X("acl", ctl_acl,                                                                              \
       "check [--config FILE] [--client ID] [--user NAME] [--cn NAME] [--addr ADDRESS]"             \
       " [--attr NAME=VALUE]... [--qos N] [--retain] --topic TOPIC publish|subscribe",              \
-      "say which access rule decides, by file and line")
+      "say which access rule decides, by file and line")                                           \
+    X("log", ctl_log, "dump|verify|stat DIR",                                                      \
+      "read the logs of a data directory: records, damage, figures")
 
 #define CTL_DECLARE(name, function, usage, text) int function(int argc, char *const *argv);
 CTL_TABLE(CTL_DECLARE)
