@@ -22,8 +22,10 @@
 #define SHARD_MAIL_PER_TURN        1024
 #define SHARD_TIMERS_PER_TURN      1024
 #define SHARD_SLEEP_NS_MAX         UINT64_C(1000000000)
-#define SHARD_SPIN_NS_MAX          UINT64_C(50000)
-#define SHARD_SPIN_NS_MIN          UINT64_C(1000)
+/* Nobody tells when there is room for mail again; a worker that hashes takes milliseconds. */
+#define SHARD_OVERFLOW_NS UINT64_C(100000)
+#define SHARD_SPIN_NS_MAX UINT64_C(50000)
+#define SHARD_SPIN_NS_MIN UINT64_C(1000)
 
 _Thread_local struct shard *shard_self;
 struct stats stats_of_nobody;
@@ -132,7 +134,11 @@ static uint64_t shard_wait_ns(struct shard *shard, bool may_sleep)
     }
     uint64_t next_ms = timers_next_ms(&shard->timers);
     uint64_t now_ns = clock_mono_ns();
-    if (next_ms <= now_ns / 1000000 || mail_has_overflow(shard->port) || !mail_sleep(shard->port))
+    if (next_ms <= now_ns / 1000000)
+        return RING_NO_WAIT;
+    if (mail_has_overflow(shard->port))
+        return SHARD_OVERFLOW_NS;
+    if (!mail_sleep(shard->port))
         return RING_NO_WAIT;
     shard_count(shard, STAT_SLEEPS, 1);
     if (next_ms >= (now_ns + SHARD_SLEEP_NS_MAX) / 1000000)

@@ -11,10 +11,9 @@
  * Field names: durations end in _ms or _s, factors in _permille, sizes are bytes. A word of the
  * table's `words` column (infinity, disabled) is the highest value of the field: UINT32_MAX for
  * counts and seconds, UINT64_MAX for sizes and durations, so that "is it over the limit" needs no
- * special case. Adding such a duration to a time does: it wraps. The seconds have MQTT's own
- * meaning of 0xFFFFFFFF, never.
+ * special case. Adding such a duration to a time wraps. Seconds of 0xFFFFFFFF are MQTT's never.
  *
- * Ownership: a struct config owns its texts and lists until config_fini; it may be moved but not
+ * Ownership: a struct config owns its texts and lists until config_fini; it may be moved, not
  * copied. After config_load it is read-only.
  *
  * Threads: built by main or the ops thread; read by any once built.
