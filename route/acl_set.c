@@ -373,18 +373,41 @@ static uint8_t acl_denied_topics(const struct acl_rules *rules, const struct acl
     return kinds;
 }
 
+/* Is the rule for every client and every topic, of these actions? Then no later one decides them. */
+static uint8_t acl_decides_all(const struct acl_rules *rules, const struct acl_rule *rule)
+{
+    bool is_all = rules->whos[rule->who].kind == ACL_WHO_ALL && rule->topics_count == 0 &&
+                  rule->qos == ACL_QOS_ANY && rule->retain == ACL_RETAIN_ANY;
+    return is_all ? rule->actions : 0;
+}
+
+/* What the rules could deny to anybody; what they leave open is no_match's. */
+static void acl_judge(struct acl_set *set)
+{
+    uint8_t open = ACL_BOTH;
+    for (uint32_t i = 0; i < set->rules->rules_count && open != 0; i++) {
+        const struct acl_rule *rule = &set->rules->rules[i];
+        if (!rule->allow)
+            set->judged |= rule->actions & open;
+        if ((open & ACL_PUBLISH) != 0)
+            set->judged_publish |= acl_denied_topics(set->rules, rule);
+        open &= (uint8_t)~acl_decides_all(set->rules, rule);
+    }
+    if (set->no_match)
+        return;
+    set->judged |= open;
+    if ((open & ACL_PUBLISH) != 0)
+        set->judged_publish = ACL_TOPICS_ALL;
+}
+
 static enum rc acl_compile(struct acl_set *set)
 {
     uint32_t general;
     enum rc rc = acl_group_of(set, NULL, &general);
     CHECK(rc != RC_OK || general == 0);
-    for (uint32_t i = 0; rc == RC_OK && i < set->rules->rules_count; i++) {
-        const struct acl_rule *rule = &set->rules->rules[i];
-        if (!rule->allow)
-            set->judged |= rule->actions;
-        set->judged_publish |= acl_denied_topics(set->rules, rule);
-        rc = acl_place(set, i, rule->who, ACL_NONE);
-    }
+    for (uint32_t i = 0; rc == RC_OK && i < set->rules->rules_count; i++)
+        rc = acl_place(set, i, set->rules->rules[i].who, ACL_NONE);
+    acl_judge(set);
     return rc;
 }
 
@@ -398,8 +421,6 @@ enum rc acl_set_create(struct acl_rules *rules, bool no_match, const struct hash
         return RC_NO_MEMORY;
     set->magic = ACL_SET_MAGIC;
     set->no_match = no_match;
-    set->judged = no_match ? 0 : ACL_BOTH;
-    set->judged_publish = no_match ? 0 : ACL_TOPICS_ALL;
     set->key = *key;
     set->rules = rules;
     enum rc rc = acl_compile(set);

@@ -241,7 +241,18 @@ static void what_cannot_be_denied_need_not_be_asked(void **state)
     assert_false(acl_set_judges(set, ACL_PUBLISH));
     assert_true(acl_set_judges(set, ACL_SUBSCRIBE));
     acl_set_destroy(set);
+    /* The built-in rules, and no_match `deny`, which the last of them makes irrelevant. */
+    rules = acl_rules_create();
+    uint32_t all = who_add(rules, ACL_WHO_ALL, "");
+    rule_add(rules, false, ACL_SUBSCRIBE, all, "$SYS/#");
+    rule_add(rules, false, ACL_PUBLISH, all, "$SYS/#");
+    rule_add(rules, true, ACL_BOTH, all, NULL);
+    set = set_of(rules);
+    assert_int_equal(acl_set_judges_publish(set), ACL_TOPICS_DOLLAR);
+    assert_true(acl_set_judges(set, ACL_SUBSCRIBE));
+    acl_set_destroy(set);
     set = set_of(acl_rules_create());
+    assert_int_equal(acl_set_judges_publish(set), ACL_TOPICS_ALL);
     assert_true(acl_set_judges(set, ACL_PUBLISH));
     assert_false(fits(set, "ann", ACL_PUBLISH, "t"));
     acl_set_destroy(set);
