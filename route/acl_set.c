@@ -373,7 +373,7 @@ static uint8_t acl_denied_topics(const struct acl_rules *rules, const struct acl
     return kinds;
 }
 
-/* Is the rule for every client and every topic, of these actions? Then no later one decides them. */
+/* Is the rule for every client and topic, of these actions? Then no later one decides them. */
 static uint8_t acl_decides_all(const struct acl_rules *rules, const struct acl_rule *rule)
 {
     bool is_all = rules->whos[rule->who].kind == ACL_WHO_ALL && rule->topics_count == 0 &&
