@@ -10,7 +10,8 @@
  *     IDLE -> OPEN -> ALLOCATE -> ZERO (again and again) -> SYNC --+
  *     IDLE -> RENAME ----------------------------------------------+-> SYNC_DIR -> IDLE
  *
- * What fails is removed and tried again later, 100 ms to 1 s: a full disk may have room again.
+ * What fails is removed and tried again later, 100 ms to 1 s: a full disk may have room again. Each
+ * time the size is halved, down to the smallest: the room that comes back may be small.
  * Near disk_bytes_max none is made, as if the disk were full.
  *
  * Bounds: one spare segment and one in the making; WAL_POOL_MAX free ones wait for their renaming.
@@ -58,11 +59,12 @@ void wal_discard_done(struct wal *wal)
         return;
     }
     discard->segment = NULL;
+    bool gives_room = segment->end > segment->base;
     wal_count_disk(wal, -(int64_t)segment->size);
     shard_count(wal->shard, STAT_WAL_SEGMENTS_REMOVED, 1);
     mem_free(segment);
-    /* A limit may allow again what it forbade; the retry is due at once. */
-    if (wal->prepare.error != 0)
+    /* One that was written gives room for another at once; what only failed to be made does not. */
+    if (wal->prepare.error != 0 && gives_room)
         wal->prepare.retry_at_ms = 1;
     if (!wal->is_closing)
         wal_discard_step(wal);
@@ -80,6 +82,14 @@ static void wal_prepare_grow(struct wal *wal)
     wal->size_next *= 2;
     if (wal->size_next > wal->options.segment_bytes_max)
         wal->size_next = wal->options.segment_bytes_max;
+}
+
+/* Where a segment of this size finds no room, half of it may. */
+static void wal_prepare_shrink(struct wal *wal)
+{
+    wal->size_next = wal_round(wal->size_next / 2);
+    if (wal->size_next < wal->options.segment_bytes_first)
+        wal->size_next = wal->options.segment_bytes_first;
 }
 
 static bool wal_prepare_has_room(const struct wal *wal)
@@ -117,6 +127,9 @@ static void wal_prepare_failed(struct wal *wal, int error)
     if (prepare->step == WAL_PREPARE_RENAME)
         segment->number = prepare->number_from;
     prepare->number_from = 0;
+    segment->end = segment->base;
+    if (error == ENOSPC || error == EDQUOT)
+        wal_prepare_shrink(wal);
     wal_discard(wal, segment);
     wal_prepare_later(wal, error);
 }
