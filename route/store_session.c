@@ -14,6 +14,9 @@ static struct store *store_of(struct router *router)
     return router->store;
 }
 
+/* The largest payload of a will that may take of the room which is kept in a full log. */
+#define STORE_WILL_RESERVED_MAX 4096
+
 static enum rc store_attach_will(struct store *store, uint64_t session, struct will *will,
                                  uint64_t *out_lsn)
 {
@@ -35,7 +38,10 @@ enum rc store_attach(struct router *router, const struct session *session,
                      const struct attach_request *request, uint64_t *out_number, uint64_t *out_lsn)
 {
     struct store *store = store_of(router);
-    if (!store_is_ready(store))
+    /* A session that is there may come back to a full log: only so can it take its messages. */
+    bool is_small = request->will == NULL ||
+                    request->will->msg->pub.payload.len <= STORE_WILL_RESERVED_MAX;
+    if (session != NULL && is_small ? wal_is_failed(store->wal) : !store_is_ready(store))
         return RC_FULL;
     struct store_record record = {.type = STORE_SESSION,
                                   .session = store->number_next,
