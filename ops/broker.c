@@ -405,6 +405,7 @@ bool broker_turn(struct broker *broker)
         ;
     bans_turn(broker);
     overload_turn(broker);
+    durability_turn(broker);
     mail_flush(broker->port, broker_wake, broker);
     for (unsigned i = 0; i < broker->net.shards; i++)
         broker->log_lost += logger_drain(broker->runtime->shards[i].log, broker->json);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "manifest.h"
+#include "route_stats.h"
 
 static enum wal_mode durability_mode(const struct config *config)
 {
@@ -53,4 +54,16 @@ enum rc durability_prepare(struct broker *broker, unsigned shards, char *out_rea
     store->shards_before = manifest.shards;
     broker->route.store = store;
     return manifest_sweep(store->log_dir, manifest.generation, out_reason, reason_size);
+}
+
+void durability_turn(struct broker *broker)
+{
+    if (broker->route.store == NULL || !broker->started)
+        return;
+    uint64_t refusing = 0;
+    for (unsigned i = 0; i < broker->net.shards; i++)
+        refusing += stat_read(broker->runtime->shards[i].stats, STAT_LOG_REFUSING);
+    char why[64];
+    snprintf(why, sizeof(why), "%llu of %u logs", (unsigned long long)refusing, broker->net.shards);
+    alarms_set(&broker->alarms, ALARM_LOG_FAILING, refusing > 0, why);
 }

@@ -1,7 +1,8 @@
 /*
- * durability.h -- before the shards start: which logs there are, and how they are to be kept.
+ * durability.h -- before the shards start: which logs there are, and how they are to be kept;
+ * afterwards: the alarm of logs that cannot be written.
  *
- * Threads: main, before the shards start.
+ * Threads: main, before the shards start; durability_turn: the ops thread.
  */
 #ifndef SLUICE_DURABILITY_H
 #define SLUICE_DURABILITY_H
@@ -15,5 +16,8 @@
  */
 MUST_USE enum rc durability_prepare(struct broker *broker, unsigned shards, char *out_reason,
                                     size_t reason_size);
+
+/* Raises the alarm log_failing while a shard's log takes nothing new, and clears it. */
+void durability_turn(struct broker *broker);
 
 #endif

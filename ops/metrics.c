@@ -265,6 +265,8 @@ static const struct metrics_entry metrics_entries[] = {
     COUNTER("sluice_retained_expired", STAT_RETAINED_EXPIRED, "Retained messages expired.")
     COUNTER("sluice_log_gaps", STAT_LOG_GAPS,
             "Events that the log could not take; a checkpoint brings it up to date.")
+    GAUGE("sluice_log_refusing", STAT_LOG_REFUSING,
+          "Logs that take nothing new: failing, on a full disk, or at the limit of their size.")
     COUNTER("sluice_checkpoints_made", STAT_CHECKPOINTS, "Checkpoints written to the end.")
     BYTES("sluice_checkpoints_written_bytes", STAT_CHECKPOINT_BYTES,
           "Bytes of records of these checkpoints.")

@@ -106,6 +106,8 @@
       "Shared deliveries that wait for the group's next member.")                                  \
     X(STAT_LOG_GAPS, COUNTER, "log_gaps",                                                          \
       "Events that the log could not take; a checkpoint brings it up to date.")                    \
+    X(STAT_LOG_REFUSING, GAUGE, "log_refusing",                                                    \
+      "Logs that take nothing new: failing, on a full disk, or at the limit of their size.")       \
     X(STAT_CHECKPOINTS, COUNTER, "log_checkpoints", "Checkpoints completed.")                      \
     X(STAT_CHECKPOINT_BYTES, COUNTER, "log_checkpoint_bytes", "Bytes written for checkpoints.")    \
     X(STAT_CHECKPOINT_NS, COUNTER, "log_checkpoint_ns", "Time from begin to end of checkpoints.")  \

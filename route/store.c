@@ -22,6 +22,14 @@
 
 #define STORE_REASON_MAX 512
 
+/*
+ * Of how many segments a log consists at least that has reached its limit. Two of them are kept for
+ * checkpoints and acknowledgements, so that an eighth of the limit is not for messages.
+ */
+#define STORE_SEGMENTS_MIN  16
+#define STORE_SEGMENT_FIRST (4u * 1024 * 1024)
+#define STORE_SEGMENT_MAX   (64u * 1024 * 1024)
+
 /* ---- appending ---- */
 
 enum rc store_append(struct store *store, enum store_type type, uint64_t *out_lsn,
@@ -165,6 +173,15 @@ static enum rc store_replay(struct router *router, const char *path, struct stor
     return rc;
 }
 
+/* The usual size (0: what the log thinks usual), or less under a limit. */
+static uint64_t store_segment_bytes(uint64_t limit, uint64_t usual)
+{
+    uint64_t most = limit / STORE_SEGMENTS_MIN;
+    if (limit == 0 || (usual != 0 && usual < most))
+        return usual;
+    return most < STORE_SEGMENT_MAX ? most : 0;
+}
+
 static enum rc store_create(struct router *router, const char *path, const struct wal_image *image)
 {
     const struct store_config *config = router->shared->store;
@@ -182,14 +199,18 @@ static enum rc store_create(struct router *router, const char *path, const struc
         return RC_NO_MEMORY;
     }
     char reason[STORE_REASON_MAX] = "";
-    struct wal_options options = {.path = path,
-                                  .mode = config->mode,
-                                  .interval_ms = config->interval_ms,
-                                  .disk_bytes_max = config->disk_bytes_max / router->shared->shards,
-                                  .events = {.context = store,
-                                             .committed = store_on_committed,
-                                             .failed = store_on_failed,
-                                             .recovered = store_on_recovered}};
+    uint64_t limit = config->disk_bytes_max / router->shared->shards;
+    struct wal_options options = {
+        .path = path,
+        .mode = config->mode,
+        .interval_ms = config->interval_ms,
+        .segment_bytes_first = store_segment_bytes(limit, STORE_SEGMENT_FIRST),
+        .segment_bytes_max = store_segment_bytes(limit, 0),
+        .disk_bytes_max = limit,
+        .events = {.context = store,
+                   .committed = store_on_committed,
+                   .failed = store_on_failed,
+                   .recovered = store_on_recovered}};
     enum rc rc = wal_open(&store->wal, router->shard, &options, image, reason, sizeof(reason));
     if (rc != RC_OK) {
         LOG(LOG_ERROR, "the log cannot be opened: %s", reason[0] != '\0' ? reason : rc_text(rc));
@@ -293,11 +314,28 @@ static bool store_resume(struct store *store)
     return true;
 }
 
+/* Counts this log as refusing or not; what waited for it to take records again goes on. */
+static void store_notice(struct store *store)
+{
+    bool is_refusing = !store_is_ready(store);
+    if (LIKELY(is_refusing == store->is_refusing))
+        return;
+    store->is_refusing = is_refusing;
+    if (is_refusing) {
+        router_count(store->router, STAT_LOG_REFUSING, 1);
+        return;
+    }
+    stat_sub(store->router->shard->stats, STAT_LOG_REFUSING, 1);
+    store->resumed = true;
+    store->resume_slot = 0;
+}
+
 bool store_turn_end(struct router *router)
 {
     struct store *store = router->store;
     CHECK_OBJ(store, STORE_MAGIC);
     bool more = false;
+    store_notice(store);
     if (UNLIKELY(store->resumed))
         more |= store_resume(store);
     more |= store_checkpoint_turn(store);

@@ -65,6 +65,7 @@ struct subscribe_request;
 struct store {
     uint32_t magic;                      /* [I] */
     bool gap;                            /* [O] something happened that is not in the log */
+    bool is_refusing;                    /* [O] store_is_ready was false at the last turn's end */
     bool resumed;                        /* [O] the log takes records again: wake who waits */
     struct router *router;               /* [I] */
     struct wal *wal;                     /* [O] */
