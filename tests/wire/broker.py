@@ -9,7 +9,9 @@ keys for its first listener, `scheme` what its address begins with (tcp, ws, uni
 `tls` the map of that name of a listener with TLS, `more` a list of further listeners, in whose
 `bind` {a}, {b} and {c} stand for ports of `ports`, {folder} for a folder of the broker's own.
 `wrap(socket)`, if it is not None, is what a client speaks through to the first listener. With
-`data=True` it has a data directory, which `crash()` (kill -9 and start again) leaves in place.
+`data=True` it has a data directory, which `crash()` (kill -9 and start again) leaves in place; with
+a number, that is a file system of its own (tmpfs) with so many MiB for each shard. `refusal()` says
+with what words a start on that directory fails.
 `log_level` is that of the command line, `warning` where it is not given; None leaves it to the
 configuration. `reload(...)` changes options of a broker with `admin=True`,
 writes the configuration again, sends SIGHUP and says what came of it.
@@ -79,8 +81,11 @@ class Broker:
         self.folder = tempfile.mkdtemp(prefix="wire-")
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.process, self.admin_port, self.data = None, 0, "none"
+        self.more = []  # on the command line, from the next start on
         wants_admin = self.options.pop("admin", False)
-        self.data = os.path.join(self.folder, "data") if self.options.pop("data", False) else "none"
+        data = self.options.pop("data", False)
+        self.data = os.path.join(self.folder, "data") if data else "none"
+        self.is_mounted = data is not True and bool(data) and self.mount(data * shards)
         self.log_level = self.options.pop("log_level", "warning")
         self.tls = self.options.pop("tls", None)
         self.scheme = self.options.pop("scheme", "tls" if self.tls is not None else self.transport)
@@ -151,9 +156,34 @@ class Broker:
                          else "none"] + listen
             if self.log_level:
                 arguments += ["--log-level", self.log_level]
+            arguments += self.more
         with open(path, "w") as out:
             out.write("\n".join(lines) + "\n")
         return arguments
+
+    def mount(self, mebibytes):
+        os.mkdir(self.data)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs",
+                               self.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if done.returncode != 0:
+            os.rmdir(self.data)
+            raise Unsupported("data (a tmpfs cannot be mounted here)")
+        return True
+
+    def refusal(self, *more, command=None):
+        """Starts a process that must not come up, with `more` on its command line. Its words."""
+        port, admin = self.port, self.admin_port
+        self.port, self.admin_port = free_port(), 0
+        try:
+            done = subprocess.run((command or self.command) + self.configuration() + list(more),
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=20)
+        finally:
+            self.port, self.admin_port = port, admin
+        text = done.stdout.decode(errors="replace")
+        if done.returncode != 1 or any(word in text for word in COMPLAINTS):
+            raise AssertionError(f"a start that must fail ended with {done.returncode}: {text}")
+        return text
 
     def limit_resources(self):
         for name, value in (self.prlimit or {}).items():
@@ -317,6 +347,8 @@ class Broker:
                 wrong = wrong or f"exit code {code} after SIGTERM: {self.last_words()}"
         self.kill()
         wrong = wrong or self.complaint()
+        if self.is_mounted:
+            subprocess.run(["umount", "-l", self.data], check=False)
         if not wrong:
             shutil.rmtree(self.folder, ignore_errors=True)
             return None
