@@ -4,6 +4,7 @@
 #include "acl_file.h"
 
 #include "acl_source.h"
+#include "file_read.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -70,47 +71,19 @@ bool acl_file_read_text(struct acl_rules *rules, const char *name, struct bytes 
     return !source.failed;
 }
 
-/* The whole file; the caller frees it. NULL: complained. */
-static char *acl_file_slurp(const char *path, size_t *out_len, struct error_list *errors)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        error_list_add(errors, "%s: cannot be read: %s", path, strerror(errno));
-        return NULL;
-    }
-    char *text = NULL;
-    size_t len = 0;
-    size_t capacity = 0;
-    bool good = true;
-    do {
-        if (len == capacity) {
-            capacity = capacity == 0 ? 16384 : capacity * 2;
-            char *grown = capacity > 2 * (size_t)ACL_FILE_LEN_MAX ? NULL : realloc(text, capacity);
-            good = grown != NULL;
-            text = good ? grown : text;
-        }
-        if (good)
-            len += fread(text + len, 1, capacity - len, file);
-    } while (good && !feof(file) && !ferror(file));
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    if (good && !failed && len <= ACL_FILE_LEN_MAX) {
-        *out_len = len;
-        return text;
-    }
-    error_list_add(errors, "%s: %s", path, failed ? "cannot be read" : "too large");
-    free(text);
-    return NULL;
-}
-
 bool acl_file_read(struct acl_rules *rules, const char *path, enum acl_format format,
                    struct error_list *errors)
 {
     CHECK(rules != NULL && path != NULL && errors != NULL);
     size_t len = 0;
-    char *text = acl_file_slurp(path, &len, errors);
-    if (text == NULL)
+    char *text = file_read(path, ACL_FILE_LEN_MAX, &len);
+    if (text == NULL) {
+        if (errno == EFBIG)
+            error_list_add(errors, "%s: too large", path);
+        else
+            error_list_add(errors, "%s: cannot be read: %s", path, strerror(errno));
         return false;
+    }
     bool good = acl_file_read_text(rules, path, bytes_of(text, len), format, errors);
     free(text);
     return good;

@@ -7,13 +7,11 @@
 #include "ban_list.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "file_read.h"
 #include "rfc3339.h"
 
 enum ban_column { BAN_AS, BAN_WHO, BAN_REASON, BAN_AT, BAN_UNTIL, BAN_BY, BAN_COLUMNS };
@@ -205,32 +203,13 @@ bool ban_list_read(struct ban_list *list, const char *name, const char *text, si
 bool ban_list_read_file(struct ban_list *list, const char *path, uint64_t now_s,
                         struct error_list *errors)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    char *text = NULL;
     size_t len = 0;
-    bool right = fd >= 0 && fstat(fd, &status) == 0;
-    if (right && status.st_size > BAN_FILE_LEN_MAX) {
-        errno = EFBIG;
-        right = false;
-    }
-    if (right)
-        text = malloc((size_t)status.st_size + 1);
-    right = right && text != NULL;
-    while (right && len < (size_t)status.st_size) {
-        ssize_t got = read(fd, text + len, (size_t)status.st_size - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        right = got >= 0;
-        if (got <= 0)
-            break;
-        len += (size_t)got;
-    }
-    if (!right)
+    char *text = file_read(path, BAN_FILE_LEN_MAX, &len);
+    if (text == NULL) {
         error_list_add(errors, "%s: cannot read the file: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    right = right && ban_list_read(list, path, text, len, now_s, errors);
+        return false;
+    }
+    bool right = ban_list_read(list, path, text, len, now_s, errors);
     free(text);
     return right;
 }

@@ -12,12 +12,11 @@
 #include "config_listener.h"
 #include "config_value.h"
 #include "config_yaml.h"
+#include "file_read.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CONFIG_NO_DATA_DIR "none"
 
@@ -43,31 +42,13 @@ static bool config_reset(struct config *config, struct error_list *errors)
 static bool config_file_read(const char *path, char **out_text, size_t *out_len,
                              struct error_list *errors)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *text = fd < 0 ? NULL : malloc(CONFIG_FILE_LEN_MAX + 1);
-    size_t len = 0;
-    ssize_t got = -1;
-    while (text != NULL && len <= CONFIG_FILE_LEN_MAX) {
-        got = read(fd, text + len, CONFIG_FILE_LEN_MAX + 1 - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        len += (size_t)got;
-    }
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (got >= 0 && len <= CONFIG_FILE_LEN_MAX) {
-        *out_text = text;
-        *out_len = len;
+    *out_text = file_read(path, CONFIG_FILE_LEN_MAX, out_len);
+    if (*out_text != NULL)
         return true;
-    }
-    if (got >= 0)
+    if (errno == EFBIG)
         error_list_add(errors, "%s: the file has more than %d bytes", path, CONFIG_FILE_LEN_MAX);
     else
-        error_list_add(errors, "%s: cannot read the file: %s", path, strerror(error));
-    free(text);
+        error_list_add(errors, "%s: cannot read the file: %s", path, strerror(errno));
     return false;
 }
 

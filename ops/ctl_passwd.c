@@ -14,6 +14,7 @@
  */
 #include "ctl.h"
 
+#include "file_read.h"
 #include "password.h"
 #include "scram_keys.h"
 
@@ -120,26 +121,10 @@ static int ctl_passwd_form(const struct ctl_passwd *passwd, char *out)
 static char *ctl_passwd_read(const char *path, mode_t *out_mode)
 {
     struct stat status;
-    *out_mode = 0600;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return strdup("");
-    char *text = NULL;
-    size_t len = 0;
-    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size <= CTL_FILE_MAX) {
-        *out_mode = status.st_mode & 07777;
-        text = malloc((size_t)status.st_size + 1);
-        ssize_t got = 1;
-        while (text != NULL && got > 0 && len < (size_t)status.st_size) {
-            got = read(fd, text + len, (size_t)status.st_size - len);
-            len += got > 0 ? (size_t)got : 0;
-        }
-        if (text != NULL)
-            text[len] = '\0';
-    }
-    if (fd >= 0)
-        close(fd);
-    return text;
+    size_t len;
+    *out_mode = stat(path, &status) == 0 ? status.st_mode & 07777 : 0600;
+    char *text = file_read(path, CTL_FILE_MAX, &len);
+    return text == NULL && errno == ENOENT ? strdup("") : text;
 }
 
 /* Is the line of this user and kind? */
