@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 
+#include "crc32c.h"
 #include "utf8.h"
 
 #define PROXY_V1_LEN_MAX    107
@@ -133,21 +134,6 @@ static enum proxy_result proxy_v1_read(struct bytes in, struct proxy_header *out
 
 /* ---- version 2 ---- */
 
-/* CRC32C (Castagnoli), bit by bit over a table of sixteen: headers are short and rare. */
-static uint32_t proxy_crc32c(uint32_t crc, const uint8_t *ptr, uint32_t len)
-{
-    static const uint32_t table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
-                                       0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-                                       0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
-                                       0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
-    for (uint32_t i = 0; i < len; i++) {
-        crc ^= ptr[i];
-        crc = (crc >> 4) ^ table[crc & 15];
-        crc = (crc >> 4) ^ table[crc & 15];
-    }
-    return crc;
-}
-
 /* The checksum is of the header with its own four bytes, at `field`, as zero. */
 static bool proxy_crc_is_right(struct bytes header, struct bytes field)
 {
@@ -155,11 +141,11 @@ static bool proxy_crc_is_right(struct bytes header, struct bytes field)
     if (field.len != PROXY_V2_CRC_LEN)
         return false;
     uint32_t before = (uint32_t)(field.ptr - header.ptr);
-    uint32_t crc = proxy_crc32c(UINT32_MAX, header.ptr, before);
-    crc = proxy_crc32c(crc, zero, PROXY_V2_CRC_LEN);
-    crc = proxy_crc32c(crc, field.ptr + field.len, header.len - before - field.len);
+    uint32_t crc = crc32c_update(CRC32C_START, header.ptr, before);
+    crc = crc32c_update(crc, zero, PROXY_V2_CRC_LEN);
+    crc = crc32c_update(crc, field.ptr + field.len, header.len - before - field.len);
     struct byte_reader r = byte_reader_of(field);
-    return byte_reader_u32(&r) == (crc ^ UINT32_MAX);
+    return byte_reader_u32(&r) == ~crc;
 }
 
 /* Names become user names and log lines: they are text without control characters, or wrong. */

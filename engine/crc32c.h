@@ -1,5 +1,6 @@
 /*
- * crc32c.h -- the checksum of everything in the log: CRC-32C (Castagnoli), as in iSCSI and ext4.
+ * crc32c.h -- CRC-32C (Castagnoli), as in iSCSI and ext4: the checksum of the log and of the
+ * PROXY protocol.
  *
  * With SSE4.2, which is looked for at run time, 8 bytes cost about 3 cycles; without it a table of
  * 16 entries does half a byte a step: right, but slow, for processors older than 2008.
@@ -23,7 +24,7 @@ uint32_t crc32c_update(uint32_t state, const void *bytes, size_t len);
 /* A state to begin with that differs for each pair of words. */
 uint32_t crc32c_seed(uint64_t a, uint64_t b);
 
-/* The portable way, for the test that compares both. */
+/* The portable way: what crc32c_update does without SSE4.2, and what it is compared with. */
 uint32_t crc32c_update_portable(uint32_t state, const void *bytes, size_t len);
 
 #endif
