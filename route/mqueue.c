@@ -359,18 +359,24 @@ static void mqueue_emptied(struct mqueue *queue)
         mqueue_trim(queue);
 }
 
-bool mqueue_pop(struct mqueue *queue, struct mqueue_entry *out_entry)
+/* Takes the oldest message out of a level, which goes with its last. */
+static void mqueue_level_pop(struct mqueue *queue, struct mqueue_level *level,
+                             struct mqueue_entry *out_entry)
 {
-    mqueue_check(queue);
-    if (mqueue_count(queue) == 0)
-        return false;
     struct mqueue_body *body = queue->body;
-    struct mqueue_level *level = &body->levels[0];
     mqueue_level_take(body, level, out_entry);
     if (level->count == 0)
         mqueue_level_destroy(body, level);
     if (body->count == 0)
         mqueue_emptied(queue);
+}
+
+bool mqueue_pop(struct mqueue *queue, struct mqueue_entry *out_entry)
+{
+    mqueue_check(queue);
+    if (mqueue_count(queue) == 0)
+        return false;
+    mqueue_level_pop(queue, &queue->body->levels[0], out_entry);
     return true;
 }
 
@@ -477,11 +483,7 @@ bool mqueue_take(struct mqueue *queue, uint64_t number, struct mqueue_entry *out
         struct mqueue_level *level = &body->levels[i];
         if (mqueue_level_oldest(level)->number != number)
             continue;
-        mqueue_level_take(body, level, out_entry);
-        if (level->count == 0)
-            mqueue_level_destroy(body, level);
-        if (body->count == 0)
-            mqueue_emptied(queue);
+        mqueue_level_pop(queue, level, out_entry);
         return true;
     }
     struct mqueue_take_pass pass = {.number = number, .out = out_entry};
