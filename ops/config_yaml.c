@@ -232,47 +232,31 @@ static void config_yaml_cpus(struct config_yaml *yaml, const yaml_node_t *node,
     *cpus = list;
 }
 
-/* A map from topics to priorities. */
-static void config_yaml_priorities(struct config_yaml *yaml, const yaml_node_t *node,
-                                   struct config_priorities *priorities, const char *path)
+/* A map of topics to priorities, or of names to texts. */
+static void config_yaml_pairs(struct config_yaml *yaml, const struct config_key *key, void *base,
+                              const yaml_node_t *node)
 {
-    config_priorities_fini(priorities);
+    void *field = config_key_field(key, base);
+    config_value_clear(key, base);
     for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
-        const yaml_node_t *key = config_yaml_node(yaml, pair->key);
-        const char *topic = config_yaml_text(yaml, key, path);
-        const char *text = config_yaml_text(yaml, config_yaml_node(yaml, pair->value), path);
+        const yaml_node_t *left = config_yaml_node(yaml, pair->key);
+        const char *name = config_yaml_text(yaml, left, key->path);
+        const char *text = config_yaml_text(yaml, config_yaml_node(yaml, pair->value), key->path);
         char place[CONFIG_PLACE_MAX];
         struct config_report report = {
             .errors = yaml->errors,
-            .place = config_yaml_place(yaml, key, path, "", place),
+            .place = config_yaml_place(yaml, left, key->path, "", place),
         };
-        if (topic != NULL && text != NULL)
-            config_priorities_add(priorities, topic, text, &report);
+        if (name == NULL || text == NULL)
+            continue;
+        if (key->type == CONFIG_TYPE_PRIORITIES)
+            config_priorities_add(field, name, text, &report);
+        else
+            config_fields_add(field, name, text, &report);
     }
 }
 
-/* A map from names to texts. */
-static void config_yaml_fields(struct config_yaml *yaml, const yaml_node_t *node,
-                               struct config_fields *fields, const char *path)
-{
-    config_fields_fini(fields);
-    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        const yaml_node_t *key = config_yaml_node(yaml, pair->key);
-        const char *name = config_yaml_text(yaml, key, path);
-        const char *text = config_yaml_text(yaml, config_yaml_node(yaml, pair->value), path);
-        char place[CONFIG_PLACE_MAX];
-        struct config_report report = {
-            .errors = yaml->errors,
-            .place = config_yaml_place(yaml, key, path, "", place),
-        };
-        if (name != NULL && text != NULL)
-            config_fields_add(fields, name, text, &report);
-    }
-}
-
-/* One value for one key. */
 /* A sequence of texts, which becomes one text with commas. */
 static void config_yaml_texts(struct config_yaml *yaml, const struct config_key *key, void *base,
                               const yaml_node_t *node)
@@ -301,6 +285,7 @@ static void config_yaml_texts(struct config_yaml *yaml, const struct config_key 
     free(joined);
 }
 
+/* One value for one key. */
 static void config_yaml_value(struct config_yaml *yaml, const struct config_key *key, void *base,
                               const yaml_node_t *node)
 {
@@ -308,12 +293,9 @@ static void config_yaml_value(struct config_yaml *yaml, const struct config_key 
         config_yaml_cpus(yaml, node, config_key_field(key, base), key->path);
         return;
     }
-    if (key->type == CONFIG_TYPE_PRIORITIES && node->type == YAML_MAPPING_NODE) {
-        config_yaml_priorities(yaml, node, config_key_field(key, base), key->path);
-        return;
-    }
-    if (key->type == CONFIG_TYPE_FIELDS && node->type == YAML_MAPPING_NODE) {
-        config_yaml_fields(yaml, node, config_key_field(key, base), key->path);
+    if (node->type == YAML_MAPPING_NODE &&
+        (key->type == CONFIG_TYPE_PRIORITIES || key->type == CONFIG_TYPE_FIELDS)) {
+        config_yaml_pairs(yaml, key, base, node);
         return;
     }
     if (key->type == CONFIG_TYPE_LIST && node->type == YAML_SEQUENCE_NODE) {
