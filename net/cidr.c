@@ -1,24 +1,14 @@
 /*
  * cidr.c -- see cidr.h.
  *
- * Texts are copied into small buffers first: inet_pton wants a terminated string, and nothing
- * longer than the longest right one needs to be looked at.
- *
  * Threads: pure functions, any.
  */
 #include "cidr.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
-static void cidr_map_v4(const struct in_addr *v4, struct in6_addr *out)
-{
-    memset(out, 0, sizeof(*out));
-    out->s6_addr[10] = 0xff;
-    out->s6_addr[11] = 0xff;
-    memcpy(&out->s6_addr[12], v4, 4);
-}
+#include "ip_address.h"
 
 /* A decimal number of one to five digits and nothing else; -1 if it is none. */
 static int32_t cidr_number(const char *text, size_t len)
@@ -32,25 +22,6 @@ static int32_t cidr_number(const char *text, size_t len)
         value = value * 10 + (text[i] - '0');
     }
     return value;
-}
-
-static bool cidr_plain_address(const char *text, size_t len, struct in6_addr *out)
-{
-    char copy[INET6_ADDRSTRLEN];
-    struct in_addr v4;
-    if (len == 0 || len >= sizeof(copy) || memchr(text, '\0', len) != NULL)
-        return false;
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    if (inet_pton(AF_INET, copy, &v4) == 1) {
-        cidr_map_v4(&v4, out);
-        return true;
-    }
-    struct in6_addr v6;
-    if (inet_pton(AF_INET6, copy, &v6) != 1)
-        return false;
-    *out = v6;
-    return true;
 }
 
 bool cidr_address_parse(const char *text, uint32_t len, struct in6_addr *out, uint16_t *out_port)
@@ -78,7 +49,7 @@ bool cidr_address_parse(const char *text, uint32_t len, struct in6_addr *out, ui
     }
     int32_t number = port == NULL ? 0 : cidr_number(port, (size_t)(end - port));
     struct in6_addr found;
-    if (number < 0 || number > UINT16_MAX || !cidr_plain_address(address, address_len, &found))
+    if (number < 0 || number > UINT16_MAX || !ip_address_parse(address, address_len, &found))
         return false;
     *out = found;
     *out_port = (uint16_t)number;
@@ -106,7 +77,7 @@ enum rc cidr_parse(const char *text, struct cidr *out, const char **out_reason)
     }
     const char *slash = strchr(text, '/');
     size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
-    if (!cidr_plain_address(text, len, &range.address)) {
+    if (!ip_address_parse(text, len, &range.address)) {
         *out_reason = "it should be `all`, an address, or an address and a length such as "
                       "192.168.0.0/24";
         return RC_INVALID;

@@ -4,7 +4,6 @@
  */
 #include "conn.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +15,7 @@
 #include "clock.h"
 #include "encode.h"
 #include "gate.h"
+#include "ip_address.h"
 #include "net.h"
 #include "outbound.h"
 #include "quota.h"
@@ -71,12 +71,10 @@ const char *conn_peer(const struct conn *conn, char *out)
         getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &unix_peer, &len) == 0) {
         snprintf(out, CONN_PEER_LEN_MAX, "unix:pid=%d,uid=%u", (int)unix_peer.pid,
                  (unsigned)unix_peer.uid);
-    } else if (IN6_IS_ADDR_V4MAPPED(&conn->peer)) {
-        inet_ntop(AF_INET, &conn->peer.s6_addr[12], address, sizeof(address));
-        snprintf(out, CONN_PEER_LEN_MAX, "%s:%u", address, conn->peer_port);
     } else {
-        inet_ntop(AF_INET6, &conn->peer, address, sizeof(address));
-        snprintf(out, CONN_PEER_LEN_MAX, "[%s]:%u", address, conn->peer_port);
+        bool is_v4 = IN6_IS_ADDR_V4MAPPED(&conn->peer);
+        snprintf(out, CONN_PEER_LEN_MAX, is_v4 ? "%s:%u" : "[%s]:%u",
+                 ip_address_text(&conn->peer, address), conn->peer_port);
     }
     return out;
 }
@@ -94,9 +92,7 @@ static void conn_find_peer(struct conn *conn)
         conn->peer_port = ntohs(in6->sin6_port);
     } else if (storage.ss_family == AF_INET) {
         const struct sockaddr_in *in4 = (const struct sockaddr_in *)&storage;
-        conn->peer.s6_addr[10] = 0xff;
-        conn->peer.s6_addr[11] = 0xff;
-        memcpy(&conn->peer.s6_addr[12], &in4->sin_addr, 4);
+        conn->peer = ip_address_of_v4(&in4->sin_addr);
         conn->peer_port = ntohs(in4->sin_port);
     }
 }

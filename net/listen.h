@@ -61,7 +61,7 @@ struct listen_options {
     int keepalive_probes;
     unsigned user_timeout_ms; /* 0: the kernel's */
     unsigned connections_max;
-    bool disabled;                      /* no sockets for now */
+    bool disabled;                      /* no sockets at present */
     bool is_unix;                       /* the address is a path; nothing is told to TCP */
     unsigned unix_mode;                 /* permissions of the path; 0: by the umask */
     uint8_t layers;                     /* enum listen_layer */

@@ -8,9 +8,8 @@
  */
 #include "proxy_header.h"
 
-#include <arpa/inet.h>
-
 #include "crc32c.h"
+#include "ip_address.h"
 #include "utf8.h"
 
 #define PROXY_V1_LEN_MAX    107
@@ -45,14 +44,6 @@ static enum proxy_result proxy_begins(struct bytes in, const uint8_t *signature,
     return part == len ? PROXY_OK : PROXY_MORE;
 }
 
-static void proxy_map_v4(const uint8_t *v4, struct in6_addr *out)
-{
-    memset(out, 0, sizeof(*out));
-    out->s6_addr[10] = 0xff;
-    out->s6_addr[11] = 0xff;
-    memcpy(&out->s6_addr[12], v4, 4);
-}
-
 /* ---- version 1 ---- */
 
 /* The word at the front of `line`, up to a blank or the end; the blank goes with it. */
@@ -73,18 +64,8 @@ static struct bytes proxy_word(struct bytes *line)
 
 static bool proxy_v1_address(struct bytes word, int family, struct in6_addr *out)
 {
-    char text[INET6_ADDRSTRLEN];
-    if (word.len == 0 || word.len >= sizeof(text))
-        return false;
-    memcpy(text, word.ptr, word.len);
-    text[word.len] = '\0';
-    struct in_addr v4;
-    if (family == AF_INET6)
-        return inet_pton(AF_INET6, text, out) == 1;
-    if (inet_pton(AF_INET, text, &v4) != 1)
-        return false;
-    proxy_map_v4((const uint8_t *)&v4, out);
-    return true;
+    bool is_v4 = word.len > 0 && memchr(word.ptr, ':', word.len) == NULL;
+    return is_v4 == (family == AF_INET) && ip_address_parse((const char *)word.ptr, word.len, out);
 }
 
 static bool proxy_v1_port(struct bytes word, uint16_t *out)
@@ -226,8 +207,8 @@ static void proxy_v2_addresses(struct byte_reader *r, uint32_t size, struct prox
     if (r->failed)
         return;
     if (size == 4) {
-        proxy_map_v4(source.ptr, &out->source);
-        proxy_map_v4(destination.ptr, &out->destination);
+        out->source = ip_address_of_v4(source.ptr);
+        out->destination = ip_address_of_v4(destination.ptr);
     } else {
         memcpy(&out->source, source.ptr, sizeof(out->source));
         memcpy(&out->destination, destination.ptr, sizeof(out->destination));

@@ -157,7 +157,7 @@ static bool tls_establish(struct conn *conn, struct tls *tls)
     return true;
 }
 
-/* One step of the handshake with what has come. False: there is nothing more to do for now. */
+/* One step of the handshake with what has come. False: nothing is left to do until more comes. */
 static bool tls_handshake(struct conn *conn, struct tls *tls)
 {
     conn->net->tls_steps++;

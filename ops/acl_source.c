@@ -3,9 +3,10 @@
  */
 #include "acl_source.h"
 
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include "cidr.h"
 
 bool acl_complain(struct acl_source *source, uint32_t line, uint32_t column, const char *format,
                   ...)
@@ -84,49 +85,19 @@ bool acl_add_text(struct acl_source *source, enum acl_who_kind kind, struct byte
     return acl_complain_rc(source, rc);
 }
 
-/* "/24" into a number; 255: it is none. */
-static uint8_t acl_prefix_len(const char *text, uint8_t max)
-{
-    unsigned value = 0;
-    size_t len = strlen(text);
-    if (len == 0 || len > 3)
-        return UINT8_MAX;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return UINT8_MAX;
-        value = value * 10 + (unsigned)(text[i] - '0');
-    }
-    return value > max ? UINT8_MAX : (uint8_t)value;
-}
-
 static bool acl_range_parse(struct bytes word, struct acl_who *out)
 {
-    char text[INET6_ADDRSTRLEN + 8];
+    char text[CIDR_TEXT_LEN_MAX];
     if (word.len == 0 || word.len >= sizeof(text) || memchr(word.ptr, 0, word.len) != NULL)
         return false;
     memcpy(text, word.ptr, word.len);
     text[word.len] = '\0';
-    char *slash = strchr(text, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    struct in_addr four;
-    bool is_four = inet_pton(AF_INET, text, &four) == 1;
-    if (is_four) {
-        memset(&out->address, 0, sizeof(out->address));
-        out->address.s6_addr[10] = 0xff;
-        out->address.s6_addr[11] = 0xff;
-        memcpy(&out->address.s6_addr[12], &four, sizeof(four));
-    } else if (inet_pton(AF_INET6, text, &out->address) != 1) {
+    struct cidr range;
+    const char *reason;
+    if (cidr_parse(text, &range, &reason) != RC_OK || range.is_all)
         return false;
-    }
-    uint8_t max = is_four ? 32 : 128;
-    uint8_t bits = slash == NULL ? max : acl_prefix_len(slash + 1, max);
-    if (bits == UINT8_MAX)
-        return false;
-    out->bits = is_four ? (uint8_t)(bits + 96) : bits;
-    /* Bits behind the length say nothing. */
-    for (unsigned bit = out->bits; bit < 128; bit++)
-        out->address.s6_addr[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+    out->address = range.address;
+    out->bits = range.bits;
     return true;
 }
 

@@ -10,9 +10,9 @@
 #include "ctl.h"
 
 #include "acl_load.h"
+#include "ip_address.h"
 #include "topic.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,17 +30,11 @@ struct ctl_acl {
 /* 1.2.3.4, ::1, or `unix` for a client without an address. */
 static bool ctl_acl_address(struct client_identity *client, const char *text)
 {
-    struct in_addr four;
-    memset(client->address, 0, sizeof(client->address));
-    if (strcmp(text, "unix") == 0)
-        return true;
-    if (inet_pton(AF_INET, text, &four) == 1) {
-        client->address[10] = 0xff;
-        client->address[11] = 0xff;
-        memcpy(client->address + 12, &four, sizeof(four));
-        return true;
-    }
-    return inet_pton(AF_INET6, text, client->address) == 1;
+    struct in6_addr address = {0};
+    if (strcmp(text, "unix") != 0 && !ip_address_parse(text, strlen(text), &address))
+        return false;
+    memcpy(client->address, &address, sizeof(client->address));
+    return true;
 }
 
 static bool ctl_acl_attr(struct ctl_acl *acl, const char *text)

@@ -5,8 +5,10 @@
  */
 #include "http_template.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "ip_address.h"
 
 /* X(name, how it is read from `asked` into `value`; `scratch` has room for an address) */
 #define PLACEHOLDER_TABLE(X)                                                                       \
@@ -25,11 +27,7 @@ static struct bytes template_address(const struct authn_asked *asked, char *scra
 {
     struct in6_addr address;
     memcpy(&address, asked->address, sizeof(address));
-    if (IN6_IS_ADDR_V4MAPPED(&address))
-        inet_ntop(AF_INET, &address.s6_addr[12], scratch, INET6_ADDRSTRLEN);
-    else
-        inet_ntop(AF_INET6, &address, scratch, INET6_ADDRSTRLEN);
-    return bytes_of_text(scratch);
+    return bytes_of_text(ip_address_text(&address, scratch));
 }
 
 static struct bytes template_number(unsigned number, char *scratch)
