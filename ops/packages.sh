@@ -6,7 +6,7 @@ PACKAGES_RUN="meson ninja-build gcc pkg-config liburing-dev libck-dev libjemallo
               libpcre2-dev libcurl4-openssl-dev libjansson-dev libhttp-parser-dev"
 PACKAGES_TEST="libcmocka-dev python3 mosquitto mosquitto-clients python3-paho-mqtt libpaho-mqtt-dev
                nodejs clang-format prometheus openssl"
-PACKAGES_LONG="npm libclang-rt-14-dev clang g++ libbenchmark-dev"
+PACKAGES_LONG="npm chromium libclang-rt-14-dev clang g++ libbenchmark-dev"
 
 packages_missing() {
     for package in "$@"; do
@@ -14,6 +14,7 @@ packages_missing() {
         case $package in
         nodejs) command -v node >/dev/null 2>&1 && continue ;;
         npm) command -v npm >/dev/null 2>&1 && continue ;;
+        chromium) command -v chromium >/dev/null 2>&1 && continue ;;
         esac
         case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
         *"ok installed") ;;

@@ -9,6 +9,7 @@ import queue
 import signal
 import subprocess
 
+import browser
 import certificates
 from run import HERE, Skip
 
@@ -303,4 +304,5 @@ def tests():
         rows.append((f"mqttjs_v{version}", bind(mqttjs, version)))
     for scheme, protocol in (("tls", "mqtts"), ("ws", "ws"), ("wss", "wss")):
         rows.append((f"mqttjs_{scheme}", bind(mqttjs_at, scheme, protocol)))
+    rows.append(("mqttjs_in_browser", browser.mqttjs_in_browser))
     return rows

@@ -5,8 +5,8 @@
 
 mosquitto_pub and mosquitto_sub, Paho for Python, Paho for C (synchronous and asynchronous, built
 here with cc) and mqtt.js (installed with npm into a cache folder, or skipped with a word when npm
-cannot reach its registry). A client that is not installed is skipped, too. One line per failure;
-the last line is `N passed, N failed`.
+cannot reach its registry), in node and in a Chromium without a window. A client that is not
+installed is skipped, too. One line per failure; the last line is `N passed, N failed`.
 """
 
 import argparse
