@@ -1,7 +1,8 @@
 /*
- * ip_address.h -- an address of either family in one form: IPv6, with IPv4 mapped into ::ffff:0:0/96
- * (RFC 4291, section 2.5.5.2). So a client that came in through an IPv6 socket is judged like any
- * other, and whoever keeps, compares or hashes an address knows one kind only. All zero: no address.
+ * ip_address.h -- an address of either family in one form: IPv6, with IPv4 mapped into
+ * ::ffff:0:0/96 (RFC 4291, section 2.5.5.2). So a client that came in through an IPv6 socket is
+ * judged like any other, and whoever keeps, compares or hashes an address knows one kind only. All
+ * zero: no address.
  *
  * Threads: pure functions of values, any.
  */
