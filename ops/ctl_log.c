@@ -1,7 +1,7 @@
 /*
  * ctl_log.c -- sluicectl log: reads the logs of a data directory at rest.
  *
- *     dump     one line for each record: shard, lsn, location, time, type, length, first bytes
+ *     dump     one line for each record: shard, lsn, location, moment of its commit, what it says
  *     verify   reads everything that is there and says what is damaged, with file and offset
  *     stat     per shard: records, commits, bytes, segments, from which lsn a start would replay
  *
@@ -16,11 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl_log_record.h"
 #include "manifest.h"
-#include "store_record.h"
+#include "rfc3339.h"
 #include "wal_replay.h"
-
-#define CTL_LOG_BYTES 48 /* of a body, shown */
 
 enum ctl_log_action { CTL_LOG_DUMP, CTL_LOG_VERIFY, CTL_LOG_STAT };
 
@@ -30,30 +29,15 @@ struct ctl_log {
     unsigned damaged;
 };
 
-static void ctl_log_bytes(struct bytes body)
-{
-    uint32_t shown = body.len < CTL_LOG_BYTES ? body.len : CTL_LOG_BYTES;
-    for (uint32_t i = 0; i < shown; i++) {
-        uint8_t byte = body.ptr[i];
-        if (byte >= ' ' && byte < 127 && byte != '\\')
-            putchar(byte);
-        else
-            printf("\\x%02x", byte);
-    }
-    if (shown < body.len)
-        printf("...");
-}
-
 static enum rc ctl_log_record(void *context, const struct wal_record *record)
 {
     const struct ctl_log *log = context;
     if (log->action != CTL_LOG_DUMP)
         return RC_OK;
-    const char *name = store_type_name(record->type);
-    printf("%" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s(%u) %" PRIu32 " ", log->shard,
-           record->lsn, record->loc.word, record->wall_ms, name == NULL ? "unknown" : name,
-           record->type, record->body.len);
-    ctl_log_bytes(record->body);
+    char moment[RFC3339_LEN_MAX + 1];
+    printf("%" PRIu32 " %" PRIu64 " %" PRIu64 " %s ", log->shard, record->lsn, record->loc.word,
+           rfc3339_format(record->wall_ms / 1000, moment));
+    ctl_log_record_print(record->type, record->body, stdout);
     putchar('\n');
     return RC_OK;
 }
