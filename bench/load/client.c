@@ -128,7 +128,7 @@ void client_was_cut(struct client *client)
     CHECK(client->is_cut && !client->stream.is_in_flight);
     stream_fini(&client->stream, &client->worker->pool);
     client->is_cut = false;
-    client->carry_len = 0;
+    client->carry.len = 0;
     client->state = CLIENT_NEW;
     atomic_fetch_sub_explicit(&client->worker->num_ready, 1, memory_order_release);
 }
@@ -237,64 +237,20 @@ static inline void client_packet(struct client *client, const struct codec_frame
     subscriber_delivered(client, &publish, frame->len, worker->now_ns);
 }
 
-/* Keeps what there is of a packet whose end has not come. */
-static void client_carry(struct client *client, const uint8_t *data, size_t len)
-{
-    size_t needed = client->carry_len + len;
-    if (needed > client->carry_capacity) {
-        client->carry_capacity = 2 * needed;
-        client->carry = heap_resized(client->carry, client->carry_capacity, 1);
-    }
-    memcpy(client->carry + client->carry_len, data, len);
-    client->carry_len = needed;
-}
-
-/* Adds to the carried packet what it lacks; returns how much of the input that took. */
-static size_t client_carry_on(struct client *client, const uint8_t *data, size_t len)
-{
-    size_t used = 0;
-    while (used < len) {
-        struct codec_frame frame;
-        enum rc rc = codec_frame_next(client->carry, client->carry_len, &frame);
-        CHECK(rc == RC_MORE && client->carry_len > 0);
-        /* While the length is unknown, byte by byte: that is five at most. */
-        size_t lacking = frame.len > 0 ? frame.len - client->carry_len : 1;
-        size_t now = lacking < len - used ? lacking : len - used;
-        client_carry(client, data + used, now);
-        used += now;
-        rc = codec_frame_next(client->carry, client->carry_len, &frame);
-        if (rc == RC_MORE)
-            continue;
-        if (rc == RC_OK)
-            client_packet(client, &frame);
-        else
-            client_fail(client, "the broker sent a packet length that is not valid");
-        client->carry_len = 0;
-        break;
-    }
-    return used;
-}
-
 void client_input(struct client *client, const uint8_t *data, size_t len)
 {
     CHECK(client->state != CLIENT_NEW && len > 0);
     client->worker->now_ns = stopwatch_now_ns();
-    size_t at = 0;
-    if (client->carry_len > 0)
-        at = client_carry_on(client, data, len);
-    while (at < len && client->state != CLIENT_BROKEN) {
+    struct bytes input = bytes_of(data, len);
+    while (client->state != CLIENT_BROKEN) {
         struct codec_frame frame;
-        enum rc rc = codec_frame_next(data + at, len - at, &frame);
-        if (rc == RC_MORE) {
-            client_carry(client, data + at, len - at);
+        enum rc rc = carry_next(&client->carry, &input, &frame);
+        if (rc == RC_MORE)
             return;
-        }
-        if (rc != RC_OK) {
+        if (LIKELY(rc == RC_OK))
+            client_packet(client, &frame);
+        else
             client_fail(client, "the broker sent a packet length that is not valid");
-            return;
-        }
-        client_packet(client, &frame);
-        at += frame.len;
     }
 }
 
@@ -323,5 +279,5 @@ void client_fini(struct client *client)
     else if (client->role == CLIENT_SUBSCRIBER)
         subscriber_fini(&client->subscriber);
     free(client->filter);
-    free(client->carry);
+    carry_fini(&client->carry);
 }

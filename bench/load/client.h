@@ -7,14 +7,14 @@
  * A client is a publisher, a subscriber, a gatherer of filters, one that never reads, or none of
  * these (it only sits there). One that is cut off on purpose goes from READY to NEW and can be
  * opened again, when both its input has ended and no send is under way. Input arrives in pieces
- * of any size: packets are handled in place, the part of one that is still incomplete is kept in
- * `carry`, whose memory grows with what has arrived.
+ * of any size (carry.h).
  *
  * Threads: the client's worker; made and freed by the main thread while no worker runs.
  */
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
 
+#include "carry.h"
 #include "gatherer.h"
 #include "publisher.h"
 #include "stream.h"
@@ -43,14 +43,12 @@ struct client {
     struct worker *worker;
     enum client_role role;
     enum client_state state;
-    bool is_dirty;     /* in the worker's list of clients to look at before it waits */
-    bool is_cut;       /* its connection is ended on purpose */
-    uint64_t number;   /* in the fleet */
-    uint64_t asked_ns; /* when it wanted to connect, or subscribed to what is retained */
-    char *filter;      /* to subscribe to; NULL: none. Owned */
-    uint8_t *carry;    /* an incomplete packet */
-    size_t carry_len;
-    size_t carry_capacity;
+    bool is_dirty;      /* in the worker's list of clients to look at before it waits */
+    bool is_cut;        /* its connection is ended on purpose */
+    uint64_t number;    /* in the fleet */
+    uint64_t asked_ns;  /* when it wanted to connect, or subscribed to what is retained */
+    char *filter;       /* to subscribe to; NULL: none. Owned */
+    struct carry carry; /* an incomplete packet */
     union {
         struct publisher publisher;
         struct subscriber subscriber;

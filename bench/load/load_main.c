@@ -1,5 +1,5 @@
 /*
- * load_main.c -- sluice-bench: a load generator for MQTT brokers.
+ * load_main.c -- sluice-bench: a load generator for MQTT brokers, and a relay to compare them with.
  *
  * Exit codes: 0 all was well; 1 the broker (or the machine) failed, or something was lost, repeated
  * or out of order that must not be; 2 the arguments make no sense.
@@ -12,6 +12,7 @@
 #include "library.h"
 #include "options.h"
 #include "progress.h"
+#include "relay.h"
 #include "report.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ static void load_help(FILE *file)
             "many connections that do nothing; their memory in the broker");
     fprintf(file, "  run FILE|NAME   a scenario from a file, or one that is built in\n"
                   "  --list          what is built in\n"
+                  "  relay           no broker, but a server that only copies, to compare with\n"
                   "  compare         Sluice and other brokers side by side (compare --help)\n"
                   "\noptions\n");
     options_help(file);
@@ -110,7 +112,8 @@ static int load_run(struct options *options)
     struct endpoint endpoint;
     char error[512];
     bool is_idle = strcmp(options->command, "idle") == 0;
-    bool is_clients = is_idle || strcmp(options->command, "connect") == 0;
+    bool is_relay = strcmp(options->command, "relay") == 0;
+    bool is_clients = is_idle || is_relay || strcmp(options->command, "connect") == 0;
     const struct scenario *scenario = is_clients ? NULL : scenario_find(options->command);
     uint64_t num_clients = options->clients;
     if (!is_clients) {
@@ -128,6 +131,8 @@ static int load_run(struct options *options)
                          error, sizeof(error)) != RC_OK)
         return load_usage(error);
     interrupt_install();
+    if (is_relay)
+        return relay_run(options, &endpoint);
     progress_init(options->quiet);
     return is_idle ? idle_run(options, &endpoint) : load_scenario(options, &endpoint, scenario);
 }

@@ -33,17 +33,23 @@ enum options_where {
     OPTIONS_IDLE = 2,
     OPTIONS_CONNECT = 4,
     OPTIONS_RETAINED = 8,
+    OPTIONS_RELAY = 16,
     OPTIONS_CLIENTS = OPTIONS_IDLE | OPTIONS_CONNECT,
     OPTIONS_MESSAGES = OPTIONS_LOAD | OPTIONS_RETAINED,
     OPTIONS_RUNS = OPTIONS_LOAD | OPTIONS_CONNECT | OPTIONS_RETAINED,
-    OPTIONS_ALL = 15,
+    OPTIONS_ALL = 15, /* that call a broker */
+    OPTIONS_EVERY = 31,
 };
 
 static const struct {
     const char *command;
     enum options_where where;
 } options_commands[] = {
-    {"idle", OPTIONS_IDLE}, {"connect", OPTIONS_CONNECT}, {"retained", OPTIONS_RETAINED}};
+    {"idle", OPTIONS_IDLE},
+    {"connect", OPTIONS_CONNECT},
+    {"retained", OPTIONS_RETAINED},
+    {"relay", OPTIONS_RELAY},
+};
 
 #define OPTIONS_SECOND UINT64_C(1000000000)
 
@@ -66,8 +72,8 @@ struct options_row {
 #define AT(field) offsetof(struct options, field)
 
 static const struct options_row options_rows[] = {
-    {"host", OPTIONS_TEXT, OPTIONS_ALL, AT(host), 0, 0, "NAME  the broker (127.0.0.1)"},
-    {"port", OPTIONS_NUMBER, OPTIONS_ALL, AT(port), 1, 65535, "PORT  its port (1883)"},
+    {"host", OPTIONS_TEXT, OPTIONS_EVERY, AT(host), 0, 0, "NAME  the broker (127.0.0.1)"},
+    {"port", OPTIONS_NUMBER, OPTIONS_EVERY, AT(port), 1, 65535, "PORT  its port (1883)"},
     {"version", OPTIONS_NUMBER, OPTIONS_ALL, AT(version), 4, 5, "4|5  MQTT 3.1.1 or 5.0 (4)"},
     {"username", OPTIONS_TEXT, OPTIONS_ALL, AT(username), 0, 0, "TEXT  for CONNECT"},
     {"password", OPTIONS_SECRET, OPTIONS_ALL, AT(password), 0, 0, "TEXT  for CONNECT"},
@@ -129,11 +135,11 @@ static const struct options_row options_rows[] = {
     {"slope", OPTIONS_PAIR, OPTIONS_IDLE, AT(slope), 0, 10000000,
      "A,B  bytes per client between these two counts (first and last sample)"},
     {"workers", OPTIONS_NUMBER, OPTIONS_ALL, AT(workers), 1, OPTIONS_WORKERS_MAX, "N  threads (1)"},
-    {"cpus", OPTIONS_CPUS, OPTIONS_ALL, AT(cpus), 0, 0,
+    {"cpus", OPTIONS_CPUS, OPTIONS_EVERY, AT(cpus), 0, 0,
      "LIST  cores to pin them to, such as 1,4-7 (not pinned)"},
     {"connect-batch", OPTIONS_NUMBER, OPTIONS_ALL, AT(connect_batch), 1, 65535,
      "N  handshakes under way at once, per worker (64)"},
-    {"io", OPTIONS_CHOICE_IO, OPTIONS_ALL, AT(io), 0, 0, "auto|uring|epoll  (auto)"},
+    {"io", OPTIONS_CHOICE_IO, OPTIONS_EVERY, AT(io), 0, 0, "auto|uring|epoll  (auto)"},
     {"json", OPTIONS_TEXT, OPTIONS_ALL, AT(json), 0, 0, "FILE  to write everything to, as JSON"},
     {"html", OPTIONS_TEXT, OPTIONS_RUNS, AT(html), 0, 0,
      "FILE  to write a report with plots to, one page for a browser"},

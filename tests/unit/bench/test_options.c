@@ -158,6 +158,8 @@ static void options_belong_to_commands(void **state)
     assert_true(options.subscribe);
     assert_int_equal(options.hold_ns, 30000000000);
     assert_int_equal(parse("connect --clients 5 --connect-rate 100 --rounds 2"), OPTIONS_OK);
+    assert_int_equal(parse("relay --port 7 --cpus 0 --io epoll"), OPTIONS_OK);
+    assert_int_equal(parse("relay --qos 1"), OPTIONS_BAD);
     assert_int_equal(parse("retained --topics 5 --qos 1"), OPTIONS_OK);
     assert_int_equal(parse("pairs --clients 5"), OPTIONS_BAD);
     assert_int_equal(parse("pairs --topics 5"), OPTIONS_BAD);
