@@ -16,6 +16,7 @@
 #include "publish.h"
 #include "share_dispatch.h"
 #include "store.h"
+#include "store_keyed.h"
 #include "store_retain.h"
 #include "store_seen.h"
 #include "sweep.h"
@@ -84,6 +85,9 @@ void router_tables_fill(struct shard_tables *tables)
     tables->mails[MAIL_FORGET] = store_seen_on_forget;
     tables->mails[MAIL_RETAIN] = store_retain_on_mail;
     tables->drops[MAIL_RETAIN] = store_retain_drop;
+    tables->mails[MAIL_KEYED] = store_keyed_on_mail;
+    tables->drops[MAIL_KEYED] = store_keyed_drop;
+    tables->drops[MAIL_KEYED_DONE] = store_keyed_drop;
     tables->drops[MAIL_PUBLISH] = publish_drop;
     tables->drops[MAIL_PUBLISH_STORE] = publish_drop;
     tables->drops[MAIL_SHARED] = share_drop;

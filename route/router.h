@@ -16,6 +16,7 @@
  *   MAIL_PUBLISH_STORE  like MAIL_PUBLISH, to be confirmed with the ticket in the message.
  *   MAIL_FORGET    data. A QoS 2 message was released; see store_seen.h.
  *   MAIL_RETAIN    data. A retained message to be logged; see store_retain.h.
+ *   MAIL_KEYED     control. A row to be changed; MAIL_KEYED_DONE: it is; see store_keyed.h.
  *   MAIL_STORED    confirm. Such a confirmation; see confirm.h.
  *   MAIL_SHARE_UP  control. A member of a group connected: parked deliveries may move on.
  *                  words[0..1]: filter id, group number.
@@ -68,6 +69,8 @@ enum route_mail {
     MAIL_AUTHN_STEP, /* between the helper's endpoint and the ops thread (jwks.h) */
     MAIL_RETAIN,
     MAIL_FORGET,
+    MAIL_KEYED,
+    MAIL_KEYED_DONE,
     MAIL_NET_FIRST = 16
 };
 
@@ -104,6 +107,13 @@ struct route_settings {
     uint32_t permit_cache_max;          /* [I] decisions that a session remembers */
 };
 
+/* Who is told, before anybody is served, what rows the log has (store_keyed.h). */
+struct store_rows_told {
+    void *context; /* [I] */
+    /* On the thread of the shard that owns the row. RC_NO_MEMORY. */
+    enum rc (*row)(void *context, struct bytes table, struct bytes key, struct bytes value);
+};
+
 struct route_shared {
     const struct route_settings *settings; /* [R] */
     const struct acl_set *acl;             /* [R] NULL: everything is allowed */
@@ -113,6 +123,7 @@ struct route_shared {
     struct hash_key home_key;              /* [I] secret: decides the home of a client id */
     unsigned shards;                       /* [I] */
     const struct store_config *store;      /* [I] NULL: nothing is logged */
+    const struct store_rows_told *rows;    /* [I] NULL: nobody has any */
     uint32_t retained_expires;             /* [A] some retained value has an expiry (sweep.h) */
     struct authn_set *authn;               /* [I] with which the shards begin; NULL: no steps */
     uint32_t authn_away_max;               /* [I] jobs of one shard with workers and helper */

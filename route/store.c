@@ -93,6 +93,7 @@ static void store_on_committed(void *context, uint64_t lsn)
     if (router->closing)
         return; /* nobody is left to be told */
     confirm_run(router);
+    store_keyed_committed(store);
     router->sink->committed(router->shard, lsn);
 }
 
@@ -193,6 +194,7 @@ static enum rc store_create(struct router *router, const char *path, const struc
     store->router = router;
     store->number_next = 1;
     list_init(&store->loads);
+    store_keyed_init(&store->keyed);
     store->seen = alloc_zeroed(sizeof(*store->seen));
     if (store->seen == NULL) {
         mem_free(store);
@@ -289,6 +291,7 @@ void store_close(struct router *router)
     store_checkpoint_stop(store);
     CHECK(list_is_empty(&store->loads));
     store_seen_fini(store);
+    store_keyed_fini(&store->keyed);
     wal_close(store->wal);
     router->store = NULL;
     store->magic = 0;

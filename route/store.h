@@ -31,8 +31,8 @@
  * Times in records are those of the wall clock, in memory those of the monotonic one.
  *
  * Files: store.c (life of the store, appending), store_session.c (records of sessions),
- * store_deliver.c (deliveries), store_load.c (bodies), store_restore.c (start),
- * store_checkpoint.c (checkpoints).
+ * store_deliver.c (deliveries), store_keyed.c (rows of other parts), store_load.c (bodies),
+ * store_restore.c (start), store_checkpoint.c (checkpoints).
  *
  * Threads: the shard's.
  */
@@ -41,6 +41,7 @@
 
 #include "outbound.h"
 #include "router.h"
+#include "store_keyed.h"
 #include "store_record.h"
 #include "topic.h"
 #include "wal.h"
@@ -73,6 +74,7 @@ struct store {
     uint64_t wall_offset_ms;             /* [O] wall clock minus monotonic clock */
     uint64_t offset_next_ms;             /* [O] when to compare the clocks again */
     struct image_table *seen;            /* [O] QoS 2 of other shards (store_seen.h) */
+    struct store_keyed keyed;            /* [O] rows of other parts (store_keyed.h) */
     struct store_checkpoint *checkpoint; /* [O] under way, or NULL */
     uint64_t checkpoint_next_ms;         /* [O] not before */
     uint64_t checkpoint_bytes;           /* [O] size of the last one */

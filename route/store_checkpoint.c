@@ -25,6 +25,7 @@ enum checkpoint_phase {
     CHECKPOINT_SESSIONS,
     CHECKPOINT_SEEN,
     CHECKPOINT_RETAINED,
+    CHECKPOINT_KEYED,
     CHECKPOINT_DONE
 };
 
@@ -312,7 +313,24 @@ static void checkpoint_retained(struct store_checkpoint *checkpoint)
     struct router *router = checkpoint->store->router;
     if (retained_walk(router->shared->retained, router->shard->epoch, &checkpoint->cursor,
                       CHECKPOINT_NODES, checkpoint_visit, checkpoint) == RC_OK)
-        checkpoint->phase = CHECKPOINT_DONE;
+        checkpoint->phase = CHECKPOINT_KEYED;
+}
+
+/* ---- rows of other parts ---- */
+
+static void checkpoint_keyed(struct store_checkpoint *checkpoint)
+{
+    struct store_keyed *keyed = &checkpoint->store->keyed;
+    struct store_record record;
+    if (keyed->cursor == NULL)
+        store_keyed_walk_begin(keyed);
+    while (!checkpoint_spent(checkpoint)) {
+        if (!store_keyed_walk_next(keyed, &record)) {
+            checkpoint->phase = CHECKPOINT_DONE;
+            return;
+        }
+        checkpoint_record(checkpoint, &record);
+    }
 }
 
 /* ---- the whole ---- */
@@ -360,6 +378,7 @@ void store_checkpoint_stop(struct store *store)
         return;
     CHECK_OBJ(checkpoint, CHECKPOINT_MAGIC);
     retained_cursor_fini(&checkpoint->cursor);
+    store_keyed_walk_end(&store->keyed);
     store->checkpoint = NULL;
     checkpoint->magic = 0;
     mem_free(checkpoint);
@@ -399,6 +418,8 @@ bool store_checkpoint_turn(struct store *store)
         checkpoint_seen(checkpoint);
     else if (checkpoint->phase == CHECKPOINT_RETAINED)
         checkpoint_retained(checkpoint);
+    else if (checkpoint->phase == CHECKPOINT_KEYED)
+        checkpoint_keyed(checkpoint);
     if (checkpoint->failed) {
         store->gap = true;
         store_checkpoint_stop(store);

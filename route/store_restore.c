@@ -227,6 +227,12 @@ static enum rc restore_seen(void *context, struct image_seen *seen)
     return store_seen_restore(restore->router, seen->home, seen->session, seen->packet_id);
 }
 
+static enum rc restore_row(void *context, struct image_row *row)
+{
+    const struct restore *restore = context;
+    return store_keyed_restore(restore->router, row);
+}
+
 static enum rc restore_all(struct restore *restore)
 {
     struct router *router = restore->router;
@@ -246,6 +252,8 @@ static enum rc restore_all(struct restore *restore)
         rc = image_seen_walk(restore->image, restore, restore_seen);
     if (rc == RC_OK)
         rc = image_retained_walk(restore->image, restore, restore_retained);
+    if (rc == RC_OK)
+        rc = image_rows_walk(restore->image, restore, restore_row);
     epoch_end(router->shard->epoch);
     return rc;
 }
