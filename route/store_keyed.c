@@ -1,9 +1,9 @@
 /*
  * store_keyed.c -- see store_keyed.h: a hash table of rows, chained in the order of their changes.
  *
- * A change makes a new row, appends it, and only then puts it into the place of the old one. It goes
- * to the end of the list: a checkpoint that walks the list meanwhile finds it there once more, and
- * would lose nothing if it did not.
+ * A change makes a new row, appends it, and only then puts it into the place of the old one. It
+ * goes to the end of the list: a checkpoint that walks the list meanwhile finds it there once more,
+ * and would lose nothing if it did not.
  *
  * Threads: see store_keyed.h.
  */

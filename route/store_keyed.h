@@ -2,8 +2,8 @@
  * store_keyed.h -- rows of tables that other parts keep in the log: users, bans.
  *
  * A row is {table, key, value}, any bytes. Route knows nothing of their meaning. Whoever changes
- * one is told when the change is durable, and makes it only then; at the next start it is told every
- * row that is left, before a client is served.
+ * one is told when the change is durable, and makes it only then; at the next start it is told
+ * every row that is left, before a client is served.
  *
  *   MAIL_KEYED       control, to the owner shard. ptr: struct keyed_change, whose row is to become
  *                    that, or to be deleted.

@@ -181,12 +181,19 @@ static int setup(void **state)
     return mkdtemp(dir) == NULL;
 }
 
+static void remove_entry(void *context, const char *name)
+{
+    (void)context;
+    char path[600];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(disk_remove(path), RC_OK);
+}
+
 static int teardown(void **state)
 {
     (void)state;
-    char command[300];
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command);
+    assert_int_equal(disk_list(dir, NULL, remove_entry), RC_OK);
+    return disk_remove_dir(dir) != RC_OK;
 }
 
 static void test_rows_are_there_again(void **state)
