@@ -616,7 +616,7 @@ enum rc disk_sync(int fd)
 
 enum rc disk_sync_dir(const char *path)
 {
-    int fd;
+    int fd = -1;
     enum rc rc = disk_open(path, DISK_DIR, &fd);
     if (rc != RC_OK)
         return rc;

@@ -80,7 +80,7 @@ static void a_template_reads_back(void **state)
     for (unsigned version = 4; version <= 5; version++) {
         for (unsigned qos = 0; qos <= 2; qos++) {
             struct codec_template template;
-            struct codec_frame frame;
+            struct codec_frame frame = {0};
             struct codec_publish publish = {0};
             codec_template_init(&template, version, qos, "a/b", 200);
             codec_stamp_put(template.data + template.stamp_at, 77, UINT64_C(1) << 39, 12345);
