@@ -52,6 +52,43 @@ void client_put_ack(struct client *client, enum codec_type type, uint16_t packet
     worker_mark(client->worker, client);
 }
 
+static void client_connect(struct client *client)
+{
+    const struct worker *worker = client->worker;
+    const struct options *options = worker->options;
+    char client_id[64];
+    snprintf(client_id, sizeof(client_id), "sb-%s-%llu", worker->run_id,
+             (unsigned long long)client->number);
+    struct codec_connect connect = {
+        .version = (unsigned)options->version,
+        .keep_alive_s = (uint16_t)options->keep_alive_s,
+        .client_id = client_id,
+        .username = options->username,
+        .password = options->password,
+        .durable = options->durable,
+    };
+    uint8_t packet[CLIENT_HANDSHAKE_LEN_MAX];
+    uint32_t len = codec_connect_put(packet, sizeof(packet), &connect);
+    if (len == 0)
+        client_fail(client, "user name and password are too long");
+    else
+        client_put(client, packet, len);
+}
+
+/* CONNECT follows when the broker has agreed. */
+static void client_upgrade(struct client *client)
+{
+    struct worker *worker = client->worker;
+    const struct options *options = worker->options;
+    char request[WEB_REQUEST_LEN_MAX];
+    struct web *web = web_open((uint32_t)options->ws_frame);
+    client->stream.web = web;
+    stream_put_raw(
+        &client->stream, &worker->pool, request,
+        web_request(web, request, options->host, (unsigned)options->port, options->ws_path));
+    worker_mark(worker, client);
+}
+
 void client_open(struct client *client)
 {
     struct worker *worker = client->worker;
@@ -70,23 +107,10 @@ void client_open(struct client *client)
     if (worker->secure != NULL)
         client->stream.secure = secure_open(worker->secure, fd, options->host);
     poller_add(&worker->poller, &client->stream);
-    char client_id[64];
-    snprintf(client_id, sizeof(client_id), "sb-%s-%llu", worker->run_id,
-             (unsigned long long)client->number);
-    struct codec_connect connect = {
-        .version = (unsigned)options->version,
-        .keep_alive_s = (uint16_t)options->keep_alive_s,
-        .client_id = client_id,
-        .username = options->username,
-        .password = options->password,
-        .durable = options->durable,
-    };
-    uint8_t packet[CLIENT_HANDSHAKE_LEN_MAX];
-    uint32_t len = codec_connect_put(packet, sizeof(packet), &connect);
-    if (len == 0)
-        client_fail(client, "user name and password are too long");
+    if (options->ws)
+        client_upgrade(client);
     else
-        client_put(client, packet, len);
+        client_connect(client);
 }
 
 void client_is_ready(struct client *client)
@@ -237,11 +261,9 @@ static inline void client_packet(struct client *client, const struct codec_frame
     subscriber_delivered(client, &publish, frame->len, worker->now_ns);
 }
 
-void client_input(struct client *client, const uint8_t *data, size_t len)
+/* Bytes of MQTT. */
+static void client_input_packets(struct client *client, struct bytes input)
 {
-    CHECK(client->state != CLIENT_NEW && len > 0);
-    client->worker->now_ns = stopwatch_now_ns();
-    struct bytes input = bytes_of(data, len);
     while (client->state != CLIENT_BROKEN) {
         struct codec_frame frame;
         enum rc rc = carry_next(&client->carry, &input, &frame);
@@ -254,18 +276,68 @@ void client_input(struct client *client, const uint8_t *data, size_t len)
     }
 }
 
-void client_close(struct client *client)
+static void client_input_web(struct client *client, struct bytes input)
+{
+    struct web *web = client->stream.web;
+    struct bytes packets;
+    enum web_event event;
+    while (client->state != CLIENT_BROKEN &&
+           (event = web_read(web, &input, &packets)) != WEB_MORE) {
+        switch (event) {
+        case WEB_DATA:
+            client_input_packets(client, packets);
+            break;
+        case WEB_OPENED:
+            client_connect(client);
+            break;
+        case WEB_ASKED:
+            worker_mark(client->worker, client);
+            break;
+        case WEB_CLOSED:
+            client_fail(client, "the broker closed the WebSocket, code %u", web_close_code(web));
+            break;
+        default:
+            client_fail(client, "%s", web_fault(web));
+        }
+    }
+}
+
+void client_input(struct client *client, const uint8_t *data, size_t len)
+{
+    CHECK(client->state != CLIENT_NEW && len > 0);
+    client->worker->now_ns = stopwatch_now_ns();
+    if (UNLIKELY(client->stream.web != NULL))
+        client_input_web(client, bytes_of(data, len));
+    else
+        client_input_packets(client, bytes_of(data, len));
+}
+
+/* Writes the end of a session into `out`; its length. */
+static uint32_t client_farewell(struct client *client, uint8_t *out)
 {
     static const uint8_t disconnect[] = {CODEC_DISCONNECT << 4, 0};
+    static const uint8_t normal[] = {1000 >> 8, 1000 & 0xff};
+    struct web *web = client->stream.web;
+    if (web == NULL) {
+        memcpy(out, disconnect, sizeof(disconnect));
+        return sizeof(disconnect);
+    }
+    uint32_t len = web_frame_put(web, out, WEB_BINARY, disconnect, sizeof(disconnect));
+    return len + web_frame_put(web, out + len, WEB_CLOSE, normal, sizeof(normal));
+}
+
+void client_close(struct client *client)
+{
+    uint8_t farewell[2 * (WEB_HEADER_LEN_MAX + 2)];
     if (client->state == CLIENT_NEW || client->stream.fd < 0)
         return;
     /* A farewell in the middle of a packet would be an error of ours. */
     if (client->state == CLIENT_READY && !client->stream.is_broken &&
         !stream_has_output(&client->stream)) {
+        uint32_t len = client_farewell(client, farewell);
         ssize_t sent = client->stream.secure != NULL
-                           ? secure_send(client->stream.secure, disconnect, sizeof(disconnect))
-                           : send(client->stream.fd, disconnect, sizeof(disconnect),
-                                  MSG_NOSIGNAL | MSG_DONTWAIT);
+                           ? secure_send(client->stream.secure, farewell, len)
+                           : send(client->stream.fd, farewell, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)sent;
     }
     client->stream.is_in_flight = false;

@@ -219,9 +219,9 @@ int idle_run(const struct options *options, const struct endpoint *endpoint)
     control_init(&idle.control);
     idle.samples = heap_zeroed(options->clients / IDLE_STEP + 4, sizeof(struct idle_sample));
     fleet_init_idle(&idle.fleet, options, endpoint, &idle.control);
-    printf("sluice-bench idle: %s:%u, MQTT %s, %llu clients%s\n", options->host,
-           (unsigned)options->port, options->version == 5 ? "5.0" : "3.1.1",
-           (unsigned long long)options->clients,
+    printf("sluice-bench idle: %s:%u, %s, MQTT %s, %llu clients%s\n", options->host,
+           (unsigned)options->port, options_transport_name(options),
+           options->version == 5 ? "5.0" : "3.1.1", (unsigned long long)options->clients,
            options->subscribe ? " with a subscription each" : "");
     if (fleet_start(&idle.fleet) == RC_OK) {
         idle_steps(&idle);

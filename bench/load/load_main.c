@@ -49,6 +49,17 @@ static int load_usage(const char *error)
     return LOAD_EXIT_USAGE;
 }
 
+/* Which options make it fewer clients, and keep what each of them does. */
+static const char *load_fewer(const struct options *options)
+{
+    bool is_clients = strcmp(options->command, "idle") == 0 ||
+                      strcmp(options->command, "connect") == 0;
+    if (is_clients)
+        return "--clients";
+    return options->rate > 0 ? "--publishers, --subscribers and --rate"
+                             : "--publishers and --subscribers";
+}
+
 /* Whether that many clients can be had; else writes a sentence. */
 static bool load_fits(const struct options *options, uint64_t num_clients, char *error,
                       size_t error_len)
@@ -57,9 +68,11 @@ static bool load_fits(const struct options *options, uint64_t num_clients, char 
     uint64_t available = endpoint_descriptors_max();
     if (needed <= available)
         return true;
-    snprintf(error, error_len, "%llu clients need %llu descriptors, this process may have %llu",
+    snprintf(error, error_len,
+             "%llu clients need %llu descriptors, this process may have %llu: raise the limit "
+             "(ulimit -Hn, as root), or ask for fewer (%s)",
              (unsigned long long)num_clients, (unsigned long long)needed,
-             (unsigned long long)available);
+             (unsigned long long)available, load_fewer(options));
     return false;
 }
 

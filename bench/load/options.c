@@ -56,6 +56,11 @@ static const struct {
 #define OPTIONS_WINDOW_CLOSED 200
 #define OPTIONS_TOPICS        100000
 
+/* In any chunk there is room for one with its header (stream.h). */
+#define OPTIONS_WS_FRAME_LEN_MAX 65000
+
+#define OPTIONS_WS_PATH_LEN_MAX 1000
+
 /* With this much before them, the filters of a gatherer fit their room (gatherer.h). */
 #define OPTIONS_PREFIX_LEN_MAX 400
 
@@ -73,13 +78,18 @@ struct options_row {
 
 static const struct options_row options_rows[] = {
     {"host", OPTIONS_TEXT, OPTIONS_EVERY, AT(host), 0, 0, "NAME  the broker (127.0.0.1)"},
-    {"port", OPTIONS_NUMBER, OPTIONS_EVERY, AT(port), 1, 65535, "PORT  its port (1883)"},
+    {"port", OPTIONS_NUMBER, OPTIONS_EVERY, AT(port), 1, 65535,
+     "PORT  its port (1883; 8883 with --tls, 8083 with --ws, 8084 with both)"},
     {"version", OPTIONS_NUMBER, OPTIONS_ALL, AT(version), 4, 5, "4|5  MQTT 3.1.1 or 5.0 (4)"},
     {"username", OPTIONS_TEXT, OPTIONS_ALL, AT(username), 0, 0, "TEXT  for CONNECT"},
     {"password", OPTIONS_SECRET, OPTIONS_ALL, AT(password), 0, 0, "TEXT  for CONNECT"},
     {"tls", OPTIONS_FLAG, OPTIONS_ALL, AT(tls), 0, 0, "TLS 1.3 or 1.2"},
     {"tls-ca", OPTIONS_TEXT, OPTIONS_ALL, AT(tls_ca), 0, 0,
      "FILE  of authorities, to verify the broker with; without it, it is not"},
+    {"ws", OPTIONS_FLAG, OPTIONS_ALL, AT(ws), 0, 0, "WebSocket, with --tls inside of TLS"},
+    {"ws-path", OPTIONS_TEXT, OPTIONS_ALL, AT(ws_path), 0, 0, "PATH  of the request (/mqtt)"},
+    {"ws-frame", OPTIONS_NUMBER, OPTIONS_ALL, AT(ws_frame), 1, OPTIONS_WS_FRAME_LEN_MAX,
+     "BYTES  of the frames sent, whatever packets are in them (each packet in a frame)"},
     {"source", OPTIONS_TEXT, OPTIONS_ALL, AT(sources), 0, 0,
      "LIST  source addresses (127.0.0.x against a loopback broker and many clients)"},
     {"topic-prefix", OPTIONS_TEXT, OPTIONS_ALL, AT(topic_prefix), 0, 0,
@@ -157,6 +167,13 @@ const char *options_io_name(enum options_io io)
 {
     CHECK(io < OPTIONS_IO_COUNT);
     return options_io_names[io];
+}
+
+const char *options_transport_name(const struct options *options)
+{
+    if (options->ws)
+        return options->tls ? "WebSocket in TLS" : "WebSocket";
+    return options->tls ? "TLS" : "TCP";
 }
 
 /* Digits with an optional k or M. *end is left behind what was read. */
@@ -409,6 +426,16 @@ enum options_outcome options_read(char *text, const char *title, struct options 
     return OPTIONS_BAD;
 }
 
+/* Nothing in it ends the line of the request, or the word. */
+static bool options_path_ok(const char *path)
+{
+    size_t len = strlen(path);
+    for (size_t i = 0; i < len; i++)
+        if (path[i] <= ' ' || path[i] > '~')
+            return false;
+    return path[0] == '/' && len <= OPTIONS_WS_PATH_LEN_MAX;
+}
+
 /* What the rows cannot see because it concerns two options. */
 static bool options_agree(const struct options *options, char *error, size_t error_len)
 {
@@ -419,6 +446,10 @@ static bool options_agree(const struct options *options, char *error, size_t err
     if (options->filters + options->storm > 0 &&
         strlen(options->topic_prefix) > OPTIONS_PREFIX_LEN_MAX) {
         snprintf(error, error_len, "--topic-prefix is too long for --filters and --storm");
+        return false;
+    }
+    if (!options_path_ok(options->ws_path)) {
+        snprintf(error, error_len, "--ws-path begins with / and has only what an address may have");
         return false;
     }
     bool has_slope = options->slope[1] != 0;
@@ -440,8 +471,8 @@ enum options_outcome options_parse(int argc, char *const argv[], struct options 
     CHECK(error_len > 0);
     *out = (struct options){
         .host = "127.0.0.1",
-        .port = 1883,
         .version = 4,
+        .ws_path = "/mqtt",
         .topic_prefix = "bench",
         .inflight = 65535,
         .payload = 64,
@@ -485,6 +516,8 @@ enum options_outcome options_parse(int argc, char *const argv[], struct options 
             out->qos = 1;
         out->window = out->topics;
     }
+    if (out->port == 0)
+        out->port = out->ws ? (out->tls ? 8084 : 8083) : (out->tls ? 8883 : 1883);
     if (out->window == 0 && out->rate == 0)
         out->window = OPTIONS_WINDOW_CLOSED;
     return options_agree(out, error, error_len) ? OPTIONS_OK : OPTIONS_BAD;

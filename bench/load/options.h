@@ -45,7 +45,10 @@ struct options {
     const char *username;
     const char *password;
     bool tls;
-    const char *tls_ca;  /* file of authorities; NULL: the broker is not verified */
+    const char *tls_ca; /* file of authorities; NULL: the broker is not verified */
+    bool ws;
+    const char *ws_path;
+    uint64_t ws_frame;   /* bytes of the frames sent; 0: a frame for each packet */
     const char *sources; /* comma-separated source addresses; NULL: chosen (endpoint.h) */
     const char *topic_prefix;
     uint64_t keep_alive_s;
@@ -115,5 +118,8 @@ void options_each(const struct options *options,
                   void (*visit)(void *arg, const char *name, const char *json_value), void *arg);
 
 const char *options_io_name(enum options_io io);
+
+/* "TCP", "TLS", "WebSocket" or "WebSocket in TLS". */
+const char *options_transport_name(const struct options *options);
 
 #endif

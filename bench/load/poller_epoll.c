@@ -68,7 +68,7 @@ static void poller_epoll_send(struct poller *poller, struct stream *stream)
     bool was_in_flight = stream->is_in_flight;
     while (stream_has_output(stream)) {
         uint32_t len;
-        const uint8_t *data = stream_peek(stream, &len);
+        const uint8_t *data = stream_peek(stream, poller->pool, &len);
         ssize_t taken = stream->secure != NULL ? secure_send(stream->secure, data, len)
                                                : send(stream->fd, data, len, MSG_NOSIGNAL);
         if (taken < 0 && errno == EINTR)

@@ -176,7 +176,7 @@ static void poller_uring_pause(struct poller *poller, struct stream *stream)
 static void poller_uring_send(struct poller *poller, struct stream *stream)
 {
     uint32_t len;
-    const uint8_t *data = stream_peek(stream, &len);
+    const uint8_t *data = stream_peek(stream, poller->pool, &len);
     struct io_uring_sqe *sqe = poller_uring_sqe(poller->state);
     io_uring_prep_send(sqe, stream->fd, data, len, MSG_NOSIGNAL);
     poller_uring_tag(sqe, stream, POLLER_URING_SEND);

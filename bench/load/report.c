@@ -94,8 +94,8 @@ static void report_parameters(FILE *file, const struct run_result *result)
     fprintf(file, "sluice-bench %s: %s\n", options->title,
             options->text != NULL ? options->text : result->scenario->text);
     report_loop(file, result);
-    fprintf(file, "  broker       %s:%u, MQTT %s", options->host, (unsigned)options->port,
-            options->version == 5 ? "5.0" : "3.1.1");
+    fprintf(file, "  broker       %s:%u, %s, MQTT %s", options->host, (unsigned)options->port,
+            options_transport_name(options), options->version == 5 ? "5.0" : "3.1.1");
     if (result->kind != RUN_CONNECTIONS)
         fprintf(file, ", QoS %u", (unsigned)options->qos);
     fputc('\n', file);

@@ -8,8 +8,11 @@
  *
  *     first (being sent from `sent` on) -> ... -> last (being filled)
  *
- * Bounds: a chunk holds STREAM_CHUNK_LEN_MIN bytes, or one message if that is longer. Publishers
- * stop at STREAM_CHUNKS_AHEAD; acknowledgements have no bound but what the broker sends.
+ * With WebSocket what was written is put into frames when it is to be sent: `wire`, a chunk by
+ * itself, takes as much of the first chunk as fits, and `sent` counts what it has taken.
+ *
+ * Bounds: a chunk holds STREAM_CHUNK_LEN_MIN bytes, or one message in its frame if that is longer.
+ * Publishers stop at STREAM_CHUNKS_AHEAD; acknowledgements have no bound but what the broker sends.
  *
  * Threads: the worker of the connection only.
  */
@@ -18,6 +21,7 @@
 
 #include "check.h"
 #include "secure.h"
+#include "web.h"
 
 #define STREAM_CHUNK_LEN_MIN 65536
 
@@ -38,15 +42,19 @@ struct stream_pool {
 struct stream {
     int fd;                /* -1 when closed */
     struct secure *secure; /* owned; NULL: without TLS */
-    uint32_t num_chunks;   /* in the queue */
+    struct web *web;       /* owned; NULL: without WebSocket */
+    uint32_t num_chunks;   /* in the queue, and `wire` */
     struct stream_chunk *first;
     struct stream_chunk *last;
-    uint32_t sent;     /* bytes of `first` that the kernel has taken */
-    bool is_in_flight; /* the poller has a send under way (or waits for room) */
-    bool is_paused;    /* nothing is received any more, on purpose */
-    bool is_broken;    /* no more input or output; kept until the end of the run */
+    struct stream_chunk *wire; /* frames being sent; NULL: none, or without WebSocket */
+    uint32_t wire_sent;        /* bytes of `wire` that the kernel has taken */
+    uint32_t sent;             /* bytes of `first` that the kernel, or `wire`, has taken */
+    bool is_in_flight;         /* the poller has a send under way (or waits for room) */
+    bool is_paused;            /* nothing is received any more, on purpose */
+    bool is_broken;            /* no more input or output; kept until the end of the run */
 };
 
+/* Chunks hold the longest message with what WebSocket puts before it. */
 void stream_pool_init(struct stream_pool *pool, uint32_t message_len_max);
 void stream_pool_fini(struct stream_pool *pool);
 
@@ -65,18 +73,34 @@ static inline void stream_commit(struct stream *stream, uint32_t len)
     stream->last->len += len;
 }
 
-static inline bool stream_has_output(const struct stream *stream)
+static inline bool stream_has_packets(const struct stream *stream)
 {
     return stream->first != NULL && stream->sent < stream->first->len;
 }
 
+static inline bool stream_has_output(const struct stream *stream)
+{
+    return stream_has_packets(stream) || stream->wire != NULL ||
+           (stream->web != NULL && web_has_answer(stream->web));
+}
+
+/* What is in frames and to be sent next; for stream_peek. */
+const uint8_t *stream_peek_wire(struct stream *stream, struct stream_pool *pool, uint32_t *out_len);
+
 /* What is to be sent next. stream_has_output must hold. */
-static inline const uint8_t *stream_peek(const struct stream *stream, uint32_t *out_len)
+static inline const uint8_t *stream_peek(struct stream *stream, struct stream_pool *pool,
+                                         uint32_t *out_len)
 {
     CHECK(stream_has_output(stream));
+    if (UNLIKELY(stream->web != NULL))
+        return stream_peek_wire(stream, pool, out_len);
     *out_len = stream->first->len - stream->sent;
     return stream->first->data + stream->sent;
 }
+
+/* Bytes that go out as they are, before all else: the request for an upgrade. */
+void stream_put_raw(struct stream *stream, struct stream_pool *pool, const void *bytes,
+                    uint32_t len);
 
 /* The kernel has taken `len` bytes: a chunk that is used up goes back to the pool. */
 void stream_advance(struct stream *stream, struct stream_pool *pool, uint32_t len);

@@ -59,6 +59,30 @@ static void both_ways_to_give_a_value(void **state)
     assert_string_equal(options.host, "::1");
 }
 
+static void the_port_follows_the_transport(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        unsigned port;
+        const char *name;
+    } rows[] = {
+        {"pairs", 1883, "TCP"},
+        {"pairs --tls", 8883, "TLS"},
+        {"idle --ws", 8083, "WebSocket"},
+        {"connect --ws --tls", 8084, "WebSocket in TLS"},
+        {"pairs --ws --port 80 --ws-frame 1000 --ws-path /a/b?c", 80, "WebSocket"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(parse(rows[i].line), OPTIONS_OK);
+        assert_int_equal(options.port, rows[i].port);
+        assert_string_equal(options_transport_name(&options), rows[i].name);
+    }
+    assert_int_equal(parse("pairs --ws --ws-path mqtt"), OPTIONS_BAD);
+    assert_int_equal(parse("pairs --ws --ws-path /a\tb"), OPTIONS_BAD);
+    assert_int_equal(parse("pairs --ws --ws-frame 65001"), OPTIONS_BAD);
+}
+
 static void numbers_with_suffixes(void **state)
 {
     (void)state;
@@ -308,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_help),
         cmocka_unit_test(both_ways_to_give_a_value),
+        cmocka_unit_test(the_port_follows_the_transport),
         cmocka_unit_test(numbers_with_suffixes),
         cmocka_unit_test(durations_with_units),
         cmocka_unit_test(lists_of_cpus),
