@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -193,6 +194,15 @@ enum rc disk_list(const char *path, void *context, void (*entry)(void *context, 
     closedir(dir);
     errno = error;
     return rc;
+}
+
+enum rc disk_room(const char *dir, uint64_t *out_bytes)
+{
+    struct statvfs info;
+    if (statvfs(dir, &info) != 0)
+        return disk_rc();
+    *out_bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    return RC_OK;
 }
 
 /* One block with RWF_DSYNC. */

@@ -62,6 +62,9 @@ MUST_USE enum rc disk_remove_dir(const char *path);
 MUST_USE enum rc disk_list(const char *path, void *context,
                            void (*entry)(void *context, const char *name));
 
+/* Bytes that files in the directory can still take. */
+MUST_USE enum rc disk_room(const char *dir, uint64_t *out_bytes);
+
 /* Finds out by writing a file in `dir` and removing it again. */
 MUST_USE enum rc disk_probe(const char *dir, struct disk_abilities *out);
 

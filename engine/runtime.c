@@ -224,8 +224,11 @@ enum rc runtime_start(struct runtime *runtime)
 bool runtime_meet(struct runtime *runtime)
 {
     CHECK_OBJ(runtime, RUNTIME_MAGIC);
+    uint32_t shards = runtime->options.shards;
     uint32_t met = __atomic_add_fetch(&runtime->met, 1, __ATOMIC_ACQ_REL);
-    while (runtime->threaded && met < runtime->options.shards) {
+    /* Nobody comes to the next meeting before all have come to this one. */
+    uint32_t wanted = (met + shards - 1) / shards * shards;
+    while (runtime->threaded && met < wanted) {
         if (__atomic_load_n(&runtime->failed, __ATOMIC_ACQUIRE) > 0)
             return false;
         usleep(200);

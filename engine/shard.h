@@ -93,7 +93,7 @@ struct runtime {
     int event_fds[MAIL_ENDPOINTS_MAX]; /* [I] */
     uint32_t started;                  /* [A] shards whose start has ended */
     uint32_t failed;                   /* [A] of these, how many gave up */
-    uint32_t met;                      /* [A] shards that have come to runtime_meet */
+    uint32_t met;                      /* [A] how often a shard has come to runtime_meet */
     bool threaded;                     /* [I] shards have threads of their own (runtime_start) */
     void *user;                        /* [I] what the upper floors share between shards */
 };
@@ -147,8 +147,9 @@ enum rc runtime_create(struct runtime **out, const struct runtime_options *optio
 enum rc runtime_start(struct runtime *runtime);
 
 /*
- * In the start of a shard: waits until every shard has come here. False: one gave up. Where shards
- * are opened one after the other on one thread (the simulator) there is nothing to wait for.
+ * In the start of a shard: waits until every shard has come here; any number of times, all shards
+ * equally often. False: one gave up. Where shards are opened one after the other on one thread (the
+ * simulator) there is nothing to wait for.
  */
 MUST_USE bool runtime_meet(struct runtime *runtime);
 

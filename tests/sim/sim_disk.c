@@ -671,6 +671,16 @@ enum rc disk_list(const char *path, void *context, void (*entry)(void *context, 
     return RC_OK;
 }
 
+enum rc disk_room(const char *dir, uint64_t *out_bytes)
+{
+    (void)dir;
+    if (disk.is_dead)
+        return disk_result(-EIO);
+    uint64_t capacity = sim_disk_mood.capacity;
+    *out_bytes = capacity == 0 ? UINT64_MAX : capacity > disk.used ? capacity - disk.used : 0;
+    return RC_OK;
+}
+
 enum rc disk_probe(const char *dir, struct disk_abilities *out)
 {
     (void)dir;
