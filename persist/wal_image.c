@@ -29,6 +29,30 @@ void wal_image_destroy(struct wal_image *image)
     mem_free(image);
 }
 
+enum rc wal_image_view(const struct wal_image *image, struct wal_image **out)
+{
+    CHECK_OBJ(image, WAL_IMAGE_MAGIC);
+    struct wal_image *view = mem_alloc(sizeof(*view));
+    if (view == NULL)
+        return RC_NO_MEMORY;
+    *view = *image;
+    view->fd = -1;
+    view->window = NULL;
+    view->window_len = 0;
+    view->segments = NULL;
+    if (image->num_segments > 0) {
+        size_t size = image->num_segments * sizeof(*view->segments);
+        view->segments = mem_alloc(size);
+        if (view->segments == NULL) {
+            mem_free(view);
+            return RC_NO_MEMORY;
+        }
+        memcpy(view->segments, image->segments, size);
+    }
+    *out = view;
+    return RC_OK;
+}
+
 void wal_image_figures_read(const struct wal_image *image, struct wal_image_figures *out)
 {
     CHECK_OBJ(image, WAL_IMAGE_MAGIC);

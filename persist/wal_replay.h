@@ -61,6 +61,12 @@ MUST_USE enum rc wal_replay(const struct wal_replay_options *options, struct wal
                             char *out_reason, size_t reason_size);
 
 void wal_image_destroy(struct wal_image *image);
+
+/*
+ * Another image of the same log, for wal_image_read on another thread: the first one may be read or
+ * destroyed meanwhile. RC_NO_MEMORY.
+ */
+MUST_USE enum rc wal_image_view(const struct wal_image *image, struct wal_image **out);
 void wal_image_figures_read(const struct wal_image *image, struct wal_image_figures *out);
 
 /*

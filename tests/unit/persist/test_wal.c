@@ -272,6 +272,18 @@ static void records_are_read_back(void **state)
         on_read(&num_read, i, RC_OK, body);
         mem_free(buffer);
     }
+    /* And by a view, after the image itself is gone. */
+    struct wal_image *view;
+    assert_int_equal(wal_image_view(image, &view), RC_OK);
+    wal_image_destroy(image);
+    image = view;
+    for (unsigned i = 0; i < 1000; i += 3) {
+        void *buffer;
+        struct bytes body;
+        assert_int_equal(wal_image_read(image, locs[i], &buffer, &body), RC_OK);
+        on_read(&num_read, i, RC_OK, body);
+        mem_free(buffer);
+    }
 }
 
 /* ---- space ---- */
