@@ -272,6 +272,22 @@ static enum reason publish_acknowledged(struct router *router, struct session *s
 }
 
 /*
+ * The same at the publisher's home, to which sessions came from other shards when their number was
+ * changed: those that do not have the publication get it.
+ */
+static bool publish_rest(struct router *router, struct pub *pub, const struct match_result *result)
+{
+    uint64_t refused = router->log_refused;
+    if (!shard_set_has(&result->any, router->shard->id) || !store_seen_is_partial(router, pub))
+        return true;
+    if (store_seen_begin(router, pub) != RC_OK)
+        return false;
+    bool done = publish_local(router, pub, result) && router->log_refused == refused;
+    store_seen_end(router, pub, done);
+    return done;
+}
+
+/*
  * A durable publisher sends QoS 2 again. Its home has what it stores itself; the other shards may
  * not have theirs, if there was a crash in between. PUBREC waits until all of them have.
  */
@@ -290,7 +306,7 @@ static enum reason publish_repeated(struct router *router, struct session *sessi
     router->publishing = session->conn;
     publish_ticket(router, pub, result);
     entry->tag |= router->stored_shards;
-    bool done = true;
+    bool done = publish_rest(router, pub, result);
     for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
         for (uint64_t rest = result->durable.words[word]; rest != 0; rest &= rest - 1) {
             shard_id to = (shard_id)(word * 64 + (unsigned)__builtin_ctzll(rest));

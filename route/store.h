@@ -68,6 +68,7 @@ struct store {
     bool gap;                            /* [O] something happened that is not in the log */
     bool is_refusing;                    /* [O] store_is_ready was false at the last turn's end */
     bool resumed;                        /* [O] the log takes records again: wake who waits */
+    bool is_partial;                     /* [O] deliveries pass those that have it (store_seen.h) */
     struct router *router;               /* [I] */
     struct wal *wal;                     /* [O] */
     uint64_t number_next;                /* [O] of sessions and wills */

@@ -270,12 +270,10 @@ static void checkpoint_sessions(struct store_checkpoint *checkpoint)
 
 /* ---- QoS 2 of other shards ---- */
 
-static bool checkpoint_visit_seen(void *context, shard_id home, uint64_t session,
-                                  uint16_t packet_id)
+static bool checkpoint_visit_seen(void *context, const struct seen_row *row)
 {
     struct store_checkpoint *checkpoint = context;
-    struct store_record record = {
-        .type = STORE_SEEN, .session = session, .packet_id = packet_id, .number = home};
+    struct store_record record = seen_record(row);
     checkpoint_record(checkpoint, &record);
     return !checkpoint->failed;
 }

@@ -11,6 +11,7 @@
 #include "store.h"
 
 #include "outbound_inner.h"
+#include "store_seen.h"
 
 static struct store *store_of(struct router *router)
 {
@@ -169,6 +170,11 @@ void store_deliver(struct router *router, struct session *session, const struct 
                    void *aux, struct msg *keep)
 {
     CHECK(session_is_stored(session) && copy->qos > 0 && copy->qos <= 2);
+    if (UNLIKELY(router->store->is_partial) && keep == NULL &&
+        store_seen_by(router, copy->pub, session)) {
+        sub_ids_free(aux);
+        return;
+    }
     uint32_t id_space[1];
     uint8_t text[STORE_FILTER_MAX];
     struct store_entry entry = store_entry_of(router, aux, id_space, text);

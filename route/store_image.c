@@ -599,6 +599,7 @@ enum rc image_apply(struct store_image *image, uint8_t type, struct bytes body, 
         return RC_OK;
     case STORE_SEEN:
     case STORE_UNSEEN:
+    case STORE_SEEN_BY:
         return image_on_seen(image, &record);
     case STORE_KEYED:
         return image_on_keyed(image, &record);

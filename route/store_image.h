@@ -98,6 +98,7 @@ struct image_will {
 struct image_seen {
     struct image_node node; /* [O] */
     uint64_t session;       /* [I] */
+    struct store_class by;  /* [I] which sessions have it */
     uint16_t packet_id;     /* [I] */
     shard_id home;          /* [I] */
 };
@@ -165,6 +166,10 @@ MUST_USE enum rc image_seen_walk(struct store_image *image, void *context,
                                  enum rc (*visit)(void *context, struct image_seen *seen));
 MUST_USE enum rc image_rows_walk(struct store_image *image, void *context,
                                  enum rc (*visit)(void *context, struct image_row *row));
+
+/* Whether there is any such row. */
+bool image_seen_has(const struct store_image *image, shard_id home, uint64_t session,
+                    uint16_t packet_id);
 
 /* The filter, with $share/group/, of a group number in an aux of the image. */
 struct bytes image_group(const struct store_image *image, uint64_t group);

@@ -213,30 +213,55 @@ enum rc image_rows_walk(struct store_image *image, void *context,
 
 /* ---- QoS 2 of other shards ---- */
 
-enum rc image_on_seen(struct store_image *image, const struct store_record *record)
+static uint64_t image_seen_hash(const struct store_image *image, shard_id home, uint64_t session,
+                                uint16_t packet_id)
 {
-    uint64_t hash = hash_mix(image_number_hash(image, record->session),
-                             record->number << 16 | record->packet_id);
-    struct image_node *node = image_table_first(&image->seen, hash);
+    return hash_mix(image_number_hash(image, session), (uint64_t)home << 16 | packet_id);
+}
+
+/* The first row of `node` and those behind it that speaks of the message; NULL: none does. */
+static struct image_seen *image_seen_of(struct image_node *node, shard_id home, uint64_t session,
+                                        uint16_t packet_id)
+{
     for (; node != NULL; node = image_node_next(node)) {
         struct image_seen *seen = CONTAINER_OF(node, struct image_seen, node);
-        if (seen->session != record->session || seen->packet_id != record->packet_id ||
-            seen->home != record->number)
-            continue;
+        if (seen->session == session && seen->packet_id == packet_id && seen->home == home)
+            return seen;
+    }
+    return NULL;
+}
+
+bool image_seen_has(const struct store_image *image, shard_id home, uint64_t session,
+                    uint16_t packet_id)
+{
+    uint64_t hash = image_seen_hash(image, home, session, packet_id);
+    return image_seen_of(image_table_first(&image->seen, hash), home, session, packet_id) != NULL;
+}
+
+enum rc image_on_seen(struct store_image *image, const struct store_record *record)
+{
+    shard_id home = (shard_id)record->number;
+    uint64_t hash = image_seen_hash(image, home, record->session, record->packet_id);
+    struct image_node *node = image_table_first(&image->seen, hash);
+    struct image_seen *seen;
+    while ((seen = image_seen_of(node, home, record->session, record->packet_id)) != NULL) {
+        node = image_node_next(&seen->node);
         if (record->type == STORE_UNSEEN) {
             image_table_remove(&image->seen, &seen->node);
             mem_free(seen);
+        } else if (seen->by.number == record->by.number && seen->by.shards == record->by.shards) {
+            return RC_OK;
         }
-        return RC_OK;
     }
     if (record->type == STORE_UNSEEN)
         return RC_OK;
-    struct image_seen *seen = alloc_zeroed(sizeof(*seen));
+    seen = alloc_zeroed(sizeof(*seen));
     if (seen == NULL)
         return RC_NO_MEMORY;
     seen->session = record->session;
     seen->packet_id = record->packet_id;
-    seen->home = (shard_id)record->number;
+    seen->home = home;
+    seen->by = record->by;
     seen->node.hash = hash;
     if (image_table_add(&image->seen, &seen->node))
         return RC_OK;

@@ -224,6 +224,17 @@ static void write_keyed(struct store_writer *writer, const struct store_record *
     write_bytes(writer, record->value);
 }
 
+static void write_seen(struct store_writer *writer, const struct store_record *record)
+{
+    write_varint(writer, record->packet_id);
+    write_varint(writer, record->number);
+    if (record->type != STORE_SEEN_BY)
+        return;
+    CHECK(record->by.number < record->by.shards);
+    write_varint(writer, record->by.number);
+    write_varint(writer, record->by.shards);
+}
+
 /* The kinds that begin with a session and go on with little. */
 static void write_small(struct store_writer *writer, const struct store_record *record)
 {
@@ -250,8 +261,8 @@ static void write_small(struct store_writer *writer, const struct store_record *
         return;
     case STORE_SEEN:
     case STORE_UNSEEN:
-        write_varint(writer, record->packet_id);
-        write_varint(writer, record->number);
+    case STORE_SEEN_BY:
+        write_seen(writer, record);
         return;
     case STORE_RECEIVED:
     case STORE_DONE:
@@ -460,6 +471,18 @@ static void read_enqueue(struct byte_reader *reader, uint32_t *id_space, struct 
         reader->failed = true;
 }
 
+static void read_seen(struct byte_reader *reader, struct store_record *out)
+{
+    out->packet_id = read_packet_id(reader);
+    out->number = read_varint_max(reader, SHARDS_MAX - 1);
+    if (out->type != STORE_SEEN_BY)
+        return;
+    out->by.number = (uint16_t)read_varint_max(reader, SHARDS_MAX - 1);
+    out->by.shards = (uint16_t)read_varint_max(reader, SHARDS_MAX);
+    if (out->by.number >= out->by.shards)
+        reader->failed = true;
+}
+
 static void read_small(struct byte_reader *reader, struct store_record *out)
 {
     out->session = read_varint(reader);
@@ -485,8 +508,8 @@ static void read_small(struct byte_reader *reader, struct store_record *out)
         return;
     case STORE_SEEN:
     case STORE_UNSEEN:
-        out->packet_id = read_packet_id(reader);
-        out->number = read_varint_max(reader, SHARDS_MAX - 1);
+    case STORE_SEEN_BY:
+        read_seen(reader, out);
         return;
     case STORE_RECEIVED:
     case STORE_DONE:

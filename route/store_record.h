@@ -40,6 +40,7 @@
  *   SNAP_END     varint session
  *   SEEN         varint session, varint packet id, varint home shard of that session
  *   UNSEEN       the same
+ *   SEEN_BY      the same, then varint class, varint shards: which sessions have it
  *   KEYED        bytes table, bytes key, varint version, u8 kept, bytes value. kept 0: deleted
  *
  * Sessions and wills have numbers that are never used again in the same log. The deliveries of a
@@ -90,7 +91,8 @@
     X(STORE_SNAP_END, 20, "snap-end", "the snapshot of a session is complete")                     \
     X(STORE_KEYED, 21, "keyed", "a row of a table of another part")                                \
     X(STORE_SEEN, 22, "seen", "QoS 2 of another shard's publisher is stored")                      \
-    X(STORE_UNSEEN, 23, "unseen", "it was released")
+    X(STORE_UNSEEN, 23, "unseen", "it was released")                                               \
+    X(STORE_SEEN_BY, 24, "seen-by", "some sessions have such a message")
 
 #define STORE_ENUM(id, number, name, text) id = (number),
 enum store_type { STORE_RECORDS(STORE_ENUM) STORE_TYPE_END };
@@ -126,6 +128,15 @@ struct store_entry {
     bool retain;
 };
 
+/*
+ * A part of all sessions: those whose client ids hash to `number` of `shards`, which were on one
+ * shard when there were so many. shards 0: all of the log in which it stands. A value.
+ */
+struct store_class {
+    uint16_t number;
+    uint16_t shards;
+};
+
 /* Any record; which members mean something follows from its type. A value, views borrowed. */
 struct store_record {
     uint8_t type; /* enum store_type */
@@ -142,6 +153,7 @@ struct store_record {
     uint64_t session;
     uint64_t wall_ms;
     uint64_t number; /* version, will, message id, entry number, old location, next entry number */
+    struct store_class by; /* of SEEN_BY */
     struct bytes client_id;
     struct bytes filter;
     struct bytes table;

@@ -224,7 +224,9 @@ static enum rc restore_retained(void *context, struct image_retained *kept)
 static enum rc restore_seen(void *context, struct image_seen *seen)
 {
     const struct restore *restore = context;
-    return store_seen_restore(restore->router, seen->home, seen->session, seen->packet_id);
+    struct seen_row row = {
+        .session = seen->session, .packet_id = seen->packet_id, .home = seen->home, .by = seen->by};
+    return store_seen_restore(restore->router, &row);
 }
 
 static enum rc restore_row(void *context, struct image_row *row)

@@ -1,6 +1,8 @@
 /*
  * store_seen.c -- see store_seen.h: a hash table, and the mail that empties it.
  *
+ * The rows of one message have one hash, so they stand in one chain.
+ *
  * Threads: see store_seen.h.
  */
 #include "store_seen.h"
@@ -9,28 +11,63 @@
 
 struct store_seen {
     struct image_node node;
-    uint64_t session;
-    uint16_t packet_id;
-    shard_id home;
+    struct seen_row row;
 };
 
-static uint64_t seen_hash(const struct router *router, shard_id home, uint64_t session,
-                          uint16_t packet_id)
+static uint64_t seen_hash(const struct router *router, const struct seen_row *key)
 {
-    return hash_mix(session ^ router->shared->home_key.words[0], (uint64_t)home << 16 | packet_id);
+    return hash_mix(key->session ^ router->shared->home_key.words[0],
+                    (uint64_t)key->home << 16 | key->packet_id);
 }
 
-static struct store_seen *seen_find(struct router *router, shard_id home, uint64_t session,
-                                    uint16_t packet_id)
+static struct seen_row seen_key_of(const struct pub *pub)
 {
-    struct image_node *node = image_table_first(router->store->seen,
-                                                seen_hash(router, home, session, packet_id));
+    return (struct seen_row){
+        .session = pub->stored_session, .packet_id = pub->stored_id, .home = pub->publisher.shard};
+}
+
+static struct seen_row seen_key_here(const struct router *router, const struct session *session,
+                                     uint16_t packet_id)
+{
+    return (struct seen_row){
+        .session = session->stored_number, .packet_id = packet_id, .home = router->shard->id};
+}
+
+/* From `node` on in its chain. */
+static struct store_seen *seen_from(struct image_node *node, const struct seen_row *key)
+{
     for (; node != NULL; node = image_node_next(node)) {
         struct store_seen *seen = CONTAINER_OF(node, struct store_seen, node);
-        if (seen->session == session && seen->packet_id == packet_id && seen->home == home)
+        if (seen->row.session == key->session && seen->row.packet_id == key->packet_id &&
+            seen->row.home == key->home)
             return seen;
     }
     return NULL;
+}
+
+/* All rows of a message, one after the other; NULL at the end. */
+static struct store_seen *seen_first(struct router *router, const struct seen_row *key)
+{
+    return seen_from(image_table_first(router->store->seen, seen_hash(router, key)), key);
+}
+
+static struct store_seen *seen_next(struct store_seen *seen)
+{
+    return seen_from(image_node_next(&seen->node), &seen->row);
+}
+
+/* The row that holds for all sessions. */
+static struct store_seen *seen_whole(struct router *router, const struct seen_row *key)
+{
+    struct store_seen *seen = seen_first(router, key);
+    while (seen != NULL && seen->row.by.shards != 0)
+        seen = seen_next(seen);
+    return seen;
+}
+
+static bool seen_is_partial(struct router *router, const struct seen_row *key)
+{
+    return seen_first(router, key) != NULL && seen_whole(router, key) == NULL;
 }
 
 static void seen_remove(struct store *store, struct store_seen *seen)
@@ -39,14 +76,14 @@ static void seen_remove(struct store *store, struct store_seen *seen)
     mem_free(seen);
 }
 
-enum rc store_seen_restore(struct router *router, shard_id home, uint64_t session,
-                           uint16_t packet_id)
+enum rc store_seen_restore(struct router *router, const struct seen_row *row)
 {
+    CHECK(row->by.shards == 0 || row->by.number < row->by.shards);
     struct store_seen *seen = mem_alloc(sizeof(*seen));
     if (seen == NULL)
         return RC_NO_MEMORY;
-    *seen = (struct store_seen){.session = session, .packet_id = packet_id, .home = home};
-    seen->node.hash = seen_hash(router, home, session, packet_id);
+    *seen = (struct store_seen){.row = *row};
+    seen->node.hash = seen_hash(router, row);
     if (image_table_add(router->store->seen, &seen->node))
         return RC_OK;
     mem_free(seen);
@@ -56,60 +93,135 @@ enum rc store_seen_restore(struct router *router, shard_id home, uint64_t sessio
 bool store_seen_has(struct router *router, const struct pub *pub)
 {
     CHECK_OBJ(router->store, STORE_MAGIC);
-    return seen_find(router, pub->publisher.shard, pub->stored_session, pub->stored_id) != NULL;
+    struct seen_row key = seen_key_of(pub);
+    return seen_whole(router, &key) != NULL;
+}
+
+bool store_seen_is_partial(struct router *router, const struct pub *pub)
+{
+    CHECK_OBJ(router->store, STORE_MAGIC);
+    struct seen_row key = seen_key_of(pub);
+    return seen_is_partial(router, &key);
+}
+
+bool store_seen_by(struct router *router, const struct pub *pub, const struct session *session)
+{
+    CHECK(router->store->is_partial);
+    struct seen_row key = seen_key_of(pub);
+    struct store_seen *seen = seen_first(router, &key);
+    for (; seen != NULL; seen = seen_next(seen)) {
+        struct store_class by = seen->row.by;
+        if (by.shards != 0 && session->id_hash % by.shards == by.number)
+            return true;
+    }
+    return false;
+}
+
+/* Enters and logs that all sessions have it. */
+static enum rc seen_note_whole(struct router *router, const struct seen_row *key)
+{
+    struct store *store = router->store;
+    enum rc rc = store_seen_restore(router, key);
+    if (rc != RC_OK)
+        return rc;
+    uint64_t lsn;
+    struct wal_loc loc;
+    struct store_record record = seen_record(key);
+    CHECK(record.type == STORE_SEEN);
+    store_encode(&record, &store->parts);
+    rc = store_append(store, STORE_SEEN, &lsn, &loc);
+    if (rc != RC_OK)
+        seen_remove(store, seen_whole(router, key));
+    return rc;
 }
 
 enum rc store_seen_begin(struct router *router, const struct pub *pub)
 {
     struct store *store = router->store;
-    struct store_record record = {.type = STORE_SEEN,
-                                  .session = pub->stored_session,
-                                  .packet_id = pub->stored_id,
-                                  .number = pub->publisher.shard};
+    struct seen_row key = seen_key_of(pub);
     if (!store_is_ready(store))
         return RC_FULL;
-    enum rc rc = store_seen_restore(router, pub->publisher.shard, pub->stored_session,
-                                    pub->stored_id);
-    if (rc != RC_OK)
-        return rc;
-    uint64_t lsn;
-    struct wal_loc loc;
+    bool is_partial = seen_is_partial(router, &key);
     wal_group_begin(store->wal);
-    store_encode(&record, &store->parts);
-    rc = store_append(store, STORE_SEEN, &lsn, &loc);
-    if (rc == RC_OK)
-        return rc;
-    wal_group_abort(store->wal);
-    seen_remove(store,
-                seen_find(router, pub->publisher.shard, pub->stored_session, pub->stored_id));
+    enum rc rc = seen_note_whole(router, &key);
+    if (rc != RC_OK)
+        wal_group_abort(store->wal);
+    else
+        store->is_partial = is_partial;
     return rc;
 }
 
-static uint64_t seen_forget(struct router *router, shard_id home, uint64_t session,
-                            uint16_t packet_id)
+/* UNSEEN: whatever was said of the message does not hold any more. */
+static uint64_t seen_note_gone(struct store *store, const struct seen_row *key)
 {
-    struct store *store = router->store;
-    struct store_seen *seen = seen_find(router, home, session, packet_id);
-    if (seen == NULL)
-        return router->log_last; /* it may be forgotten, but not committed yet */
-    seen_remove(store, seen);
-    struct store_record record = {
-        .type = STORE_UNSEEN, .session = session, .packet_id = packet_id, .number = home};
+    struct store_record record = seen_record(key);
+    record.type = STORE_UNSEEN;
     store_encode(&record, &store->parts);
     return store_note(store, STORE_UNSEEN);
 }
 
+static uint64_t seen_forget(struct router *router, const struct seen_row *key)
+{
+    struct store *store = router->store;
+    struct store_seen *seen = seen_first(router, key);
+    if (seen == NULL)
+        return router->log_last; /* it may be forgotten, but not committed yet */
+    for (; seen != NULL; seen = seen_first(router, key))
+        seen_remove(store, seen);
+    return seen_note_gone(store, key);
+}
+
+/* Not all sessions have it after all; those that had it before still do. */
+static void seen_take_back(struct router *router, const struct seen_row *key)
+{
+    struct store *store = router->store;
+    seen_remove(store, seen_whole(router, key));
+    seen_note_gone(store, key);
+    struct store_seen *seen = seen_first(router, key);
+    for (; seen != NULL; seen = seen_next(seen)) {
+        struct store_record record = seen_record(&seen->row);
+        store_encode(&record, &store->parts);
+        store_note(store, (enum store_type)record.type);
+    }
+}
+
 void store_seen_end(struct router *router, const struct pub *pub, bool stored)
 {
+    struct seen_row key = seen_key_of(pub);
+    router->store->is_partial = false;
     if (!stored)
-        seen_forget(router, pub->publisher.shard, pub->stored_session, pub->stored_id);
+        seen_take_back(router, &key);
     wal_group_end(router->store->wal);
+}
+
+void store_seen_inbound(struct router *router, const struct session *session, uint16_t packet_id)
+{
+    struct seen_row key = seen_key_here(router, session, packet_id);
+    router->store->is_partial = seen_is_partial(router, &key);
+}
+
+void store_seen_inbound_end(struct router *router, const struct session *session,
+                            uint16_t packet_id, bool accepted)
+{
+    struct store *store = router->store;
+    struct seen_row key = seen_key_here(router, session, packet_id);
+    if (!store->is_partial)
+        return;
+    store->is_partial = false;
+    if (accepted && seen_note_whole(router, &key) != RC_OK)
+        store->gap = true;
 }
 
 void store_seen_release(struct router *router, const struct session *session, uint16_t packet_id,
                         uint64_t tag)
 {
     unsigned shards = router->shared->shards;
+    struct seen_row key = seen_key_here(router, session, packet_id);
+    if (seen_first(router, &key) != NULL) {
+        uint64_t lsn = seen_forget(router, &key);
+        if (router->publishing != NULL && lsn > router->log_committed)
+            router->sink->hold(router->publishing, lsn);
+    }
     for (unsigned to = 0; to < shards; to++) {
         bool wanted = (tag & (STORE_TAG_ALL | STORE_TAG_RECOVERED)) != 0 ||
                       (to < 62 && (tag >> to & 1) != 0);
@@ -129,9 +241,12 @@ void store_seen_on_forget(struct shard *shard, const struct mail *mail)
 {
     struct router *router = router_of(shard);
     struct hold_ticket ticket = {.gate_number = (uint32_t)mail->words[3]};
+    struct seen_row key = {.session = mail->words[0],
+                           .packet_id = (uint16_t)mail->words[1],
+                           .home = (shard_id)mail->from};
     memcpy(&ticket.conn, &mail->words[2], sizeof(ticket.conn));
     CHECK(router->store != NULL);
-    uint64_t lsn = seen_forget(router, mail->from, mail->words[0], (uint16_t)mail->words[1]);
+    uint64_t lsn = seen_forget(router, &key);
     if (lsn == 0 && router->log_last != 0)
         confirm_refuse(router, &ticket);
     else
@@ -139,8 +254,7 @@ void store_seen_on_forget(struct shard *shard, const struct mail *mail)
 }
 
 bool store_seen_walk(struct store *store, uint32_t *bucket, void *context,
-                     bool (*visit)(void *context, shard_id home, uint64_t session,
-                                   uint16_t packet_id))
+                     bool (*visit)(void *context, const struct seen_row *row))
 {
     const struct image_table *table = store->seen;
     for (; table->buckets != NULL && *bucket <= table->mask; (*bucket)++) {
@@ -148,7 +262,7 @@ bool store_seen_walk(struct store *store, uint32_t *bucket, void *context,
         for (; node != NULL; node = node->next) {
             const struct store_seen *seen = CONTAINER_OF(node, struct store_seen, node);
             /* A bucket that was begun is begun again: to say it twice does no harm. */
-            if (!visit(context, seen->home, seen->session, seen->packet_id))
+            if (!visit(context, &seen->row))
                 return false;
         }
     }

@@ -174,6 +174,8 @@ enum rc store_inbound(struct router *router, struct session *session, uint16_t p
     enum rc rc = store_append(store, STORE_INBOUND, &lsn, &loc);
     if (rc != RC_OK)
         wal_group_abort(store->wal);
+    else
+        store_seen_inbound(router, session, packet_id);
     return rc;
 }
 
@@ -181,6 +183,7 @@ void store_inbound_end(struct router *router, struct session *session, uint16_t 
                        bool accepted)
 {
     struct store *store = store_of(router);
+    store_seen_inbound_end(router, session, packet_id, accepted);
     if (!accepted)
         store_forget_inbound(router, session, packet_id, STORE_TAG_ALL);
     wal_group_end(store->wal);

@@ -147,6 +147,42 @@ static void test_session_ends(void **state)
     assert_null(image_session_first(image));
 }
 
+static void seen_by(uint64_t session, uint16_t number, uint16_t shards)
+{
+    struct store_record record = {.type = shards == 0 ? STORE_SEEN : STORE_SEEN_BY,
+                                  .session = session,
+                                  .packet_id = 7,
+                                  .number = 1,
+                                  .by = {number, shards}};
+    apply(&record, 0);
+}
+
+static enum rc count_seen(void *context, struct image_seen *seen)
+{
+    unsigned *counts = context;
+    counts[seen->by.shards]++;
+    return RC_OK;
+}
+
+/* Several classes of sessions may have one message; it is released for all of them. */
+static void test_seen_by_classes(void **state)
+{
+    (void)state;
+    unsigned counts[4] = {0};
+    seen_by(5, 0, 3);
+    seen_by(5, 2, 3);
+    seen_by(5, 2, 3);
+    seen_by(5, 0, 0);
+    seen_by(6, 1, 2);
+    assert_int_equal(image_seen_walk(image, counts, count_seen), RC_OK);
+    assert_true(counts[0] == 1 && counts[2] == 1 && counts[3] == 2);
+    assert_true(image_seen_has(image, 1, 5, 7));
+    assert_false(image_seen_has(image, 0, 5, 7));
+    small(STORE_UNSEEN, 5, 7, 1);
+    assert_false(image_seen_has(image, 1, 5, 7));
+    assert_true(image_seen_has(image, 1, 6, 7));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +190,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_torn_snapshot_is_forgotten, open_image, close_image),
         cmocka_unit_test_setup_teardown(test_whole_snapshot_replaces, open_image, close_image),
         cmocka_unit_test_setup_teardown(test_session_ends, open_image, close_image),
+        cmocka_unit_test_setup_teardown(test_seen_by_classes, open_image, close_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

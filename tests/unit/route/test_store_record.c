@@ -190,6 +190,13 @@ static void test_small_ones(void **state)
     assert_int_equal(store_decode_message(encode(&in), &alone), RC_OK);
     in = (struct store_record){.type = STORE_UNRETAIN, .number = 12, .message.topic = TEXT("t")};
     round_trip(&in);
+    in = (struct store_record){.type = STORE_SEEN, .session = 300, .packet_id = 9, .number = 3};
+    assert_int_equal(round_trip(&in).number, 3);
+    in.type = STORE_UNSEEN;
+    round_trip(&in);
+    in.type = STORE_SEEN_BY;
+    in.by = (struct store_class){.number = 2, .shards = 128};
+    assert_int_equal(round_trip(&in).by.shards, 128);
     in = (struct store_record){.type = STORE_KEYED,
                                .number = 3,
                                .kept = true,
@@ -250,6 +257,9 @@ static void test_not_a_record(void **state)
 {
     (void)state;
     struct store_record out;
+    static const uint8_t no_class[] = {5, 9, 0, 3, 3};
+    assert_int_equal(store_decode(STORE_SEEN_BY, bytes_of(no_class, 5), id_space, &out),
+                     RC_INVALID);
     static const uint8_t long_varint[] = {0x81, 0x00};
     static const uint8_t wide[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02};
     assert_int_equal(store_decode(0, TEXT("x"), id_space, &out), RC_INVALID);
