@@ -90,7 +90,8 @@ static struct bytes on_connect_assign(struct net *net, char *out)
     return id;
 }
 
-static bool on_connect_will(struct conn *conn, const struct connect_view *view, struct will **out)
+static bool on_connect_will(struct conn *conn, const struct connect_view *view,
+                            struct bytes client_id, struct will **out)
 {
     struct net *net = conn->net;
     *out = NULL;
@@ -105,6 +106,7 @@ static bool on_connect_will(struct conn *conn, const struct connect_view *view, 
                       .payload = will->payload,
                       .qos = will->qos,
                       .retain = will->retain,
+                      .publisher_hash = session_id_hash(net->router, client_id),
                       .topic_hash = filter_index_hash(net->router->shared->filters, topic)};
     if (will->props.len > 0) {
         props = mem_alloc(will->props.len);
@@ -180,7 +182,7 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, reason);
     }
-    if (!on_connect_will(conn, view, &request.will)) {
+    if (!on_connect_will(conn, view, client_id, &request.will)) {
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
     }

@@ -41,7 +41,7 @@ static bool deliver_is_own(struct router *router, const struct pub *pub,
                            const struct subscriber *subscriber)
 {
     if ((subscriber->options & SUB_NO_LOCAL) == 0 ||
-        !handle_equal(subscriber->session->handle, pub->publisher))
+        subscriber->session->id_hash != pub->publisher_hash)
         return false;
     router_count(router, STAT_DROP_NO_LOCAL, 1);
     return true;

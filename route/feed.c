@@ -40,6 +40,7 @@ struct feed {
     uint32_t magic;
     uint32_t sub_id;
     uint8_t granted_qos;
+    bool no_local;
     struct filter_id filter;
     struct list_node node; /* in the set */
     struct retained_cursor cursor;
@@ -97,6 +98,7 @@ enum rc feed_start(struct router *router, struct session *session,
     *feed = (struct feed){.magic = FEED_MAGIC,
                           .sub_id = request->sub_id,
                           .granted_qos = request->granted_qos,
+                          .no_local = request->no_local,
                           .filter = request->id};
     if (retained_cursor_init(&feed->cursor, request->filter) != RC_OK) {
         mem_free(feed);
@@ -158,6 +160,10 @@ static enum retained_verdict feed_visit(void *context, void *value, uint64_t ver
         return RETAINED_NOT_NOW;
     set->left--;
     const struct feed *feed = visit->feed;
+    if (feed->no_local && msg->pub.publisher_hash == set->session->id_hash) {
+        router_count(router, STAT_DROP_NO_LOCAL, 1);
+        return RETAINED_TAKEN;
+    }
     struct pub pub = msg->pub;
     struct outbound_copy copy = {.pub = &pub,
                                  .sub_ids = &feed->sub_id,

@@ -30,6 +30,7 @@ struct feed_request {
     struct filter_id id;
     uint32_t sub_id; /* 0: none */
     uint8_t granted_qos;
+    bool no_local; /* not what the session's own client has published */
 };
 
 /* Starts a feed. RC_NO_MEMORY: the subscription stands, without its retained messages. */

@@ -40,7 +40,7 @@ struct pub {
     uint64_t topic_hash;
     uint64_t expires_at_ms;    /* of the monotonic clock; 0: never */
     uint64_t received_ns;      /* monotonic; for the latency histogram */
-    uint64_t publisher_hash;   /* of the client id; for shared subscriptions by hash */
+    uint64_t publisher_hash;   /* session_id_hash of the client; 0: the broker itself */
     struct handle publisher;   /* the session, HANDLE_NONE for the broker itself */
     struct hold_ticket ticket; /* of the acknowledgement that waits for other shards; or none */
     uint64_t stored_at;        /* where this shard's log has it; 0: not logged here (store.h) */

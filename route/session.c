@@ -21,9 +21,14 @@
 
 #define SESSION_BUCKETS_FIRST 256
 
+uint64_t session_id_hash(const struct router *router, struct bytes client_id)
+{
+    return hash_keyed(&router->shared->home_key, client_id);
+}
+
 shard_id session_home(const struct router *router, struct bytes client_id)
 {
-    return (shard_id)(hash_keyed(&router->shared->home_key, client_id) % router->shared->shards);
+    return (shard_id)(session_id_hash(router, client_id) % router->shared->shards);
 }
 
 static struct session *session_lookup(struct router *router, struct bytes client_id, uint64_t hash)
@@ -40,7 +45,7 @@ static struct session *session_lookup(struct router *router, struct bytes client
 struct session *session_find(struct router *router, struct bytes client_id)
 {
     CHECK_OBJ(router, ROUTER_MAGIC);
-    return session_lookup(router, client_id, hash_keyed(&router->shared->home_key, client_id));
+    return session_lookup(router, client_id, session_id_hash(router, client_id));
 }
 
 static bool session_buckets_reserve(struct router *router)

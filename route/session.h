@@ -115,6 +115,9 @@ static inline bool session_is_connected(const struct session *session)
     return session->conn != NULL;
 }
 
+/* The keyed hash of a client id, which session->id_hash and pub.publisher_hash are. Any thread. */
+uint64_t session_id_hash(const struct router *router, struct bytes client_id);
+
 /* The shard on which the session of this client id lives. Any thread. */
 shard_id session_home(const struct router *router, struct bytes client_id);
 

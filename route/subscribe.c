@@ -144,10 +144,12 @@ static void subscribe_feed(struct router *router, struct session *session,
         return;
     const struct session_sub *sub = subscribe_find(router, session, &request->parts);
     CHECK(sub != NULL);
-    struct feed_request feed = {.filter = request->parts.filter,
-                                .id = sub->id,
-                                .sub_id = request->sub_id,
-                                .granted_qos = request->qos};
+    struct feed_request feed = {
+        .filter = request->parts.filter,
+        .id = sub->id,
+        .sub_id = request->sub_id,
+        .granted_qos = request->qos,
+        .no_local = (subscribe_options(router, session, request) & SUB_NO_LOCAL) != 0};
     if (feed_start(router, session, &feed) != RC_OK)
         router_count(router, STAT_DROP_NO_MEMORY, 1);
 }

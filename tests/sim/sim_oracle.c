@@ -242,11 +242,26 @@ static uint8_t sim_groups_matching(unsigned topic, bool confirmed)
     return groups;
 }
 
+/* Is there a filter that keeps the client's own messages on this topic from it? */
+static bool sim_topic_no_local(unsigned client, unsigned topic)
+{
+    bool found = false;
+    for (unsigned filter = 0; filter < SIM_FILTERS; filter++)
+        found |= sim_filter_matches(filter, topic) && sim_filter_no_local(client, filter);
+    return found;
+}
+
 void sim_oracle_sent(struct sim_message *message)
 {
     message->sendings++;
     if (message->sendings > 1)
         return;
+    struct sim_view *own = &sim_views[message->publisher];
+    if (message->retain && sim_topic_no_local(message->publisher, message->topic)) {
+        own->retained_own[message->topic] = true;
+        own->feeding[message->topic] = false;
+        own->feed_asked[message->topic] = 0;
+    }
     for (unsigned client = 0; client < SIM_CLIENTS_MAX; client++) {
         message->version[client] = sim_views[client].version;
         message->owed_qos[client] = sim_owed_qos(client, message);
@@ -297,7 +312,8 @@ void sim_oracle_asked(unsigned client, unsigned filter, uint16_t packet_id, bool
         unsigned topic = SIM_RETAINED_FIRST + i;
         uint32_t acked = retained_acked[topic];
         if (!sim_filter_matches(filter, topic) || acked == 0 || acked <= retained_cleared[topic] ||
-            view->feeding[topic])
+            view->feeding[topic] ||
+            (view->retained_own[topic] && sim_filter_no_local(client, filter)))
             continue;
         view->feed_asked[topic] = packet_id;
         view->feed_min[topic] = acked;
@@ -382,7 +398,7 @@ static void sim_check_sub_ids(const struct sim_receipt *receipt, const struct si
 /* Everything that a client has of a topic through filters with No Local only must be others'. */
 static void sim_check_no_local(const struct sim_receipt *receipt, const struct sim_message *message)
 {
-    if (receipt->client != message->publisher || message->is_will)
+    if (receipt->client != message->publisher)
         return;
     bool allowed = false;
     for (unsigned filter = 0; filter < SIM_FILTERS; filter++)

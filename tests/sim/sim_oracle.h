@@ -99,12 +99,13 @@ enum sim_sub { SIM_SUB_NONE, SIM_SUB_ASKED, SIM_SUB_ON, SIM_SUB_LEAVING, SIM_SUB
 
 /* The oracle's view of a client. */
 struct sim_view {
-    uint32_t packet_max;       /* Maximum Packet Size of its connections; 0: none */
-    bool steady;               /* its session lasts and never begins anew */
-    bool v5;                   /* No Local and identifiers mean something */
-    uint8_t subs[SIM_FILTERS]; /* enum sim_sub */
-    uint32_t version;          /* raised by every change of subs */
-    bool feeding[SIM_TOPICS];  /* a retained message is owed for a confirmed SUBSCRIBE */
+    uint32_t packet_max;           /* Maximum Packet Size of its connections; 0: none */
+    bool steady;                   /* its session lasts and never begins anew */
+    bool v5;                       /* No Local and identifiers mean something */
+    uint8_t subs[SIM_FILTERS];     /* enum sim_sub */
+    uint32_t version;              /* raised by every change of subs */
+    bool feeding[SIM_TOPICS];      /* a retained message is owed for a confirmed SUBSCRIBE */
+    bool retained_own[SIM_TOPICS]; /* it has sent one itself, which No Local may keep from it */
     uint32_t feed_min[SIM_TOPICS];
     uint32_t feed_asked[SIM_TOPICS]; /* packet id of a SUBSCRIBE not yet confirmed; 0: none */
     uint32_t last[SIM_CLIENTS_MAX][SIM_TOPICS][3][3]; /* by publisher, topic, QoS sent, received */

@@ -1,8 +1,8 @@
 """SUBSCRIBE, UNSUBSCRIBE and their answers: sections 3.8 to 3.11; overlapping subscriptions."""
 
 from harness import cases, covers, versions
-from mqtt_wire import (PUBACK, PUBLISH, SUBACK, UNSUBACK, PUBREC, PUBREL, PUBCOMP, ack, publish,
-                       subscribe, unsubscribe)
+from mqtt_wire import (PUBACK, PUBLISH, SUBACK, UNSUBACK, PUBREC, PUBREL, PUBCOMP, ack, disconnect,
+                       publish, subscribe, unsubscribe)
 
 NO_LOCAL, AS_PUBLISHED = 4, 8
 
@@ -135,6 +135,31 @@ def test_MQTT5_3_8_3_3_no_local(t):
     t.quiet(client)
     other.publish(t.topic("x"), "foreign", qos=1)
     client.take(t.topic("x"), "foreign", qos=1)
+
+
+@covers("MQTT5-3.8.3-3")
+def test_MQTT5_3_8_3_3_no_local_holds_for_wills_too(t):
+    will = {"topic": t.topic("x"), "payload": "own", "qos": 1}
+    client = t.persistent("w", will=will)
+    client.subscribe((t.topic("x"), NO_LOCAL | 2))
+    other = t.subscriber(t.topic("x"))
+    client.send(disconnect(0x04)).expect_close()
+    other.take(t.topic("x"), "own")
+    again = t.persistent("w")
+    t.equal(again.connack.session_present, True)
+    t.quiet(again)
+
+
+@covers("MQTT5-3.8.3-3")
+def test_MQTT5_3_8_3_3_no_local_holds_for_retained_messages_too(t):
+    client, other = t.connect("a"), t.connect("other")
+    client.publish(t.topic("own"), "own", qos=1, retain=True)
+    other.publish(t.topic("foreign"), "foreign", qos=1, retain=True)
+    client.subscribe((t.topic("+"), NO_LOCAL | 2))
+    client.take(t.topic("foreign"), "foreign")
+    t.quiet(client)
+    for name in ("own", "foreign"):
+        other.publish(t.topic(name), "", qos=1, retain=True)
 
 
 def test_no_local_of_one_filter_does_not_silence_another(t):
