@@ -1,21 +1,21 @@
 /*
  * worker_thread.c -- see worker_thread.h.
  *
- * The thread blocks on the eventfd of its endpoint, as the ops thread does. Linux keeps priorities
- * by thread, so setpriority concerns this one only; that it may not be lowered is no reason not to
- * work.
+ * The thread blocks on the eventfd of its endpoint, as the ops thread does. Linux keeps scheduling
+ * policies by thread. SCHED_IDLE is more than a high nice value: a thread of any other policy that
+ * wakes takes the core at once, whereas beside one that is merely nicer it may wait for the end of
+ * a slice, 4 ms. That the policy may not be changed is no reason not to work.
  *
  * Threads: see worker_thread.h.
  */
 #include "worker_thread.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#define WORKER_NICE     10
 #define WORKER_SLEEP_MS 1000
 
 static void worker_on_mail(void *context, const struct mail *mail)
@@ -45,7 +45,8 @@ static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     CHECK_OBJ(worker, WORKER_MAGIC);
-    setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
+    const struct sched_param param = {.sched_priority = 0};
+    sched_setscheduler(0, SCHED_IDLE, &param);
     while (!__atomic_load_n(&worker->stopping, __ATOMIC_ACQUIRE)) {
         bool more = mail_drain(worker->port, 1, worker_on_mail, worker);
         mail_flush(worker->port, worker_wake, worker);

@@ -2,8 +2,9 @@
  * worker_thread.h -- a thread for what would keep a shard waiting: an endpoint of the mesh.
  *
  * It sleeps until mail comes, hands it to its function one record at a time, and sends what that
- * has answered before it takes the next. It runs at a lower priority than the shards, so that a
- * queue of slow computations takes what they leave; it is never pinned.
+ * has answered before it takes the next. It runs only while a core has nothing else to do
+ * (SCHED_IDLE), so that a queue of slow computations takes what the shards leave; it is never
+ * pinned.
  *
  * Threads: start and stop by the thread that owns the runtime, before the shards start and after
  * they have ended; the function runs on the worker.

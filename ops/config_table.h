@@ -208,7 +208,7 @@
       "Most clients whose password is waiting for a worker, or for an answer from outside. Over " \
       "it a client is told to come later (reason 0x89).") \
     X(auth_workers, COUNT, 0, 32, "0", NUMBER, RESTART, \
-      "Threads that verify passwords, at a lower priority than the shards. 0: one for every two " \
+      "Threads that verify passwords while a core has nothing else to do. 0: one for every two " \
       "shards.")
 
 #define CONFIG_DURABILITY_TABLE(X) \

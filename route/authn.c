@@ -147,6 +147,8 @@ static bool authn_reaches(const struct router *router, enum authn_place place)
 static bool authn_step_is_for(const struct authn_step *step, const struct authn_asked *asked)
 {
     bool has_method = asked->method.ptr != NULL;
+    if (step->ops->concerns != NULL && !step->ops->concerns(step, asked))
+        return false;
     if (step->ops->takes_method == NULL)
         return !has_method;
     return has_method && step->ops->takes_method(step, asked->method);

@@ -44,6 +44,7 @@
 /* The longest data that an AUTH packet of ours carries: a SCRAM message. */
 #define AUTHN_ANSWER_MAX 1024
 
+struct authn_asked;
 struct authn_job;
 struct authn_set;
 struct authn_step;
@@ -62,6 +63,8 @@ struct authn_step_ops {
     enum authn_place place;
     /* Is it for clients with that method (MQTT 5 AUTH)? NULL: for clients without any. */
     bool (*takes_method)(const struct authn_step *step, struct bytes method);
+    /* May it have anything to say about that client? If not it is not gone to. NULL: always. */
+    bool (*concerns)(const struct authn_step *step, const struct authn_asked *asked);
     /* Where its place is. NULL for steps of the helper, who knows them by their ops. */
     enum authn_verdict (*run)(const struct authn_step *step, struct authn_job *job);
     void (*destroy)(struct authn_step *step);

@@ -33,12 +33,25 @@ static void authn_password_decoy(const struct user_table *users, struct bytes na
     __atomic_fetch_add(&authn_password_decoys_num, 1, __ATOMIC_RELAXED);
 }
 
+static struct bytes authn_password_name(const struct authn_password *self,
+                                        const struct authn_asked *asked)
+{
+    return self->user_is == AUTHN_USER_IS_NAME ? asked->username : asked->client_id;
+}
+
+/* Who gives no password does not wait behind those whose passwords are being hashed. */
+static bool authn_password_concerns(const struct authn_step *step, const struct authn_asked *asked)
+{
+    const struct authn_password *self = CONTAINER_OF(step, struct authn_password, step);
+    return authn_password_name(self, asked).ptr != NULL && asked->password.ptr != NULL;
+}
+
 static enum authn_verdict authn_password_run(const struct authn_step *step, struct authn_job *job)
 {
     const struct authn_password *self = CONTAINER_OF(step, struct authn_password, step);
     const struct authn_asked *asked = &job->asked;
-    struct bytes name = self->user_is == AUTHN_USER_IS_NAME ? asked->username : asked->client_id;
-    if (name.ptr == NULL || asked->password.ptr == NULL)
+    struct bytes name = authn_password_name(self, asked);
+    if (!authn_password_concerns(step, asked))
         return AUTHN_IGNORE;
     const struct user *user = user_table_find(self->users, name);
     if (user == NULL || user->form == NULL) {
@@ -62,6 +75,7 @@ struct authn_step *authn_password_create(struct user_table *users, enum authn_us
 {
     static const struct authn_step_ops ops = {.name = "password",
                                               .place = AUTHN_ON_WORKER,
+                                              .concerns = authn_password_concerns,
                                               .run = authn_password_run,
                                               .destroy = authn_password_destroy};
     CHECK(users != NULL);

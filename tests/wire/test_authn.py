@@ -8,6 +8,7 @@ and argon2id with one pass over 1 MiB.
 import base64
 import hashlib
 import os
+import select
 import tempfile
 import time
 
@@ -113,6 +114,29 @@ def test_a_step_that_knows_the_user_decides(t):
     client = t.socket()
     client.send(connect(t.id("a"), username="salted", password="other"))
     refused(t, client, 0x86, 4)
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(access={"allow_anonymous": True, "auth_workers": 1})
+def test_who_has_no_password_does_not_wait_for_those_of_others(t):
+    waiting = [t.socket(timeout=30) for _ in range(60)]
+    for number, client in enumerate(waiting):
+        client.send(connect(t.id(f"h{number}"), username="slow", password="pw"))
+    t.connect("anonymous").ping()
+    answered = len(select.select([client.sock for client in waiting], [], [], 0)[0])
+    t.true(answered < len(waiting) / 2, f"it came in behind {answered} of {len(waiting)}")
+    for client in waiting:
+        client.expect(CONNACK, reason=0)
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(access={"allow_anonymous": True, "auth_workers": 3})
+def test_hashing_takes_only_what_everybody_else_leaves(t):
+    tasks = os.listdir(f"/proc/{t.broker.pid}/task")
+    policies = [os.sched_getscheduler(int(task)) for task in tasks]
+    t.equal(policies.count(os.SCHED_IDLE), 3)
 
 
 @only("sluiced")
