@@ -307,6 +307,12 @@ uint64_t wal_checkpoint_bytes(const struct wal *wal)
     return to - from;
 }
 
+bool wal_checkpoint_is_coming(const struct wal *wal)
+{
+    WAL_CHECK(wal);
+    return wal->stage != WAL_STAGE_NONE;
+}
+
 /* ---- turns ---- */
 
 static void wal_step(struct wal *wal, uint64_t now_ms)

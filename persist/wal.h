@@ -134,8 +134,9 @@ MUST_USE enum rc wal_flush(struct wal *wal);
 typedef void (*wal_read_fn)(void *context, uint64_t tag, enum rc rc, struct bytes body);
 
 /*
- * Reads the record at `loc`, which must have a live reference or not be committed yet. `done` is
- * called in a later turn or at the end of this one, never from within; answers come in any order.
+ * Reads the record at `loc`, which must have a live reference or not be committed yet; what happens
+ * to the reference afterwards does not matter. `done` is called in a later turn or at the end of
+ * this one, never from within; answers come in any order.
  * Requests of one turn that lie near each other become one read. RC_FULL at WAL_READS_MAX.
  */
 MUST_USE enum rc wal_read(struct wal *wal, struct wal_loc loc, wal_read_fn done, void *context,
@@ -166,10 +167,14 @@ void wal_unref(struct wal *wal, struct wal_loc loc, uint32_t bytes);
 void wal_checkpoint_begin(struct wal *wal);
 void wal_checkpoint_end(struct wal *wal);
 
-/* How much was appended since the last valid checkpoint began: when to make the next one. */
+/*
+ * How much was appended since the last valid checkpoint began: when to make the next one; and
+ * whether one has ended that is not valid yet, and would not be if another began.
+ */
 uint64_t wal_checkpoint_bytes(const struct wal *wal);
+bool wal_checkpoint_is_coming(const struct wal *wal);
 
-/* A value: a segment whose records the owner could copy forward to set it free. */
+/* A segment whose records the owner copies forward to set it free; a value. */
 struct wal_sparse {
     struct wal_loc first; /* its records' locations are >= first */
     struct wal_loc end;   /* and < end */
@@ -178,13 +183,36 @@ struct wal_sparse {
 };
 
 /*
- * The segment with the smallest part of live bytes, below `percent_max` of its size, that lies
- * before the newest valid checkpoint; false if there is none.
+ * Chooses the sparsest segments that lie before the newest valid checkpoint: at most `max` of them,
+ * each with live bytes below `percent_max` of its size, with at most `bytes_max` of live bytes in
+ * all. They stand in `out` in the order of their positions; returns how many. Each is kept by a
+ * reference of its own until wal_sparse_give.
  */
-MUST_USE bool wal_sparsest(const struct wal *wal, unsigned percent_max, struct wal_sparse *out);
+MUST_USE uint32_t wal_sparse_take(struct wal *wal, unsigned percent_max, uint64_t bytes_max,
+                                  struct wal_sparse *out, uint32_t max);
 
 /*
- * NONE; HIGH: three quarters of disk_bytes_max are used, or a sync has failed: make a checkpoint;
+ * True: no record of it has a reference any more, the segment will be free. Else it may be chosen
+ * again; if all of it `was_tried`, only when half of what is left is gone.
+ */
+bool wal_sparse_give(struct wal *wal, const struct wal_sparse *sparse, bool was_tried);
+
+/* What wal_sparse_take may be worth, a value. */
+struct wal_space {
+    uint64_t old_bytes;      /* size of the segments before the checkpoint that have references */
+    uint64_t old_live_bytes; /* in them */
+    uint64_t room_bytes;     /* what can be appended; UINT64_MAX: nothing is known that limits it */
+    bool is_tight;           /* half of disk_bytes_max is used */
+};
+
+void wal_space_read(const struct wal *wal, struct wal_space *out);
+
+/* Whether the record is on the disk, in whatever mode; and in modes that sync later: soon. */
+bool wal_is_durable(const struct wal *wal, struct wal_loc loc);
+void wal_sync_soon(struct wal *wal);
+
+/*
+ * NONE; HIGH: half of disk_bytes_max is used, or a sync has failed: make a checkpoint;
  * FULL: the limit is near or the disk is full: append only what sets space free (a checkpoint,
  * acknowledgements).
  */
@@ -197,6 +225,7 @@ struct wal_figures {
     uint64_t disk_bytes;    /* all files of the log */
     uint64_t live_bytes;    /* with references */
     uint64_t pending_bytes; /* appended, not committed */
+    uint64_t segment_bytes; /* size of the next segment */
     uint32_t segments;      /* with records; without those made ahead */
     uint32_t spare;         /* made ahead */
     bool direct;            /* O_DIRECT works here */

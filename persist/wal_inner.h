@@ -5,6 +5,7 @@
  *     wal_write.c   one commit at a time to the disk; failure and repetition; syncs of the modes
  *                   that do not sync each commit
  *     wal_space.c   the segments: which holds a position, which are free
+ *     wal_sparse.c  which of them are worth being copied forward
  *     wal_prepare.c segments made ahead, recycled, removed: files, in the background
  *     wal_read.c    reading records back
  *
@@ -43,7 +44,7 @@ struct wal {
     bool is_stalled;    /* a commit waits for a segment */
     bool is_sync_due;
     bool is_closing;
-    bool is_alone; /* the owner closes the log last: nobody takes other completions any more */
+    bool is_alone; /* the owner is gone: nobody takes other completions, nothing becomes free */
     struct shard *shard;
     struct wal_options options;
     char path[WAL_PATH_MAX];
@@ -181,6 +182,9 @@ void wal_discard_done(struct wal *wal);
 void wal_read_step(struct wal *wal);
 void wal_read_done(struct wal *wal, uint32_t index, int32_t result);
 bool wal_read_is_busy(const struct wal *wal);
+
+/* Whether a read of the segment waits for a window. */
+bool wal_read_is_asked(const struct wal *wal, const struct wal_segment *segment);
 void wal_read_fini(struct wal *wal);
 
 #endif

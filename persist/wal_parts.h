@@ -88,6 +88,8 @@ struct wal_segment {
     uint32_t windows; /* reads under way */
     int fd;
     uint64_t free_lsn;    /* the last reference went with the records up to here */
+    uint64_t tried_refs;  /* that were left when copying it forward ended; 0: it was not tried */
+    bool is_pinned;       /* one of its references is wal_sparse_take's */
     bool is_unreferenced; /* and which these are, the end of the turn will say */
     bool is_unsynced;     /* has commits that are not known to be on the disk */
 };

@@ -157,7 +157,7 @@ static bool wal_prepare_recycle(struct wal *wal)
     wal_segment_path(wal, segment->number, prepare->path_from);
     prepare->number_from = segment->number;
     segment->number = ++wal->number_max;
-    segment->synced = segment->free_lsn = 0;
+    segment->synced = segment->free_lsn = segment->tried_refs = 0;
     wal_segment_path(wal, segment->number, prepare->path);
     prepare->segment = segment;
     prepare->step = WAL_PREPARE_RENAME;

@@ -32,6 +32,14 @@ bool wal_read_is_busy(const struct wal *wal)
     return false;
 }
 
+bool wal_read_is_asked(const struct wal *wal, const struct wal_segment *segment)
+{
+    for (uint32_t i = 0; i < wal->num_requests; i++)
+        if (wal->requests[i].loc.word >= segment->base && wal->requests[i].loc.word < segment->end)
+            return true;
+    return false;
+}
+
 static bool wal_request_add(struct wal *wal, const struct wal_request *request)
 {
     if (wal->num_requests == wal->requests_cap) {

@@ -5,10 +5,10 @@
  * one found last is tried first, because references come and go in the order of the log.
  *
  * A segment is free when it ends before the valid checkpoint, no record in it has a reference, no
- * read of it is under way, and the checkpoint is on the disk; and so must be the records that said
- * why the last reference went, or a crash would bring the reference back without the record. It is
- * looked for only after something has changed. A free segment becomes the next spare one if that is
- * wanted, else its file goes.
+ * read of it is under way or asked for, and the checkpoint is on the disk; and so must be the
+ * records that said why the last reference went, or a crash would bring the reference back without
+ * the record. It is looked for only after something has changed. A free segment becomes the next
+ * spare one if that is wanted, else its file goes.
  *
  * Bounds: as many segments as disk_bytes_max allows, a descriptor each.
  * Threads: the shard's.
@@ -155,30 +155,6 @@ void wal_unref(struct wal *wal, struct wal_loc loc, uint32_t bytes)
     wal->is_free_dirty = true;
 }
 
-bool wal_sparsest(const struct wal *wal, unsigned percent_max, struct wal_sparse *out)
-{
-    WAL_CHECK(wal);
-    CHECK(percent_max <= 100 && out != NULL);
-    const struct wal_segment *best = NULL;
-    for (uint32_t i = 0; i < wal->num_segments; i++) {
-        const struct wal_segment *segment = wal->segments[i];
-        if (segment == wal->current || segment->end > wal->checkpoint_pos ||
-            segment->live.refs == 0 || segment->live.bytes * 100 >= segment->size * percent_max)
-            continue;
-        /* a / b < c / d, without fractions: sizes are below 2^32, or rare. */
-        if (best == NULL || (double)segment->live.bytes / (double)segment->size <
-                                (double)best->live.bytes / (double)best->size)
-            best = segment;
-    }
-    if (best == NULL)
-        return false;
-    *out = (struct wal_sparse){.first = {best->base},
-                               .end = {best->end},
-                               .live_bytes = best->live.bytes,
-                               .size_bytes = best->size};
-    return true;
-}
-
 enum wal_pressure wal_pressure(const struct wal *wal)
 {
     WAL_CHECK(wal);
@@ -191,7 +167,7 @@ enum wal_pressure wal_pressure(const struct wal *wal)
     /* The segment to be made next is what a checkpoint can still count on. */
     if (wal->disk_bytes + 2 * wal->size_next > limit)
         return WAL_PRESSURE_FULL;
-    return wal->disk_bytes > limit / 4 * 3 ? WAL_PRESSURE_HIGH : least;
+    return wal->disk_bytes > limit / 2 ? WAL_PRESSURE_HIGH : least;
 }
 
 void wal_figures_read(const struct wal *wal, struct wal_figures *out)
@@ -201,6 +177,7 @@ void wal_figures_read(const struct wal *wal, struct wal_figures *out)
         .disk_bytes = wal->disk_bytes,
         .live_bytes = wal->live_bytes,
         .pending_bytes = wal->pending_bytes,
+        .segment_bytes = wal->size_next,
         .segments = wal->num_segments,
         .spare = wal->spare != NULL,
         .direct = wal->is_direct,
@@ -214,12 +191,14 @@ static bool wal_segment_is_free(const struct wal *wal, const struct wal_segment 
 {
     return segment != wal->current && segment != wal->syncing && !segment->is_unsynced &&
            segment->live.refs == 0 && segment->windows == 0 &&
-           segment->end <= wal->checkpoint_pos && wal->checkpoint_end <= wal->pos_durable;
+           segment->end <= wal->checkpoint_pos && wal->checkpoint_end <= wal->pos_durable &&
+           !wal_read_is_asked(wal, segment);
 }
 
 void wal_space_step(struct wal *wal)
 {
-    if (!wal->is_free_dirty)
+    /* At the end the owner's references go with the owner: what they kept is kept. */
+    if (!wal->is_free_dirty || wal->is_alone)
         return;
     wal->is_free_dirty = false;
     CHECK(wal->num_segments <= wal->segments_cap);

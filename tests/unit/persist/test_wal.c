@@ -328,15 +328,135 @@ static void a_checkpoint_sets_space_free(void **state)
     open_log(WAL_COMMIT);
     assert_true(wal_ref(wal, kept, 500));
     struct wal_sparse sparse;
-    assert_true(wal_sparsest(wal, 50, &sparse));
+    assert_int_equal(wal_sparse_take(wal, 50, 499, &sparse, 1), 0);
+    assert_int_equal(wal_sparse_take(wal, 50, 500, &sparse, 1), 1);
     assert_true(kept.word >= sparse.first.word && kept.word < sparse.end.word);
     assert_int_equal(sparse.live_bytes, 500);
+    assert_false(wal_sparse_give(wal, &sparse, false));
     wal_unref(wal, kept, 500);
     append(1, 1, 10, NULL, NULL);
     until_committed();
     for (unsigned i = 0; i < 10; i++)
         shard_stub_turn(&stub, 1000000);
     assert_false(wal_ref(wal, kept, 500));
+    close_log();
+}
+
+/* So many segments with a record each that has a reference, all before a checkpoint. */
+#define KEPT     40
+#define KEPT_LEN 200000
+
+static void keep_many(struct wal_loc *locs)
+{
+    for (unsigned i = 0; i < KEPT; i++) {
+        append(9, (uint8_t)i, KEPT_LEN, NULL, &locs[i]);
+        assert_true(wal_ref(wal, locs[i], 1000 + i));
+        until_committed();
+    }
+    wal_checkpoint_begin(wal);
+    append(8, 8, 200000, NULL, NULL);
+    wal_checkpoint_end(wal);
+    append(8, 8, 200000, NULL, NULL);
+    until_committed();
+}
+
+static void on_read_kept(void *context, uint64_t tag, enum rc rc, struct bytes body)
+{
+    assert_ptr_equal(context, &num_read);
+    assert_int_equal(rc, RC_OK);
+    assert_int_equal(body.len, KEPT_LEN);
+    assert_int_equal(body.ptr[KEPT_LEN - 1], (uint8_t)tag);
+    num_read++;
+}
+
+/* More reads than are under way at once; the segments of the others must wait for them. */
+static void a_read_keeps_its_segment(void **state)
+{
+    (void)state;
+    static struct wal_loc locs[KEPT];
+    open_log(WAL_COMMIT);
+    keep_many(locs);
+    num_read = 0;
+    for (unsigned i = 0; i < KEPT; i++)
+        assert_int_equal(wal_read(wal, locs[i], on_read_kept, &num_read, i), RC_OK);
+    for (unsigned i = 0; i < KEPT; i++)
+        wal_unref(wal, locs[i], 1000 + i);
+    for (unsigned i = 0; num_read < KEPT; i++) {
+        assert_true(i < 1000);
+        shard_stub_turn(&stub, i == 0 ? 0 : 10000000);
+    }
+    for (unsigned i = 0; disk_bytes() > 2000000; i++) {
+        assert_true(i < 1000);
+        shard_stub_turn(&stub, 10000000);
+    }
+    close_log();
+}
+
+static void sparse_segments_are_taken_and_given(void **state)
+{
+    (void)state;
+    static struct wal_loc locs[KEPT];
+    struct wal_sparse taken[KEPT];
+    struct wal_space space;
+    open_log(WAL_COMMIT);
+    keep_many(locs);
+    wal_space_read(wal, &space);
+    assert_true(space.old_bytes > 32 * UINT64_C(200000));
+    assert_true(space.old_live_bytes > 32 * 1000 && space.old_live_bytes < 41 * 1040);
+    assert_true(space.room_bytes == UINT64_MAX && !space.is_tight);
+    /* The sparsest, so many as there may be bytes, in their order. */
+    assert_int_equal(wal_sparse_take(wal, 50, 3500, taken, KEPT), 3);
+    for (unsigned i = 1; i < 3; i++)
+        assert_true(taken[i].first.word >= taken[i - 1].end.word);
+    /* What is taken is not taken twice. */
+    uint32_t others = wal_sparse_take(wal, 50, UINT64_MAX, taken + 3, KEPT - 3);
+    assert_true(others > 20 && others <= KEPT - 3);
+    for (unsigned i = 0; i < others; i++)
+        assert_true(taken[3 + i].first.word != taken[0].first.word);
+    for (unsigned i = 3; i < 3 + others; i++)
+        assert_false(wal_sparse_give(wal, &taken[i], false));
+    /* What was tried in vain is not taken again; what was not, is. */
+    assert_false(wal_sparse_give(wal, &taken[0], true));
+    assert_false(wal_sparse_give(wal, &taken[1], false));
+    assert_false(wal_sparse_give(wal, &taken[2], false));
+    uint64_t first = taken[0].first.word;
+    uint32_t again = wal_sparse_take(wal, 50, UINT64_MAX, taken, KEPT);
+    assert_int_equal(again, 2 + others);
+    for (unsigned i = 0; i < again; i++)
+        assert_true(taken[i].first.word != first);
+    /* A taken segment stays without other references, and is free once it is given. */
+    uint64_t before = disk_bytes();
+    for (unsigned i = 0; i < KEPT; i++)
+        if (locs[i].word >= taken[0].first.word && locs[i].word < taken[0].end.word)
+            wal_unref(wal, locs[i], 1000 + i);
+    for (unsigned i = 0; i < 5; i++)
+        shard_stub_turn(&stub, 1000000);
+    assert_int_equal(disk_bytes(), before);
+    assert_true(wal_sparse_give(wal, &taken[0], true));
+    for (unsigned i = 1; i < again; i++)
+        assert_false(wal_sparse_give(wal, &taken[i], false));
+    for (unsigned i = 0; i < 5; i++)
+        shard_stub_turn(&stub, 1000000);
+    assert_false(wal_ref(wal, taken[0].first, 1));
+    close_log();
+}
+
+/* Where commits are not synced, a record is on the disk when a sync that was asked for has been. */
+static void a_sync_can_be_asked_for(void **state)
+{
+    (void)state;
+    struct wal_loc loc;
+    open_log(WAL_OS);
+    append(1, 1, 100, NULL, &loc);
+    until_committed();
+    for (unsigned i = 0; i < 5; i++)
+        shard_stub_turn(&stub, 1000000);
+    assert_false(wal_is_durable(wal, loc));
+    for (unsigned i = 0; !wal_is_durable(wal, loc); i++) {
+        assert_true(i < 100);
+        wal_sync_soon(wal);
+        shard_stub_turn(&stub, 10000000);
+    }
     close_log();
 }
 
@@ -349,6 +469,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_group_can_be_taken_back, setup, teardown),
         cmocka_unit_test_setup_teardown(records_are_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_sets_space_free, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_read_keeps_its_segment, setup, teardown),
+        cmocka_unit_test_setup_teardown(sparse_segments_are_taken_and_given, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_sync_can_be_asked_for, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
