@@ -272,6 +272,11 @@ static const struct metrics_entry metrics_entries[] = {
           "Bytes of records of these checkpoints.")
     {"sluice_checkpoints_seconds", "Time from the beginning to the end of these checkpoints.",
      NULL, NULL, STAT_CHECKPOINT_NS, false, true, false, "seconds"},
+    COUNTER("sluice_log_compacted_messages", STAT_COMPACTED_MESSAGES,
+            "Messages copied forward out of segments that held little else.")
+    BYTES("sluice_log_compacted_bytes", STAT_COMPACTED_BYTES, "Bytes of these.")
+    COUNTER("sluice_log_compacted_segments", STAT_COMPACTED_SEGMENTS,
+            "Segments of the log that were set free by this.")
     COUNTER("sluice_recovered_sessions", STAT_RECOVERED_SESSIONS,
             "Sessions that were recovered at start.")
     COUNTER("sluice_recovered_messages", STAT_RECOVERED_MESSAGES,

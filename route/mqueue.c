@@ -502,8 +502,8 @@ void mqueue_walk_begin(struct mqueue *queue)
 }
 
 /* The first entry of the level that the walk has not passed, NULL if none is below `limit`. */
-static const struct mqueue_entry *
-mqueue_walk_level(struct mqueue_body *body, const struct mqueue_level *level, uint64_t limit)
+static struct mqueue_entry *mqueue_walk_level(struct mqueue_body *body,
+                                              const struct mqueue_level *level, uint64_t limit)
 {
     bool entered = level->priority == body->walk_priority;
     uint64_t passed = entered ? body->walk_number : 0;
@@ -517,7 +517,7 @@ mqueue_walk_level(struct mqueue_body *body, const struct mqueue_level *level, ui
     uint16_t index = chunk->begin;
     while (entered && chunk->entries[index].number <= passed)
         index++;
-    const struct mqueue_entry *entry = &chunk->entries[index];
+    struct mqueue_entry *entry = &chunk->entries[index];
     if (entry->number >= limit)
         return NULL;
     body->walk_priority = level->priority;
@@ -526,7 +526,7 @@ mqueue_walk_level(struct mqueue_body *body, const struct mqueue_level *level, ui
     return entry;
 }
 
-const struct mqueue_entry *mqueue_walk_next(struct mqueue *queue, uint64_t limit)
+struct mqueue_entry *mqueue_walk_next(struct mqueue *queue, uint64_t limit)
 {
     mqueue_check(queue);
     struct mqueue_body *body = queue->body;
@@ -536,7 +536,7 @@ const struct mqueue_entry *mqueue_walk_next(struct mqueue *queue, uint64_t limit
         const struct mqueue_level *level = &body->levels[i];
         if (level->priority > body->walk_priority)
             continue;
-        const struct mqueue_entry *entry = mqueue_walk_level(body, level, limit);
+        struct mqueue_entry *entry = mqueue_walk_level(body, level, limit);
         if (entry != NULL)
             return entry;
         /* The level is done: what follows lies in lower ones. */

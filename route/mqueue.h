@@ -35,7 +35,7 @@ struct mqueue_entry {
     uint8_t qos;       /* [O] the caller's */
     uint8_t priority;  /* [O] 255 is delivered first; do not change */
     uint16_t flags;    /* [O] the caller's; may be changed in place */
-    uint64_t location; /* [O] the caller's: where the message lies in the log; 0: it does not */
+    uint64_t location; /* [O] the caller's: where the message lies in the log, or 0; as msg */
     uint64_t number;   /* [O] the caller's: rises within a priority if mqueue_take is to be used */
 };
 STATIC_CHECK(sizeof(struct mqueue_entry) == 40, "an offline queue is mostly these");
@@ -103,7 +103,7 @@ bool mqueue_take(struct mqueue *queue, uint64_t number, struct mqueue_entry *out
  * a queue; mqueue_walk_begin starts it. Numbers must rise within a priority.
  */
 void mqueue_walk_begin(struct mqueue *queue);
-const struct mqueue_entry *mqueue_walk_next(struct mqueue *queue, uint64_t limit);
+struct mqueue_entry *mqueue_walk_next(struct mqueue *queue, uint64_t limit);
 
 /* Where an iteration stands, a value. Only mqueue.c looks inside. */
 struct mqueue_cursor {

@@ -8,11 +8,14 @@
 
 #include "outbound.h"
 
+/* Of a copy's weight, what it takes in memory beside topic, properties and payload. */
+#define OUTBOUND_WEIGHT_FIXED ((uint32_t)(sizeof(struct msg) + sizeof(struct mqueue_entry)))
+
 /* What a queued copy of the publication weighs. */
 static inline uint32_t outbound_weight_of(const struct pub *pub)
 {
-    uint64_t weight = sizeof(struct msg) + sizeof(struct mqueue_entry) + (uint64_t)pub->topic.len +
-                      pub->props.len + pub->payload.len;
+    uint64_t weight = OUTBOUND_WEIGHT_FIXED + (uint64_t)pub->topic.len + pub->props.len +
+                      pub->payload.len;
     return weight > UINT32_MAX ? UINT32_MAX : (uint32_t)weight;
 }
 

@@ -111,6 +111,11 @@
     X(STAT_CHECKPOINTS, COUNTER, "log_checkpoints", "Checkpoints completed.")                      \
     X(STAT_CHECKPOINT_BYTES, COUNTER, "log_checkpoint_bytes", "Bytes written for checkpoints.")    \
     X(STAT_CHECKPOINT_NS, COUNTER, "log_checkpoint_ns", "Time from begin to end of checkpoints.")  \
+    X(STAT_COMPACTED_MESSAGES, COUNTER, "log_compacted_messages",                                  \
+      "Messages copied forward out of segments that held little else.")                            \
+    X(STAT_COMPACTED_BYTES, COUNTER, "log_compacted_bytes", "Bytes of these.")                     \
+    X(STAT_COMPACTED_SEGMENTS, COUNTER, "log_compacted_segments",                                  \
+      "Segments of the log that were set free by this.")                                           \
     X(STAT_RECOVERED_SESSIONS, COUNTER, "recovered_sessions", "Sessions recovered at start.")      \
     X(STAT_RECOVERED_MESSAGES, COUNTER, "recovered_messages",                                      \
       "Deliveries recovered at start: queued or unacknowledged.")

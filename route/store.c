@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "manifest.h"
 #include "store_checkpoint.h"
+#include "store_compact.h"
 #include "store_image.h"
 #include "store_restore.h"
 #include "store_seen.h"
@@ -289,6 +290,7 @@ void store_close(struct router *router)
         return;
     CHECK_OBJ(store, STORE_MAGIC);
     store_checkpoint_stop(store);
+    store_compact_stop(store);
     CHECK(list_is_empty(&store->loads));
     store_seen_fini(store);
     store_keyed_fini(&store->keyed);
@@ -342,6 +344,7 @@ bool store_turn_end(struct router *router)
     if (UNLIKELY(store->resumed))
         more |= store_resume(store);
     more |= store_checkpoint_turn(store);
+    more |= store_compact_turn(store);
     wal_turn_end(store->wal);
     return more;
 }

@@ -32,7 +32,7 @@
  *
  * Files: store.c (life of the store, appending), store_session.c (records of sessions),
  * store_deliver.c (deliveries), store_keyed.c (rows of other parts), store_load.c (bodies),
- * store_restore.c (start), store_checkpoint.c (checkpoints).
+ * store_restore.c (start), store_checkpoint.c (checkpoints), store_compact.c (copying forward).
  *
  * Threads: the shard's.
  */
@@ -60,6 +60,7 @@
 
 struct image_table;
 struct store_checkpoint;
+struct store_compact;
 struct store_image;
 struct subscribe_request;
 
@@ -79,6 +80,8 @@ struct store {
     struct store_checkpoint *checkpoint; /* [O] under way, or NULL */
     uint64_t checkpoint_next_ms;         /* [O] not before */
     uint64_t checkpoint_bytes;           /* [O] size of the last one */
+    struct store_compact *compact;       /* [O] under way, or NULL */
+    uint64_t compact_next_ms;            /* [O] not before */
     struct list_node loads;              /* [O] reads under way (store_load.c) */
     uint32_t resume_slot;                /* [O] next session to wake */
     struct store_parts parts;            /* [O] scratch */
@@ -203,7 +206,11 @@ void store_done(struct router *router, struct session *session, const struct inf
 void store_dropped(struct router *router, const struct session *session,
                    const struct mqueue_entry *entry);
 
-/* The session ends: its deliveries need the log no more, one by one. */
+/*
+ * A delivery of this weight needs the message at `location`, and needs it no more. False: the log
+ * has lost the place.
+ */
+bool store_keep(struct store *store, uint64_t location, uint32_t bytes);
 void store_forget(struct router *router, uint64_t location, uint32_t bytes);
 
 /* The connection is lost: bodies that can be read back leave memory. */

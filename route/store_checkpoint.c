@@ -6,6 +6,7 @@
 #include "store_checkpoint.h"
 
 #include "outbound_inner.h"
+#include "store_compact.h"
 #include "store_retain.h"
 #include "store_seen.h"
 #include "will.h"
@@ -19,7 +20,7 @@
 /* Nodes of the retained index a turn. */
 #define CHECKPOINT_NODES 512
 
-#define CHECKPOINT_AGAIN_MS 1000 /* after one that failed or that freed nothing */
+#define CHECKPOINT_AGAIN_MS 1000 /* for those that may free nothing */
 
 enum checkpoint_phase {
     CHECKPOINT_SESSIONS,
@@ -337,12 +338,21 @@ static bool checkpoint_is_due(struct store *store)
 {
     struct router *router = store->router;
     if (router->wills_count > CHECKPOINT_WILLS_MAX || wal_is_failed(store->wal) ||
-        router->shard->now_ms < store->checkpoint_next_ms)
+        store_compact_is_busy(store))
         return false;
     uint64_t bytes = wal_checkpoint_bytes(store->wal);
-    if (store->gap || bytes >= CHECKPOINT_BYTES_MIN + CHECKPOINT_FACTOR * store->checkpoint_bytes)
+    bool is_coming = wal_checkpoint_is_coming(store->wal);
+    if (bytes >= CHECKPOINT_BYTES_MIN + CHECKPOINT_FACTOR * store->checkpoint_bytes && !is_coming)
         return true;
-    return wal_pressure(store->wal) != WAL_PRESSURE_NONE && bytes > store->checkpoint_bytes;
+    bool is_short = wal_pressure(store->wal) != WAL_PRESSURE_NONE;
+    if (is_short && !is_coming) {
+        struct wal_figures figures;
+        wal_figures_read(store->wal, &figures);
+        if (bytes >= CHECKPOINT_SEGMENTS_MIN * figures.segment_bytes + store->checkpoint_bytes)
+            return true;
+    }
+    return router->shard->now_ms >= store->checkpoint_next_ms &&
+           (store->gap || (is_short && bytes > store->checkpoint_bytes));
 }
 
 static void checkpoint_start(struct store *store)

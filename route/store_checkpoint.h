@@ -16,9 +16,10 @@
  * one moves the last one into its place, where it is written once more instead of never.
  *
  * A checkpoint begins when the log has grown by CHECKPOINT_BYTES_MIN and CHECKPOINT_FACTOR times
- * the size of the last one, when the log has a gap, or when its disk space runs short. So what is
- * written for checkpoints is a fraction of what is logged anyway, and a start has to read a
- * constant times the live state.
+ * the size of the last one, or when its disk space runs short and it has grown by
+ * CHECKPOINT_SEGMENTS_MIN segments and that size; so what is written for checkpoints is a fraction
+ * of what is logged anyway, and a start has to read a constant times the live state. And at most
+ * once a second when the log has a gap, or space is short and anything has been logged.
  *
  * Bounds: CHECKPOINT_SLICE_BYTES and CHECKPOINT_SLICE_RECORDS a turn, and none while more than
  * CHECKPOINT_PENDING_BYTES wait for the disk.
@@ -32,6 +33,7 @@
 
 #define CHECKPOINT_BYTES_MIN     (64u * 1024 * 1024)
 #define CHECKPOINT_FACTOR        2
+#define CHECKPOINT_SEGMENTS_MIN  4
 #define CHECKPOINT_SLICE_BYTES   (64u * 1024)
 #define CHECKPOINT_SLICE_RECORDS 512u
 #define CHECKPOINT_PENDING_BYTES (4u * 1024 * 1024)

@@ -13,6 +13,9 @@
 #include "outbound_inner.h"
 #include "store_seen.h"
 
+/* Of a record beside topic, properties and payload. */
+#define STORE_HEAD_USUAL 40
+
 static struct store *store_of(struct router *router)
 {
     CHECK_OBJ(router->store, STORE_MAGIC);
@@ -46,10 +49,23 @@ struct store_entry store_entry_of(struct router *router, void *aux, uint32_t *id
     return entry;
 }
 
+/* What a message takes of the log: its weight without what only memory needs, and a head. */
+static uint32_t store_log_bytes(uint32_t bytes)
+{
+    return (bytes > OUTBOUND_WEIGHT_FIXED ? bytes - OUTBOUND_WEIGHT_FIXED : bytes) +
+           STORE_HEAD_USUAL;
+}
+
+bool store_keep(struct store *store, uint64_t location, uint32_t bytes)
+{
+    CHECK(location != 0);
+    return wal_ref(store->wal, (struct wal_loc){location}, store_log_bytes(bytes));
+}
+
 void store_forget(struct router *router, uint64_t location, uint32_t bytes)
 {
     if (location != 0)
-        wal_unref(store_of(router)->wal, (struct wal_loc){location}, bytes);
+        wal_unref(store_of(router)->wal, (struct wal_loc){location}, store_log_bytes(bytes));
 }
 
 /* Appends ENQUEUE; a message that is not in the log yet goes with it. */
@@ -73,7 +89,7 @@ static enum rc store_enqueue(struct store *store, const struct session *session,
         entry->location = loc.word;
         pub->stored_at = loc.word;
     }
-    wal_ref(store->wal, (struct wal_loc){entry->location}, entry->bytes);
+    store_keep(store, entry->location, entry->bytes);
     return RC_OK;
 }
 

@@ -37,7 +37,7 @@ static uint64_t restore_due_ms(const struct restore *restore, uint32_t interval_
 static void restore_ref(const struct restore *restore, uint64_t location, uint32_t bytes)
 {
     if (location != 0)
-        wal_ref(restore->store->wal, (struct wal_loc){location}, bytes);
+        store_keep(restore->store, location, bytes);
 }
 
 /* The group of a shared delivery as this process knows it; without it an ordinary delivery. */

@@ -183,6 +183,46 @@ static void test_seen_by_classes(void **state)
     assert_true(image_seen_has(image, 1, 6, 7));
 }
 
+static void copy(uint64_t from, uint64_t to)
+{
+    struct store_record record = {.type = STORE_COPY, .number = from};
+    record.message.topic = bytes_of_text("t");
+    apply(&record, to);
+}
+
+/* Whatever named an old place, before the copy or after it, means the newest one. */
+static void test_copies_are_found(void **state)
+{
+    (void)state;
+    small(STORE_SNAP_BEGIN, 1, 0, 4);
+    snap_entry(1, 1);
+    snap_entry(1, 2);
+    copy(1, 501);
+    snap_entry(1, 3);
+    small(STORE_SNAP_END, 1, 0, 0);
+    enqueue(1, 4, 104);
+    enqueue(1, 5, 104); /* of another filter: the same message */
+    copy(104, 502);
+    copy(2, 503);
+    copy(501, 601); /* copied, and copied again */
+    copy(2, 602);   /* the first copy of it was given up */
+    struct store_record sent = {
+        .type = STORE_SENT,
+        .session = 1,
+        .entry = {
+            .number = 4, .qos = 1, .state = STORE_WAIT_PUBACK, .packet_id = 7, .location = 104}};
+    apply(&sent, 0); /* by somebody who had not heard of it yet */
+    assert_int_equal(image_finish(image), RC_OK);
+    queue_is(1, (const uint64_t[]){1, 2, 3, 5}, 4);
+    static const uint64_t places[] = {601, 602, 3, 502};
+    struct image_session *session = image_session_find(image, 1);
+    struct mqueue_cursor cursor;
+    struct mqueue_entry *entry = mqueue_first(&session->state->queue, &cursor);
+    for (unsigned i = 0; i < 4; i++, entry = mqueue_next(&session->state->queue, &cursor))
+        assert_int_equal(entry->location, places[i]);
+    assert_int_equal(inflight_find(&session->state->window, 7)->location, 502);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole_snapshot_replaces, open_image, close_image),
         cmocka_unit_test_setup_teardown(test_session_ends, open_image, close_image),
         cmocka_unit_test_setup_teardown(test_seen_by_classes, open_image, close_image),
+        cmocka_unit_test_setup_teardown(test_copies_are_found, open_image, close_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
