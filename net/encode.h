@@ -46,6 +46,50 @@ uint32_t encode_publish_head(enum mqtt_version version, const struct publish_out
                              uint8_t *out);
 
 /*
+ * The plain PUBLISH, in line: no properties, and a payload of at most ENCODE_PLAIN_PAYLOAD_MAX
+ * bytes, which is copied behind the head. encode_publish_plain_size is of the whole packet; `v5`
+ * says that it has an (empty) property block.
+ */
+#define ENCODE_PLAIN_PAYLOAD_MAX 4096
+
+static inline uint32_t encode_publish_plain_body(bool v5, struct bytes topic, struct bytes payload,
+                                                 uint8_t qos)
+{
+    return 2 + topic.len + (qos != 0 ? 2 : 0) + (v5 ? 1 : 0) + payload.len;
+}
+
+static inline uint32_t encode_publish_plain_size(bool v5, struct bytes topic, struct bytes payload,
+                                                 uint8_t qos)
+{
+    CHECK_SLOW(payload.len <= ENCODE_PLAIN_PAYLOAD_MAX && topic.len <= STRING_LEN_MAX);
+    uint32_t body = encode_publish_plain_body(v5, topic, payload, qos);
+    return body + (body < 128 ? 2 : body < 16384 ? 3 : 4);
+}
+
+/* Writes the packet; `head` is its first byte. A packet identifier of 0: QoS 0. */
+static inline void encode_publish_plain(bool v5, uint8_t head, struct bytes topic,
+                                        struct bytes payload, uint16_t packet_id, uint8_t *at)
+{
+    uint32_t body = encode_publish_plain_body(v5, topic, payload, (head >> 1) & 3);
+    *at++ = head;
+    for (; body >= 128; body >>= 7)
+        *at++ = (uint8_t)(body | 128);
+    *at++ = (uint8_t)body;
+    *at++ = (uint8_t)(topic.len >> 8);
+    *at++ = (uint8_t)topic.len;
+    memcpy(at, topic.ptr, topic.len);
+    at += topic.len;
+    if (packet_id != 0) {
+        *at++ = (uint8_t)(packet_id >> 8);
+        *at++ = (uint8_t)packet_id;
+    }
+    if (v5)
+        *at++ = 0;
+    if (payload.len > 0)
+        memcpy(at, payload.ptr, payload.len);
+}
+
+/*
  * Where the packet identifier stands in a head written by encode_publish_head with QoS 1 or 2, so
  * that one head can be copied and patched for many receivers.
  */

@@ -15,17 +15,6 @@ static const uint32_t output_sizes[OUTPUT_SIZES] = {512, 4096, 16384, 65536};
 /* Free chunks that a shard keeps: 1 MiB of each size, 4 MiB of the largest. */
 static const uint32_t output_free_max[OUTPUT_SIZES] = {2048, 256, 64, 64};
 
-struct output_segment {
-    uint32_t magic;
-    uint8_t size_class; /* OUTPUT_SIZES: of no class, freed after use */
-    uint32_t capacity;
-    uint32_t len;
-    uint32_t sent;
-    struct output_segment *next;
-    struct msg *msg; /* a reference instead of bytes */
-    uint8_t bytes[];
-};
-
 static struct output_segment *output_segment_alloc(uint32_t capacity, uint8_t size_class)
 {
     struct output_segment *segment = mem_alloc(sizeof(*segment) + capacity);
@@ -90,20 +79,16 @@ static void output_append(struct output *output, struct output_segment *segment)
     output->last = segment;
 }
 
-uint8_t *output_reserve(struct output *output, struct output_pool *pool, uint32_t len)
+uint8_t *output_reserve_new(struct output *output, struct output_pool *pool, uint32_t len)
 {
     CHECK(len > 0);
-    struct output_segment *last = output->last;
-    if (last == NULL || last->msg != NULL || last->capacity - last->len < len) {
-        last = output_segment_get(pool, output->bytes, len);
-        if (last == NULL)
-            return NULL;
-        output_append(output, last);
-    }
-    uint8_t *at = last->bytes + last->len;
-    last->len += len;
+    struct output_segment *segment = output_segment_get(pool, output->bytes, len);
+    if (segment == NULL)
+        return NULL;
+    output_append(output, segment);
+    segment->len = len;
     output->bytes += len;
-    return at;
+    return segment->bytes;
 }
 
 bool output_copy(struct output *output, struct output_pool *pool, struct bytes data)

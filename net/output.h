@@ -31,7 +31,17 @@
 /* Segments of one send. */
 #define OUTPUT_IOV_MAX 64
 
-struct output_segment;
+/* A chunk of copied bytes, or a reference. */
+struct output_segment {
+    uint32_t magic;
+    uint8_t size_class; /* OUTPUT_SIZES: of no class, freed after use */
+    uint32_t capacity;
+    uint32_t len;
+    uint32_t sent;
+    struct output_segment *next;
+    struct msg *msg; /* a reference instead of bytes */
+    uint8_t bytes[];
+};
 
 /* Free chunks of one shard. */
 struct output_pool {
@@ -59,11 +69,25 @@ static inline uint64_t output_ready(const struct output *output)
     return output->bytes - output_held(output);
 }
 
+/* output_reserve where the last segment has no room, or there is none. */
+MUST_USE uint8_t *output_reserve_new(struct output *output, struct output_pool *pool, uint32_t len);
+
 /*
  * Room for `len` bytes at the end, in one piece, to be written by the caller at once. NULL without
- * memory: nothing happened.
+ * memory: nothing happened. In line, since nearly every packet finds room behind the one before.
  */
-MUST_USE uint8_t *output_reserve(struct output *output, struct output_pool *pool, uint32_t len);
+static inline MUST_USE uint8_t *output_reserve(struct output *output, struct output_pool *pool,
+                                               uint32_t len)
+{
+    struct output_segment *last = output->last;
+    if (UNLIKELY(last == NULL) || UNLIKELY(last->msg != NULL) ||
+        UNLIKELY(last->capacity - last->len < len))
+        return output_reserve_new(output, pool, len);
+    uint8_t *at = last->bytes + last->len;
+    last->len += len;
+    output->bytes += len;
+    return at;
+}
 
 /*
  * Appends a copy of `data`, in as many pieces as the chunks make of it. False without memory: a

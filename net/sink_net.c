@@ -35,9 +35,8 @@ static struct fan_out_cache *sink_class(struct conn *conn, const struct delivery
 
 static bool sink_can_share(const struct conn *conn, const struct delivery *delivery)
 {
-    return delivery->fan_out_id != 0 && delivery->sub_ids_count == 0 && !delivery->dup &&
-           conn->alias_out_max == 0 && !conn->mounted &&
-           delivery->pub->payload.len <= OUTPUT_COPY_MAX;
+    return delivery->sub_ids_count == 0 && !delivery->dup && conn->alias_out_max == 0 &&
+           !conn->mounted && delivery->pub->payload.len <= OUTPUT_COPY_MAX;
 }
 
 /*
@@ -113,18 +112,23 @@ static bool sink_payload(struct conn *conn, const struct pub *pub)
                             : output_copy(&conn->output, pool, pub->payload);
 }
 
-static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
+/* A packet in a form that copies can share: the next of the same fan-out take it from there. */
+static void sink_share(struct fan_out_cache *cache, const struct delivery *delivery, uint8_t *at,
+                       uint32_t len)
+{
+    *cache = (struct fan_out_cache){
+        .id = delivery->fan_out_id,
+        .bytes = at,
+        .len = len,
+        .packet_id_offset = delivery->qos > 0 ? encode_publish_packet_id_offset(at) : 0};
+}
+
+/* Anything but a plain packet. */
+static enum rc sink_publish_full(struct conn *conn, const struct delivery *delivery,
+                                 struct fan_out_cache *cache)
 {
     struct net *net = conn->net;
     const struct pub *pub = delivery->pub;
-    if (UNLIKELY(conn->output.bytes >= net->output_limit || conn->broken)) {
-        conn->starving = true;
-        return RC_FULL;
-    }
-    bool share = sink_can_share(conn, delivery);
-    struct fan_out_cache *cache = share ? sink_class(conn, delivery) : NULL;
-    if (share && cache->id == delivery->fan_out_id)
-        return sink_publish_copy(conn, delivery, cache);
     struct publish_out out;
     bool alias_known;
     sink_publish_head(conn, delivery, &out, &alias_known);
@@ -145,15 +149,53 @@ static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
         net_count(net, STAT_OUTPUT_BYTES, conn->output.bytes - before); /* it will not leave */
         return sink_no_memory(conn);
     }
-    if (share)
-        *cache = (struct fan_out_cache){
-            .id = delivery->fan_out_id,
-            .bytes = at,
-            .len = len,
-            .packet_id_offset = out.qos > 0 ? encode_publish_packet_id_offset(at) : 0};
+    if (cache != NULL)
+        sink_share(cache, delivery, at, len);
     if (!alias_known)
         alias_out_commit(conn, out.alias, pub->topic, pub->topic_hash);
     sink_count(conn, delivery, head + out.payload_len);
+    return RC_OK;
+}
+
+/* Nothing about it needs more than the topic and the payload. */
+static bool sink_is_plain(const struct conn *conn, const struct delivery *delivery)
+{
+    const struct pub *pub = delivery->pub;
+    STATIC_CHECK(OUTPUT_COPY_MAX <= ENCODE_PLAIN_PAYLOAD_MAX, "what is copied is a plain payload");
+    return LIKELY(conn->alias_out_max == 0) && LIKELY(!conn->mounted) &&
+           LIKELY(pub->props.len == 0) && LIKELY(delivery->sub_ids_count == 0) &&
+           LIKELY(pub->expires_at_ms == 0) && LIKELY(pub->payload.len <= OUTPUT_COPY_MAX);
+}
+
+static enum rc sink_publish(struct conn *conn, const struct delivery *delivery)
+{
+    struct net *net = conn->net;
+    const struct pub *pub = delivery->pub;
+    if (UNLIKELY(conn->output.bytes >= net->output_limit) || UNLIKELY(conn->broken)) {
+        conn->starving = true;
+        return RC_FULL;
+    }
+    struct fan_out_cache *cache = NULL;
+    if (delivery->fan_out_id != 0 && sink_can_share(conn, delivery)) {
+        cache = sink_class(conn, delivery);
+        if (cache->id == delivery->fan_out_id)
+            return sink_publish_copy(conn, delivery, cache);
+    }
+    if (UNLIKELY(!sink_is_plain(conn, delivery)))
+        return sink_publish_full(conn, delivery, cache);
+    bool v5 = conn->version == MQTT_50;
+    uint32_t len = encode_publish_plain_size(v5, pub->topic, pub->payload, delivery->qos);
+    if (UNLIKELY(len > conn->packet_size_max))
+        return RC_TOO_LARGE;
+    uint8_t *at = output_reserve(&conn->output, &net->pool, len);
+    if (UNLIKELY(at == NULL))
+        return sink_no_memory(conn);
+    uint8_t head = (uint8_t)((PACKET_PUBLISH << 4) | (delivery->dup << 3) | (delivery->qos << 1) |
+                             delivery->retain);
+    encode_publish_plain(v5, head, pub->topic, pub->payload, delivery->packet_id, at);
+    if (cache != NULL)
+        sink_share(cache, delivery, at, len);
+    sink_count(conn, delivery, len);
     return RC_OK;
 }
 

@@ -91,6 +91,42 @@ static void where_the_packet_id_stands(void **state)
     }
 }
 
+/* The plain form is written by code of its own: byte for byte what the general one makes. */
+static void a_plain_packet_is_its_head_and_its_payload(void **state)
+{
+    (void)state;
+    static uint8_t topic[STRING_LEN_MAX];
+    static uint8_t payload[ENCODE_PLAIN_PAYLOAD_MAX];
+    static uint8_t want[STRING_LEN_MAX + ENCODE_PLAIN_PAYLOAD_MAX + 16];
+    static uint8_t got[sizeof(want)];
+    static const uint32_t topic_lens[] = {1, 5, 119, 120, 121, 16000, 16379, STRING_LEN_MAX};
+    static const uint32_t payload_lens[] = {0, 1, 2, 3, 4, 5, 64, 119, 120, 121, 127, 128, 4096};
+    memset(topic, 't', sizeof(topic));
+    memset(payload, 'p', sizeof(payload));
+    for (unsigned form = 0; form < 2 * 3 * 2 * 2; form++) {
+        bool v5 = form & 1;
+        struct publish_out publish = {
+            .dup = (form >> 1) & 1, .retain = (form >> 2) & 1, .qos = (uint8_t)(form >> 3)};
+        publish.packet_id = publish.qos > 0 ? 0xABCD : 0;
+        uint8_t first = (uint8_t)(0x30 | publish.dup << 3 | publish.qos << 1 | publish.retain);
+        for (size_t t = 0; t < ARRAY_LEN(topic_lens); t++) {
+            for (size_t p = 0; p < ARRAY_LEN(payload_lens); p++) {
+                struct bytes body = bytes_of(payload, payload_lens[p]);
+                publish.topic = bytes_of(topic, topic_lens[t]);
+                publish.payload_len = body.len;
+                uint32_t head = encode_publish_head(v5 ? MQTT_50 : MQTT_311, &publish, want);
+                memcpy(want + head, payload, body.len);
+                uint32_t size = encode_publish_plain_size(v5, publish.topic, body, publish.qos);
+                assert_int_equal(size, head + body.len);
+                got[size] = 0xAA;
+                encode_publish_plain(v5, first, publish.topic, body, publish.packet_id, got);
+                assert_memory_equal(got, want, size);
+                assert_int_equal(got[size], 0xAA);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +134,7 @@ int main(void)
         cmocka_unit_test(properties),
         cmocka_unit_test(long_payloads),
         cmocka_unit_test(where_the_packet_id_stands),
+        cmocka_unit_test(a_plain_packet_is_its_head_and_its_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
