@@ -36,7 +36,7 @@
 
 #define LISTENERS_MAX 64
 
-#define TOPIC_KNOWN_LEN_MAX 108
+#define TOPIC_KNOWN_LEN_MAX 100
 
 enum net_mail {
     MAIL_HANDOVER = MAIL_NET_FIRST,
@@ -141,6 +141,7 @@ struct listen_rate {
 struct topic_known {
     const struct net_settings *settings; /* under which it is valid; NULL: none */
     uint64_t hash;
+    uint64_t number; /* of this topic, drawn anew for each (match_numbered) */
     uint32_t len;
     uint8_t bytes[TOPIC_KNOWN_LEN_MAX];
 };

@@ -45,6 +45,7 @@ static void on_publish_learn(struct net *net, struct bytes topic, uint64_t hash)
         return;
     known->settings = net->settings;
     known->hash = hash;
+    known->number++;
     known->len = topic.len;
     memcpy(known->bytes, topic.ptr, topic.len);
 }
@@ -65,6 +66,7 @@ static enum reason on_publish_topic(struct conn *conn, const struct publish_view
     if (is_plain && on_publish_knows(net, view->topic)) {
         pub->topic = view->topic;
         pub->topic_hash = net->known.hash;
+        pub->topic_number = net->known.number;
         return REASON_SUCCESS;
     }
     if (topic_name_check(view->topic, net->settings->topic_levels_max) != TOPIC_OK)

@@ -18,6 +18,9 @@
 
 #define DELIVER_FEW_MAX 4
 
+/* Filters of a publication by mail that are looked up on the stack; more go by an array. */
+#define DELIVER_ENTRIES_LOCAL 64
+
 #define DELIVER_IDS_MAX 256 /* identifiers on one copy; more filters than this are not told */
 
 /* One session's share of a publication that matched several filters. */
@@ -59,33 +62,43 @@ static bool deliver_is_stalled(struct router *router, const struct session *sess
     return true;
 }
 
+/* One copy for one subscriber. */
+static inline void deliver_one(struct router *router, struct pub *pub,
+                               const struct subscriber *subscriber, uint64_t fan_out_id)
+{
+    if (UNLIKELY(deliver_is_own(router, pub, subscriber)))
+        return;
+    uint8_t qos = deliver_qos(router, pub->qos, subscriber->options & SUB_QOS_MASK);
+    if (UNLIKELY(deliver_is_stalled(router, subscriber->session, qos)))
+        return;
+    uint32_t sub_id = subscriber->sub_id;
+    struct delivery copy = {
+        .pub = pub,
+        .sub_ids = &sub_id,
+        .sub_ids_count = sub_id != 0 ? 1 : 0,
+        .qos = qos,
+        .retain = pub->retain && (subscriber->options & SUB_RETAIN_AS_IS) != 0,
+        .fan_out_id = fan_out_id,
+    };
+    outbound_deliver(router, subscriber->session, &copy);
+}
+
 static void deliver_entry(struct router *router, struct pub *pub, struct subtable_entry *entry)
 {
     const struct subscriber *subscribers = subtable_subscribers(entry);
     uint32_t count = entry->count;
+    if (count == 1) {
+        deliver_one(router, pub, subscribers, 0);
+        return;
+    }
     uint64_t fan_out_id = ++router->gather_stamp;
     /* A large payload that several connections refer to must be a message. */
-    if (count > 1 && pub->payload.len > DELIVER_REFER_MIN)
+    if (pub->payload.len > DELIVER_REFER_MIN)
         (void)(pub_msg(pub, router->shard->id) == NULL);
     for (uint32_t i = 0; i < count; i++) {
-        const struct subscriber *subscriber = &subscribers[i];
         if (i + 4 < count)
             __builtin_prefetch(subscribers[i + 4].session);
-        if (deliver_is_own(router, pub, subscriber))
-            continue;
-        uint8_t qos = deliver_qos(router, pub->qos, subscriber->options & SUB_QOS_MASK);
-        if (UNLIKELY(deliver_is_stalled(router, subscriber->session, qos)))
-            continue;
-        uint32_t sub_id = subscriber->sub_id;
-        struct outbound_copy copy = {
-            .pub = pub,
-            .sub_ids = &sub_id,
-            .sub_ids_count = sub_id != 0 ? 1 : 0,
-            .qos = qos,
-            .retain = pub->retain && (subscriber->options & SUB_RETAIN_AS_IS) != 0,
-            .fan_out_id = count > 1 ? fan_out_id : 0,
-        };
-        outbound_deliver(router, subscriber->session, &copy);
+        deliver_one(router, pub, &subscribers[i], fan_out_id);
     }
 }
 
@@ -153,7 +166,7 @@ static void deliver_gathered(struct router *router, struct pub *pub, uint32_t us
         for (uint32_t at = own->ids_first; at != 0 && count < DELIVER_IDS_MAX;
              at = router->gather[at - 1].next)
             ids[count++] = router->gather[at - 1].id;
-        struct outbound_copy copy = {
+        struct delivery copy = {
             .pub = pub,
             .sub_ids = ids,
             .sub_ids_count = count,
@@ -166,16 +179,14 @@ static void deliver_gathered(struct router *router, struct pub *pub, uint32_t us
 }
 
 /* Few filters, with one subscriber each and all of different sessions: nothing to gather. */
-static bool deliver_few(struct router *router, struct pub *pub, const struct filter_id *ids,
+static bool deliver_few(struct router *router, struct pub *pub, struct subtable_entry **entries,
                         uint32_t count)
 {
-    struct subtable_entry *entries[DELIVER_FEW_MAX];
     const struct session *sessions[DELIVER_FEW_MAX];
     if (count > DELIVER_FEW_MAX)
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        entries[i] = subtable_find(&router->subs, ids[i]);
-        if (entries[i] == NULL || entries[i]->count != 1)
+        if (entries[i]->count != 1)
             return false;
         sessions[i] = subtable_subscribers(entries[i])->session;
         for (uint32_t before = 0; before < i; before++)
@@ -183,8 +194,25 @@ static bool deliver_few(struct router *router, struct pub *pub, const struct fil
                 return false;
     }
     for (uint32_t i = 0; i < count; i++)
-        deliver_entry(router, pub, entries[i]);
+        deliver_one(router, pub, subtable_subscribers(entries[i]), 0);
     return true;
+}
+
+static void deliver_entries(struct router *router, struct pub *pub, struct subtable_entry **entries,
+                            uint32_t count)
+{
+    if (deliver_few(router, pub, entries, count))
+        return;
+    router->gather_stamp++;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!deliver_gather_reserve(router, used + 2 * entries[i]->count)) {
+            router_count(router, STAT_DROP_NO_MEMORY, entries[i]->count);
+            continue;
+        }
+        used = deliver_gather_add(router, pub, entries[i], used);
+    }
+    deliver_gathered(router, pub, used);
 }
 
 void deliver_filters(struct router *router, struct pub *pub, const struct filter_id *ids,
@@ -192,29 +220,58 @@ void deliver_filters(struct router *router, struct pub *pub, const struct filter
 {
     CHECK_OBJ(router, ROUTER_MAGIC);
     CHECK(epoch_is_inside(router->shard->epoch));
-    if (count == 1) {
-        struct subtable_entry *entry = subtable_find(&router->subs, ids[0]);
-        if (entry == NULL)
-            router_count(router, STAT_DROP_STALE_FILTER, 1);
-        else
-            deliver_entry(router, pub, entry);
-        return;
+    struct subtable_entry *few[DELIVER_ENTRIES_LOCAL];
+    struct subtable_entry **entries = few;
+    if (count > DELIVER_ENTRIES_LOCAL) {
+        entries = mem_alloc(count * sizeof(struct subtable_entry *));
+        if (entries == NULL) {
+            router_count(router, STAT_DROP_NO_MEMORY, 1);
+            router->log_refused++; /* whoever waits for it to be stored here is told so */
+            return;
+        }
     }
-    if (deliver_few(router, pub, ids, count))
-        return;
-    router->gather_stamp++;
-    uint32_t used = 0;
+    uint32_t len = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct subtable_entry *entry = subtable_find(&router->subs, ids[i]);
-        if (entry == NULL) {
+        if (entry != NULL)
+            entries[len++] = entry;
+        else
             router_count(router, STAT_DROP_STALE_FILTER, 1);
-            continue;
-        }
-        if (!deliver_gather_reserve(router, used + 2 * entry->count)) {
-            router_count(router, STAT_DROP_NO_MEMORY, entry->count);
-            continue;
-        }
-        used = deliver_gather_add(router, pub, entry, used);
     }
-    deliver_gathered(router, pub, used);
+    if (len == 1)
+        deliver_entry(router, pub, entries[0]);
+    else
+        deliver_entries(router, pub, entries, len);
+    if (entries != few)
+        mem_free(entries);
+}
+
+void deliver_plan_make(struct router *router, const struct match_result *result)
+{
+    struct match_plan *plan = result->plan;
+    shard_id self = router->shard->id;
+    struct shard_set others = result->any;
+    others.words[self / 64] &= ~(UINT64_C(1) << (self % 64));
+    plan->len = 0;
+    for (uint32_t i = 0; i < result->filters_len; i++) {
+        if (!shard_set_has(&result->filters[i].any, self))
+            continue;
+        struct subtable_entry *entry = subtable_find(&router->subs, result->filters[i].id);
+        if (entry != NULL)
+            plan->entries[plan->len++] = entry;
+        else
+            router_count(router, STAT_DROP_STALE_FILTER, 1);
+    }
+    plan->is_all = shard_set_is_empty(&others) && shard_set_is_empty(&result->durable) &&
+                   result->groups_len == 0 && result->filters_len > 0;
+    plan->changes = router->subs.changes;
+}
+
+void deliver_planned(struct router *router, struct pub *pub, const struct match_plan *plan)
+{
+    CHECK(plan->changes == router->subs.changes);
+    if (LIKELY(plan->len == 1))
+        deliver_entry(router, pub, plan->entries[0]);
+    else
+        deliver_entries(router, pub, (struct subtable_entry **)plan->entries, plan->len);
 }

@@ -9,6 +9,10 @@
  * asks for it; then it serves each once. No Local drops a subscription's part in it, not the
  * others'.
  *
+ * What is published on this shard is matched by the cache (match.h), whose results have room for a
+ * plan: the places of their filters' subscribers, and whether they are all that there is. A plan is
+ * made with the first publication and is good until a filter comes or goes here.
+ *
  * Threads: the owner shard, inside the turn's epoch section.
  */
 #ifndef SLUICE_DELIVER_H
@@ -19,6 +23,21 @@
 /* Delivers to every local subscriber of the filters. Ids that are gone here are counted. */
 void deliver_filters(struct router *router, struct pub *pub, const struct filter_id *ids,
                      uint32_t count);
+
+/* Makes the plan of a result anew. */
+void deliver_plan_make(struct router *router, const struct match_result *result);
+
+/* The plan of a result. */
+static inline const struct match_plan *deliver_plan(struct router *router,
+                                                    const struct match_result *result)
+{
+    if (UNLIKELY(result->plan->changes != router->subs.changes))
+        deliver_plan_make(router, result);
+    return result->plan;
+}
+
+/* Delivers to every subscriber of a plan. */
+void deliver_planned(struct router *router, struct pub *pub, const struct match_plan *plan);
 
 /* The QoS of a copy: the minimum of both sides, or the maximum where upgrade_qos says so. */
 uint8_t deliver_qos(const struct router *router, uint8_t published, uint8_t granted);

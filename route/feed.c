@@ -165,11 +165,11 @@ static enum retained_verdict feed_visit(void *context, void *value, uint64_t ver
         return RETAINED_TAKEN;
     }
     struct pub pub = msg->pub;
-    struct outbound_copy copy = {.pub = &pub,
-                                 .sub_ids = &feed->sub_id,
-                                 .sub_ids_count = feed->sub_id != 0 ? 1 : 0,
-                                 .qos = deliver_qos(router, pub.qos, feed->granted_qos),
-                                 .retain = true};
+    struct delivery copy = {.pub = &pub,
+                            .sub_ids = &feed->sub_id,
+                            .sub_ids_count = feed->sub_id != 0 ? 1 : 0,
+                            .qos = deliver_qos(router, pub.qos, feed->granted_qos),
+                            .retain = true};
     outbound_deliver(router, set->session, &copy);
     router_count(router, STAT_RETAINED_SENT, 1);
     return RETAINED_TAKEN;

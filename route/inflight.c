@@ -183,7 +183,7 @@ static struct inflight_entry *inflight_append(struct inflight *window, uint16_t 
 }
 
 enum rc inflight_add(struct inflight *window, struct msg *msg, void *aux, uint32_t flags,
-                     uint8_t qos, uint16_t *out_packet_id)
+                     uint8_t qos, struct inflight_entry **out_entry)
 {
     CHECK(qos == 1 || qos == 2);
     if (inflight_is_full(window))
@@ -201,7 +201,7 @@ enum rc inflight_add(struct inflight *window, struct msg *msg, void *aux, uint32
     entry->flags = flags;
     entry->state = qos == 1 ? INFLIGHT_WAIT_PUBACK : INFLIGHT_WAIT_PUBREC;
     entry->qos = qos;
-    *out_packet_id = id;
+    *out_entry = entry;
     return RC_OK;
 }
 

@@ -72,11 +72,11 @@ static inline bool inflight_is_full(const struct inflight *window)
 
 /*
  * Draws a packet id and adds an entry behind all others: state WAIT_PUBACK for QoS 1, WAIT_PUBREC
- * for QoS 2. On RC_OK the entry holds what the caller passed. RC_FULL: no room in the window;
- * RC_NO_MEMORY; on both nothing has changed.
+ * for QoS 2. On RC_OK the entry, valid as one of inflight_find is, holds what the caller passed.
+ * RC_FULL: no room in the window; RC_NO_MEMORY; on both nothing has changed.
  */
 MUST_USE enum rc inflight_add(struct inflight *window, struct msg *msg, void *aux, uint32_t flags,
-                              uint8_t qos, uint16_t *out_packet_id);
+                              uint8_t qos, struct inflight_entry **out_entry);
 
 /*
  * Recovery: adds an entry with the packet id and the state that it had, behind all others, whatever

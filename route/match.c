@@ -39,6 +39,8 @@ struct match_cache {
     struct match_entry *entries;                  /* [O] */
     const struct filter_generations *generations; /* [I] */
     uint64_t section;                             /* [O] of the latest call */
+    uint64_t number;                              /* [O] of the topic of `numbered`; 0: none */
+    const struct match_entry *numbered;           /* [O] found by match_numbered last */
     uint32_t pushed_since;                        /* [O] since the table has its size */
     uint32_t hand;                                /* [O] */
     struct match_result *retired;                 /* [O] */
@@ -109,6 +111,7 @@ static void match_entry_drop(struct match_cache *cache, struct match_entry *entr
     cache->figures.bytes -= entry->result->bytes;
     match_cache_retire(cache, entry->result);
     entry->result = NULL;
+    cache->number = 0;
 }
 
 void match_cache_destroy(struct match_cache *cache)
@@ -196,11 +199,15 @@ static struct match_result *match_result_create(const struct match_cache *cache,
 {
     size_t filters_size = cache->filters_len * sizeof(struct match_filter);
     size_t groups_size = cache->groups_len * sizeof(struct match_group);
-    size_t size = sizeof(struct match_result) + filters_size + groups_size + topic.len;
+    size_t plan_size = sizeof(struct match_plan) +
+                       cache->filters_len * sizeof(struct subtable_entry *);
+    size_t size = sizeof(struct match_result) + plan_size + filters_size + groups_size + topic.len;
     struct match_result *result = size <= UINT32_MAX ? mem_alloc(size) : NULL;
     if (result == NULL)
         return NULL;
-    uint8_t *at = (uint8_t *)(result + 1);
+    struct match_plan *plan = (struct match_plan *)(void *)(result + 1);
+    *plan = (struct match_plan){0};
+    uint8_t *at = (uint8_t *)plan + plan_size;
     *result = (struct match_result){
         .magic = MATCH_RESULT_MAGIC,
         .filters_len = cache->filters_len,
@@ -208,6 +215,7 @@ static struct match_result *match_result_create(const struct match_cache *cache,
         .topic_len = topic.len,
         .bytes = (uint32_t)size,
         .nodes_visited = cache->walk.nodes_visited,
+        .plan = plan,
         .filters = (const struct match_filter *)(const void *)at,
         .groups = (const struct match_group *)(const void *)(at + filters_size),
         .topic = at + filters_size + groups_size,
@@ -258,6 +266,7 @@ static void match_cache_grow(struct match_cache *cache)
     mem_free(cache->entries);
     cache->entries = entries;
     cache->entries_len = len;
+    cache->number = 0;
 }
 
 static bool match_entry_is_for(const struct match_entry *entry, struct bytes topic, uint64_t hash)
@@ -330,16 +339,22 @@ static const struct match_result *match_topic_anew(struct match_cache *cache, st
     return made.result;
 }
 
+/* The first call in a section. */
+static void match_section(struct match_cache *cache)
+{
+    if (LIKELY(cache->section == cache->config.record->sections))
+        return;
+    cache->section = cache->config.record->sections;
+    match_cache_free_retired(cache);
+}
+
 const struct match_result *match_topic(struct match_cache *cache, struct bytes topic, uint64_t hash)
 {
     CHECK_OBJ(cache, MATCH_CACHE_MAGIC);
     CHECK(epoch_is_inside(cache->config.record));
     CHECK(topic.len > 0);
     CHECK_SLOW(hash == filter_index_hash(cache->config.index, topic));
-    if (UNLIKELY(cache->section != cache->config.record->sections)) {
-        cache->section = cache->config.record->sections;
-        match_cache_free_retired(cache);
-    }
+    match_section(cache);
     const struct match_entry *entry = &cache->entries[hash & (cache->entries_len - 1)];
     if (LIKELY(match_entry_is_for(entry, topic, hash))) {
         if (LIKELY(match_entry_is_current(entry, cache->generations))) {
@@ -351,6 +366,28 @@ const struct match_result *match_topic(struct match_cache *cache, struct bytes t
         cache->figures.misses++;
     }
     return match_topic_anew(cache, topic, hash);
+}
+
+const struct match_result *match_numbered(struct match_cache *cache, struct bytes topic,
+                                          uint64_t hash, uint64_t number)
+{
+    CHECK_OBJ(cache, MATCH_CACHE_MAGIC);
+    CHECK(number != 0);
+    const struct match_entry *entry = cache->numbered;
+    if (LIKELY(cache->number == number) &&
+        LIKELY(match_entry_is_current(entry, cache->generations))) {
+        CHECK(epoch_is_inside(cache->config.record));
+        CHECK_SLOW(match_entry_is_for(entry, topic, hash));
+        match_section(cache);
+        cache->figures.hits++;
+        return entry->result;
+    }
+    const struct match_result *result = match_topic(cache, topic, hash);
+    entry = &cache->entries[hash & (cache->entries_len - 1)];
+    bool is_kept = result != NULL && entry->result == result;
+    cache->number = is_kept ? number : 0;
+    cache->numbered = entry;
+    return result;
 }
 
 void match_cache_figures(const struct match_cache *cache, struct match_figures *out)

@@ -48,6 +48,17 @@ struct match_group {
     struct filter_id id;
 };
 
+/*
+ * Where the subscribers of a result are on the shard that owns the cache: room that belongs to
+ * whoever delivers (deliver.c), empty in a new result. It is changed by the holder of a result.
+ */
+struct match_plan {
+    uint64_t changes; /* [O] the caller's: of the table of subscribers; 0: nothing is known */
+    uint32_t len;     /* [O] the caller's */
+    bool is_all;      /* [O] the caller's: nobody else wants the topic */
+    struct subtable_entry *entries[]; /* [O] the caller's: filters_len of them */
+};
+
 struct match_result {
     uint32_t magic;                     /* [O] */
     uint32_t filters_len;               /* [O] filters with subscribers, each once */
@@ -57,7 +68,8 @@ struct match_result {
     uint32_t nodes_visited;             /* [O] of the walk that made it */
     struct shard_set any;               /* [O] union over the filters */
     struct shard_set durable;           /* [O] union over the filters */
-    const struct match_filter *filters; /* [O] inside this allocation, as are the next two */
+    struct match_plan *plan;            /* [O] inside this allocation, as are the next three */
+    const struct match_filter *filters; /* [O] */
     const struct match_group *groups;   /* [O] */
     const uint8_t *topic;               /* [O] */
     struct match_result *next_retired;  /* [O] */
@@ -88,6 +100,13 @@ void match_cache_destroy(struct match_cache *cache);
  */
 const struct match_result *match_topic(struct match_cache *cache, struct bytes topic,
                                        uint64_t hash);
+
+/*
+ * The same for a topic that the caller has given a number, never 0 and never that of another topic:
+ * a topic that comes again and again is found by it.
+ */
+const struct match_result *match_numbered(struct match_cache *cache, struct bytes topic,
+                                          uint64_t hash, uint64_t number);
 
 /* A value: what metrics want to know. */
 struct match_figures {

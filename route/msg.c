@@ -30,7 +30,8 @@ struct msg *msg_create(const struct pub *pub, shard_id home)
     msg->version = 0;
     msg->pub = *pub;
     msg->pub.msg = msg;
-    msg->pub.stored_at = 0; /* other shards have other logs */
+    msg->pub.topic_number = 0; /* other shards have other numbers, */
+    msg->pub.stored_at = 0;    /* and other logs */
     uint8_t *at = msg->bytes;
     memcpy(at, pub->topic.ptr, pub->topic.len);
     msg->pub.topic.ptr = at;

@@ -38,19 +38,21 @@ struct pub {
     struct bytes props; /* forwardable properties in wire form; may be empty */
     struct bytes payload;
     uint64_t topic_hash;
+    uint64_t topic_number;     /* see match_numbered; 0: none. Of the shard that received it */
     uint64_t expires_at_ms;    /* of the monotonic clock; 0: never */
     uint64_t received_ns;      /* monotonic; for the latency histogram */
     uint64_t publisher_hash;   /* session_id_hash of the client; 0: the broker itself */
     struct handle publisher;   /* the session, HANDLE_NONE for the broker itself */
     struct hold_ticket ticket; /* of the acknowledgement that waits for other shards; or none */
-    uint64_t stored_at;        /* where this shard's log has it; 0: not logged here (store.h) */
-    uint64_t stored_session;   /* of a durable publisher's QoS 2: its session's number, and */
-    struct msg *msg;           /* the message around this pub, or NULL; borrowed */
-    uint16_t stored_id;        /* its packet id (store_seen.h); 0: none such */
+    uint16_t stored_id;        /* its packet id (store_seen.h), with stored_session; 0: none such */
     uint8_t qos;
-    bool retain;
-    bool is_repeated; /* only for durable sessions of shards that have not seen it */
+    bool retain : 1;
+    bool is_repeated : 1;    /* only for durable sessions of shards that have not seen it */
+    uint64_t stored_at;      /* where this shard's log has it; 0: not logged here (store.h) */
+    uint64_t stored_session; /* of a durable publisher's QoS 2: its session's number, and */
+    struct msg *msg;         /* the message around this pub, or NULL; borrowed */
 };
+STATIC_CHECK(sizeof(struct pub) == 136, "every message that is kept has one");
 
 struct msg {
     uint32_t magic;       /* [I] */

@@ -98,7 +98,7 @@ bool outbound_pop(struct router *router, struct session *session, struct mqueue_
 }
 
 /* Hands one PUBLISH to the connection. */
-static enum rc outbound_send(struct router *router, struct session *session, const struct pub *pub,
+static enum rc outbound_send(struct router *router, struct session *session, struct pub *pub,
                              void *aux, uint8_t qos, bool retain, bool dup, uint16_t packet_id)
 {
     uint32_t scratch;
@@ -111,14 +111,6 @@ static enum rc outbound_send(struct router *router, struct session *session, con
     if (dup || pub->received_ns != router->shard->now_ns)
         lag_one(router, dup ? 0 : pub->received_ns);
     return RC_OK;
-}
-
-/* The entry just added was sent. */
-static void outbound_weigh_on(struct session *session, uint16_t packet_id, const struct msg *msg)
-{
-    struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
-    CHECK(entry != NULL);
-    outbound_weigh(session, entry, outbound_weight_of(&msg->pub));
 }
 
 /*
@@ -144,18 +136,18 @@ static enum rc outbound_window_send(struct router *router, struct session *sessi
                                     void *aux, uint8_t qos, uint16_t flags)
 {
     CHECK(qos > 0 && outbound_window_open(router, session));
-    uint16_t packet_id;
-    enum rc rc = inflight_add(&session->inflight, msg, aux, flags, qos, &packet_id);
+    struct inflight_entry *entry;
+    enum rc rc = inflight_add(&session->inflight, msg, aux, flags, qos, &entry);
     if (rc == RC_NO_MEMORY)
         return outbound_window_drop(router, session, msg, aux) ? RC_NO_MEMORY : RC_FULL;
     CHECK(rc == RC_OK); /* the window is open */
     rc = outbound_send(router, session, &msg->pub, aux, qos, (flags & OUTBOUND_RETAIN) != 0, false,
-                       packet_id);
+                       entry->packet_id);
     if (rc == RC_OK) {
-        outbound_weigh_on(session, packet_id, msg);
+        outbound_weigh(session, entry, outbound_weight_of(&msg->pub));
         return RC_OK;
     }
-    inflight_remove(&session->inflight, inflight_find(&session->inflight, packet_id));
+    inflight_remove(&session->inflight, entry);
     if (rc == RC_TOO_LARGE) {
         router_count(router, STAT_DROP_TOO_LARGE, 1);
         outbound_release(router, msg, aux);
@@ -164,14 +156,9 @@ static enum rc outbound_window_send(struct router *router, struct session *sessi
 }
 
 static void outbound_deliver_qos0(struct router *router, struct session *session,
-                                  const struct outbound_copy *copy)
+                                  const struct delivery *copy)
 {
-    struct delivery delivery = {.pub = copy->pub,
-                                .sub_ids = copy->sub_ids,
-                                .sub_ids_count = copy->sub_ids_count,
-                                .retain = copy->retain,
-                                .fan_out_id = copy->fan_out_id};
-    switch (router->sink->publish(session->conn, &delivery)) {
+    switch (router->sink->publish(session->conn, copy)) {
     case RC_OK:
         return;
     case RC_TOO_LARGE:
@@ -185,25 +172,20 @@ static void outbound_deliver_qos0(struct router *router, struct session *session
 
 /* Sends a fresh copy through the window without asking for `aux` first, the usual case. */
 static bool outbound_deliver_window(struct router *router, struct session *session,
-                                    const struct outbound_copy *copy, struct msg *msg, void *aux)
+                                    struct delivery *copy, struct msg *msg, void *aux)
 {
-    uint16_t packet_id;
+    struct inflight_entry *entry;
     uint32_t flags = copy->retain ? OUTBOUND_RETAIN : 0;
-    if (inflight_add(&session->inflight, msg, aux, flags, copy->qos, &packet_id) != RC_OK)
+    if (inflight_add(&session->inflight, msg, aux, flags, copy->qos, &entry) != RC_OK)
         return outbound_window_drop(router, session, msg, aux);
-    struct delivery delivery = {.pub = copy->pub,
-                                .sub_ids = copy->sub_ids,
-                                .sub_ids_count = copy->sub_ids_count,
-                                .packet_id = packet_id,
-                                .qos = copy->qos,
-                                .retain = copy->retain,
-                                .fan_out_id = copy->fan_out_id};
-    enum rc rc = router->sink->publish(session->conn, &delivery);
-    if (rc == RC_OK) {
-        outbound_weigh_on(session, packet_id, msg);
+    copy->packet_id = entry->packet_id;
+    enum rc rc = router->sink->publish(session->conn, copy);
+    if (LIKELY(rc == RC_OK)) {
+        outbound_weigh(session, entry, outbound_weight_of(&msg->pub));
         return true;
     }
-    inflight_remove(&session->inflight, inflight_find(&session->inflight, packet_id));
+    inflight_remove(&session->inflight, entry);
+    copy->packet_id = 0;
     if (rc != RC_TOO_LARGE)
         return false;
     router_count(router, STAT_DROP_TOO_LARGE, 1);
@@ -224,8 +206,7 @@ static bool outbound_is_late(struct router *router, const struct pub *pub)
     return true;
 }
 
-void outbound_deliver(struct router *router, struct session *session,
-                      const struct outbound_copy *copy)
+void outbound_deliver(struct router *router, struct session *session, struct delivery *copy)
 {
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(copy->qos <= 2);
@@ -280,7 +261,7 @@ void outbound_deliver_kept(struct router *router, struct session *session, struc
     session->shared_seen = true;
     if (session_is_stored(session)) {
         struct pub pub = msg->pub;
-        struct outbound_copy copy = {.pub = &pub, .qos = qos, .retain = retain};
+        struct delivery copy = {.pub = &pub, .qos = qos, .retain = retain};
         uint32_t scratch;
         copy.sub_ids_count = sub_ids_view(aux, &scratch, &copy.sub_ids);
         store_deliver(router, session, &copy, aux, msg);

@@ -26,19 +26,11 @@
 #define OUTBOUND_RETAIN 0x1u /* PUBLISH leaves with the RETAIN flag */
 #define OUTBOUND_RESEND 0x2u /* window only: not yet sent on this connection */
 
-/* One copy for one session, a value; views borrowed for the call. */
-struct outbound_copy {
-    struct pub *pub; /* its msg is made if the copy must be kept */
-    const uint32_t *sub_ids;
-    uint32_t sub_ids_count;
-    uint8_t qos; /* effective */
-    bool retain;
-    uint64_t fan_out_id; /* see struct delivery */
-};
-
-/* Delivers one copy, by whichever way. Never fails: what cannot be kept is dropped and counted. */
-void outbound_deliver(struct router *router, struct session *session,
-                      const struct outbound_copy *copy);
+/*
+ * Delivers one copy, by whichever way. Never fails: what cannot be kept is dropped and counted. The
+ * packet id is drawn here, and stands in `copy` afterwards.
+ */
+void outbound_deliver(struct router *router, struct session *session, struct delivery *copy);
 
 /*
  * Delivers a kept message with its aux (a shared delivery), QoS 1 or 2. Takes over the reference to

@@ -1,9 +1,9 @@
 /*
  * publish.c -- publications from clients and from other shards.
  *
- * Filter ids of one publication stand on the stack up to PUBLISH_IDS_LOCAL and in a mail record up
- * to ROUTE_MAIL_IDS_INLINE; more than that is an allocation, which a wildcard-heavy topic can
- * afford.
+ * Filter ids of one publication stand in a mail record up to ROUTE_MAIL_IDS_INLINE; more than that
+ * is an allocation, which a wildcard-heavy topic can afford. Where this shard's subscribers are is
+ * remembered with the match (deliver.h), and usually they are all that there is to serve.
  *
  * Threads: see publish.h.
  */
@@ -17,9 +17,6 @@
 #include "store_retain.h"
 #include "store_seen.h"
 #include "sweep.h"
-
-/* Filters of one match that go to one shard at once; more go by an allocated array. */
-#define PUBLISH_IDS_LOCAL 64
 
 /* A retained message is a message of its own: its expiry may differ and RETAIN is set. */
 static void publish_retain_set(struct router *router, const struct pub *pub)
@@ -109,33 +106,6 @@ static bool publish_mail(struct router *router, struct pub *pub, const struct ma
     return true;
 }
 
-/* Several filters matched: those with a subscriber here, gathered. */
-static bool publish_local_many(struct router *router, struct pub *pub,
-                               const struct match_result *result)
-{
-    struct filter_id few[PUBLISH_IDS_LOCAL]; /* as many are written as publish_ids_of says */
-    struct filter_id *ids = few;
-    few[0] = (struct filter_id){0};
-    if (result->filters_len > PUBLISH_IDS_LOCAL) {
-        ids = mem_alloc(result->filters_len * sizeof(*ids));
-        if (ids == NULL)
-            return false;
-    }
-    uint32_t count = publish_ids_of(result, router->shard->id, ids);
-    deliver_filters(router, pub, ids, count);
-    if (ids != few)
-        mem_free(ids);
-    return true;
-}
-
-static bool publish_local(struct router *router, struct pub *pub, const struct match_result *result)
-{
-    if (UNLIKELY(result->filters_len > 1))
-        return publish_local_many(router, pub, result);
-    deliver_filters(router, pub, &result->filters[0].id, 1);
-    return true;
-}
-
 /*
  * The acknowledgement waits for every other shard with a durable subscriber. All get the same
  * ticket, which is in the message, so it is drawn before there is one.
@@ -157,11 +127,38 @@ static void publish_ticket(struct router *router, struct pub *pub,
     }
 }
 
+/* Somebody else wants it than sessions of this shard that are not durable. */
+static enum reason publish_widely(struct router *router, struct pub *pub,
+                                  const struct match_result *result, const struct match_plan *plan)
+{
+    shard_id self = router->shard->id;
+    if (match_is_empty(result)) {
+        router_count(router, STAT_DROP_NO_SUBSCRIBER, 1);
+        return REASON_NO_MATCHING_SUBSCRIBERS;
+    }
+    if (pub->qos > 0 && !shard_set_is_empty(&result->durable))
+        publish_ticket(router, pub, result);
+    bool done = true;
+    if (plan->len > 0)
+        deliver_planned(router, pub, plan);
+    for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
+        for (uint64_t rest = result->any.words[word]; rest != 0; rest &= rest - 1) {
+            shard_id to = (shard_id)(word * 64 + (unsigned)__builtin_ctzll(rest));
+            if (to != self)
+                done &= publish_mail(router, pub, result, to);
+        }
+    }
+    for (uint32_t i = 0; i < result->groups_len; i++)
+        done &= share_dispatch(router, pub, &result->groups[i]);
+    if (UNLIKELY(!done))
+        router_count(router, STAT_DROP_NO_MEMORY, 1);
+    return done ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+}
+
 enum reason publish_route(struct router *router, struct pub *pub)
 {
     CHECK_OBJ(router, ROUTER_MAGIC);
-    struct shard *shard = router->shard;
-    CHECK(epoch_is_inside(shard->epoch));
+    CHECK(epoch_is_inside(router->shard->epoch));
     router->pressed = false;
     if (UNLIKELY(router->over_limit) && (pub->qos > 0 || pub->retain)) {
         router_count(router, STAT_DROP_MESSAGE_BYTES, 1);
@@ -173,32 +170,20 @@ enum reason publish_route(struct router *router, struct pub *pub)
         if (pub->payload.len == 0 && router->settings->retained_clear_stays)
             return REASON_SUCCESS;
     }
-    const struct match_result *result = match_topic(router->matches, pub->topic, pub->topic_hash);
+    const struct match_result *result = LIKELY(pub->topic_number != 0)
+                                            ? match_numbered(router->matches, pub->topic,
+                                                             pub->topic_hash, pub->topic_number)
+                                            : match_topic(router->matches, pub->topic,
+                                                          pub->topic_hash);
     if (UNLIKELY(result == NULL)) {
         router_count(router, STAT_DROP_NO_MEMORY, 1);
         return REASON_QUOTA_EXCEEDED;
     }
-    if (match_is_empty(result)) {
-        router_count(router, STAT_DROP_NO_SUBSCRIBER, 1);
-        return REASON_NO_MATCHING_SUBSCRIBERS;
-    }
-    if (pub->qos > 0 && UNLIKELY(!shard_set_is_empty(&result->durable)))
-        publish_ticket(router, pub, result);
-    bool done = true;
-    if (shard_set_has(&result->any, shard->id))
-        done &= publish_local(router, pub, result);
-    for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
-        for (uint64_t rest = result->any.words[word]; rest != 0; rest &= rest - 1) {
-            shard_id to = (shard_id)(word * 64 + (unsigned)__builtin_ctzll(rest));
-            if (to != shard->id)
-                done &= publish_mail(router, pub, result, to);
-        }
-    }
-    for (uint32_t i = 0; i < result->groups_len; i++)
-        done &= share_dispatch(router, pub, &result->groups[i]);
-    if (UNLIKELY(!done))
-        router_count(router, STAT_DROP_NO_MEMORY, 1);
-    return done ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+    const struct match_plan *plan = deliver_plan(router, result);
+    if (UNLIKELY(!plan->is_all))
+        return publish_widely(router, pub, result, plan);
+    deliver_planned(router, pub, plan);
+    return REASON_SUCCESS;
 }
 
 /* QoS 2 of a durable publisher: stored here in one commit, unless it is here already. */
@@ -282,7 +267,8 @@ static bool publish_rest(struct router *router, struct pub *pub, const struct ma
         return true;
     if (store_seen_begin(router, pub) != RC_OK)
         return false;
-    bool done = publish_local(router, pub, result) && router->log_refused == refused;
+    deliver_planned(router, pub, deliver_plan(router, result));
+    bool done = router->log_refused == refused;
     store_seen_end(router, pub, done);
     return done;
 }

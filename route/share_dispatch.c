@@ -50,7 +50,7 @@ static void share_deliver_here(struct router *router, struct session *session, s
         return;
     }
     struct pub pub = msg->pub;
-    struct outbound_copy copy = {
+    struct delivery copy = {
         .pub = &pub, .sub_ids = extra->ids, .sub_ids_count = extra->count, .retain = retain};
     uint64_t mark = lag_mark(router);
     outbound_deliver(router, session, &copy);
@@ -101,10 +101,10 @@ static bool share_dispatch_plain(struct router *router, struct pub *pub,
     struct session *session = slot_table_get(&router->sessions, member->session);
     if (session == NULL)
         return false;
-    struct outbound_copy copy = {.pub = pub,
-                                 .sub_ids = &terms.sub_id,
-                                 .sub_ids_count = terms.sub_id != 0 ? 1 : 0,
-                                 .retain = pub->retain && (terms.options & SUB_RETAIN_AS_IS) != 0};
+    struct delivery copy = {.pub = pub,
+                            .sub_ids = &terms.sub_id,
+                            .sub_ids_count = terms.sub_id != 0 ? 1 : 0,
+                            .retain = pub->retain && (terms.options & SUB_RETAIN_AS_IS) != 0};
     outbound_deliver(router, session, &copy);
     return true;
 }

@@ -22,15 +22,15 @@
 struct conn;
 struct shard;
 
-/* One PUBLISH for one client, a value. */
+/* One PUBLISH for one client, a value; views borrowed for the call. */
 struct delivery {
-    const struct pub *pub;
+    struct pub *pub; /* route makes its msg if it must be kept */
     const uint32_t *sub_ids;
     uint64_t
         fan_out_id; /* the same for all copies of one fan-out, which share encoded bytes; 0: one */
     uint32_t sub_ids_count;
-    uint16_t packet_id; /* 0 for QoS 0 */
-    uint8_t qos;
+    uint16_t packet_id; /* 0 for QoS 0, and until it is known */
+    uint8_t qos;        /* effective */
     bool dup;
     bool retain;
 };

@@ -184,7 +184,7 @@ void store_forget_received(struct router *router, struct session *session);
  * (of a shared delivery, which must stay in memory; or NULL). What cannot be logged is not
  * delivered, and the publication is refused (router->log_refused).
  */
-void store_deliver(struct router *router, struct session *session, const struct outbound_copy *copy,
+void store_deliver(struct router *router, struct session *session, const struct delivery *copy,
                    void *aux, struct msg *keep);
 
 /*

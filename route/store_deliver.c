@@ -102,20 +102,14 @@ static void store_refuse(struct router *router, struct msg *keep, void *aux)
 }
 
 /* Hands a window entry to the connection. It stays there even if the connection broke over it. */
-static void store_publish(struct router *router, struct session *session, const struct pub *pub,
-                          const struct outbound_copy *copy, uint16_t packet_id)
+static void store_publish(struct router *router, struct session *session,
+                          const struct delivery *copy, struct inflight_entry *entry)
 {
-    struct delivery delivery = {.pub = pub,
-                                .sub_ids = copy->sub_ids,
-                                .sub_ids_count = copy->sub_ids_count,
-                                .packet_id = packet_id,
-                                .qos = copy->qos,
-                                .retain = copy->retain,
-                                .fan_out_id = copy->fan_out_id};
+    struct delivery delivery = *copy;
+    delivery.packet_id = entry->packet_id;
     if (router->sink->publish(session->conn, &delivery) != RC_TOO_LARGE)
         return;
     router_count(router, STAT_DROP_TOO_LARGE, 1);
-    struct inflight_entry *entry = inflight_find(&session->inflight, packet_id);
     void *aux = entry->aux;
     struct msg *msg = entry->msg;
     store_done(router, session, entry);
@@ -125,18 +119,19 @@ static void store_publish(struct router *router, struct session *session, const 
 
 /* Straight into the window. False if it is not open: nothing happened. */
 static bool store_deliver_window(struct router *router, struct session *session,
-                                 const struct outbound_copy *copy, struct store_entry *entry,
-                                 void *aux, struct msg *keep)
+                                 const struct delivery *copy, struct store_entry *entry, void *aux,
+                                 struct msg *keep)
 {
     struct store *store = store_of(router);
     if (!outbound_window_open(router, session) || mqueue_count(&session->queue) > 0 ||
         !router->sink->has_room(session->conn))
         return false;
     uint32_t flags = copy->retain ? OUTBOUND_RETAIN : 0;
-    if (inflight_add(&session->inflight, keep, aux, flags, copy->qos, &entry->packet_id) != RC_OK)
+    struct inflight_entry *slot;
+    if (inflight_add(&session->inflight, keep, aux, flags, copy->qos, &slot) != RC_OK)
         return false;
     uint64_t lsn;
-    struct inflight_entry *slot = inflight_find(&session->inflight, entry->packet_id);
+    entry->packet_id = slot->packet_id;
     entry->state = slot->state;
     if (store_enqueue(store, session, copy->pub, entry, &lsn) != RC_OK) {
         inflight_remove(&session->inflight, slot);
@@ -149,13 +144,13 @@ static bool store_deliver_window(struct router *router, struct session *session,
     session->stored_next++;
     if (copy->qos == 2)
         router_hold(router, session, lsn);
-    store_publish(router, session, copy->pub, copy, entry->packet_id);
+    store_publish(router, session, copy, slot);
     return true;
 }
 
 static void store_deliver_queue(struct router *router, struct session *session,
-                                const struct outbound_copy *copy, struct store_entry *entry,
-                                void *aux, struct msg *keep)
+                                const struct delivery *copy, struct store_entry *entry, void *aux,
+                                struct msg *keep)
 {
     struct store *store = store_of(router);
     uint64_t lsn;
@@ -182,7 +177,7 @@ static void store_deliver_queue(struct router *router, struct session *session,
     outbound_queue_put(router, session, &put);
 }
 
-void store_deliver(struct router *router, struct session *session, const struct outbound_copy *copy,
+void store_deliver(struct router *router, struct session *session, const struct delivery *copy,
                    void *aux, struct msg *keep)
 {
     CHECK(session_is_stored(session) && copy->qos > 0 && copy->qos <= 2);
@@ -233,15 +228,14 @@ enum rc store_send_head(struct router *router, struct session *session)
     }
     if (!router->sink->has_room(session->conn))
         return RC_FULL;
-    uint16_t packet_id;
+    struct inflight_entry *slot;
     /* A shared delivery may have to go to another member, so its message stays at hand. */
     bool keeps = sub_ids_extra(head.aux) != NULL && sub_ids_extra(head.aux)->group != 0;
     if (inflight_add(&session->inflight, keeps ? head.msg : NULL, head.aux, head.flags, head.qos,
-                     &packet_id) != RC_OK)
+                     &slot) != RC_OK)
         return RC_FULL; /* without memory: tried again with the next acknowledgement or message */
-    struct inflight_entry *slot = inflight_find(&session->inflight, packet_id);
     uint64_t lsn = 0;
-    if (store_sent(router, session, &head, packet_id, slot->state, &lsn) != RC_OK) {
+    if (store_sent(router, session, &head, slot->packet_id, slot->state, &lsn) != RC_OK) {
         if (head.qos == 2) {
             inflight_remove(&session->inflight, slot);
             return RC_FULL; /* store_turn_end tries again when the log takes records */
@@ -256,13 +250,13 @@ enum rc store_send_head(struct router *router, struct session *session)
     if (head.qos == 2)
         router_hold(router, session, lsn);
     uint32_t scratch;
-    struct outbound_copy copy = {
+    struct delivery copy = {
         .pub = &head.msg->pub, .qos = head.qos, .retain = (head.flags & OUTBOUND_RETAIN) != 0};
     copy.sub_ids_count = sub_ids_view(head.aux, &scratch, &copy.sub_ids);
     lag_one(router, head.msg->pub.received_ns);
     if (keeps)
         msg_ref(head.msg, router->shard->id);
-    store_publish(router, session, &head.msg->pub, &copy, packet_id);
+    store_publish(router, session, &copy, slot);
     msg_unref(head.msg, router->shard->id);
     return RC_OK;
 }

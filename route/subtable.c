@@ -26,6 +26,7 @@ static enum rc subtable_resize(struct subtable *table, uint32_t places)
     memset(entries, 0, (size_t)places * sizeof(*entries));
     table->entries = entries;
     table->mask = places - 1;
+    table->changes++;
     for (uint32_t i = 0; i < old_places; i++) {
         if (old[i].id.generation == 0)
             continue;
@@ -84,6 +85,7 @@ enum rc subtable_add(struct subtable *table, struct filter_id id,
         memset(entry, 0, sizeof(*entry));
         entry->id = id;
         table->count++;
+        table->changes++;
     }
     enum rc rc = subtable_entry_add(entry, subscriber);
     if (rc == RC_OK)
@@ -109,6 +111,7 @@ static void subtable_entry_drop(struct subtable *table, struct subtable_entry *e
     }
     memset(&table->entries[gap], 0, sizeof(table->entries[gap]));
     table->count--;
+    table->changes++;
     uint32_t places = table->mask + 1;
     /* A failure to shrink keeps the larger table, which is as good. */
     if (places > SUBTABLE_FIRST && table->count * 8 < places)

@@ -44,6 +44,7 @@ struct subtable {
     struct subtable_entry *entries; /* [O] */
     uint32_t mask;                  /* [O] places - 1; 0 while there is no memory */
     uint32_t count;                 /* [O] entries in use */
+    uint64_t changes;               /* [O] moves on when an entry comes, goes or moves */
 };
 
 static inline struct subscriber *subtable_subscribers(struct subtable_entry *entry)
@@ -56,7 +57,7 @@ static inline uint32_t subtable_place(const struct subtable *table, uint32_t slo
     return (uint32_t)((slot * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & table->mask;
 }
 
-/* The entry of a filter, or NULL. Valid until the next change of the table. */
+/* The entry of a filter, or NULL. Valid as long as table->changes stays what it is. */
 static inline struct subtable_entry *subtable_find(struct subtable *table, struct filter_id id)
 {
     if (table->entries == NULL)

@@ -214,12 +214,16 @@ static void check_shards(const struct match_result *result, const struct twin *t
 
 static void step_match(void)
 {
-    const char *text = topics[model_below(&args, TOPICS)];
-    struct bytes topic = bytes_of_text(text);
+    static uint32_t last;
+    if (model_below(&args, 2) == 0)
+        last = model_below(&args, TOPICS); /* otherwise the same topic comes again */
+    struct bytes topic = bytes_of_text(topics[last]);
+    uint64_t hash = filter_index_hash(filters, topic);
+    bool is_numbered = model_below(&args, 3) != 0;
     epoch_begin(record);
-    const struct match_result *result = match_topic(cache, topic,
-                                                    filter_index_hash(filters, topic));
-    CHECK(result != NULL);
+    const struct match_result *result = is_numbered ? match_numbered(cache, topic, hash, last + 1)
+                                                    : match_topic(cache, topic, hash);
+    CHECK(result != NULL && bytes_equal(bytes_of(result->topic, result->topic_len), topic));
     uint32_t any = 0;
     uint32_t durable = 0;
     uint32_t num_filters = 0;

@@ -62,13 +62,14 @@ static void window_add(void)
         .qos = (uint8_t)(1 + model_below(&args, 2)),
     };
     bool must_fail = model_below(&args, 50) == 0 && mem_fail_after(0);
-    enum rc rc = inflight_add(&window, entry.msg, entry.aux, entry.flags, entry.qos,
-                              &entry.packet_id);
+    struct inflight_entry *added = NULL;
+    enum rc rc = inflight_add(&window, entry.msg, entry.aux, entry.flags, entry.qos, &added);
     mem_fail_after(UINT64_MAX);
     CHECK((rc == RC_FULL) == (num_twins >= window.window_max));
     CHECK(rc == RC_OK || rc == RC_FULL || must_fail);
     if (rc != RC_OK)
         return;
+    entry.packet_id = added->packet_id;
     CHECK(entry.packet_id != 0 && twin_find(entry.packet_id) < 0);
     /* With nothing in flight, or only the ids drawn last in a row, the next id is the next. */
     bool in_row = true;

@@ -6,6 +6,7 @@
  * back with the next generation. Both ends are kept in step as subscribe.c does. Invariants:
  *   - an entry exists exactly if the twin has a subscriber, with as many and with the same words;
  *   - a subscriber names its record in the session, and the record its place in the entry;
+ *   - as long as `changes` is the same, so are the places of all entries;
  *   - an old generation finds nothing; the table is at most half full; nothing is left at the end.
  */
 #include "../model_args.h"
@@ -28,6 +29,8 @@ static struct session sessions[SESSIONS];
 static struct cell cells[FILTERS][SESSIONS];
 static uint32_t counts[FILTERS];
 static uint32_t generations[FILTERS];
+static struct subtable_entry *places[FILTERS]; /* when `changes` was `places_changes` */
+static uint64_t places_changes;
 
 static struct filter_id id_of(uint32_t filter)
 {
@@ -48,6 +51,17 @@ static void compare_cell(uint32_t filter, uint32_t session)
     CHECK(subscriber->session == &sessions[session]);
     CHECK(subscriber->sub_index == session_subs_position(subs, sub));
     CHECK(subscriber->sub_id == cell->sub_id && subscriber->options == cell->options);
+}
+
+static void compare_places(void)
+{
+    bool same = places_changes == table.changes;
+    places_changes = table.changes;
+    for (uint32_t filter = 0; filter < FILTERS; filter++) {
+        struct subtable_entry *entry = subtable_find(&table, id_of(filter));
+        CHECK(!same || places[filter] == entry);
+        places[filter] = entry;
+    }
 }
 
 static void compare_all(void)
@@ -150,6 +164,8 @@ int main(int argc, char **argv)
             leave_all(session);
         if (step % CHECK_EACH == 0)
             compare_all();
+        if (step % CHECK_EACH < 8)
+            compare_places();
     }
     for (uint32_t session = 0; session < SESSIONS; session++)
         leave_all(session);

@@ -21,10 +21,11 @@ static struct msg *msg_of(uintptr_t number)
 
 static uint16_t add(struct inflight *window, uint8_t qos)
 {
-    uint16_t packet_id = 0;
-    assert_int_equal(inflight_add(window, msg_of(1), NULL, 0, qos, &packet_id), RC_OK);
-    assert_int_not_equal(packet_id, 0);
-    return packet_id;
+    struct inflight_entry *entry = NULL;
+    assert_int_equal(inflight_add(window, msg_of(1), NULL, 0, qos, &entry), RC_OK);
+    assert_ptr_equal(inflight_find(window, entry->packet_id), entry);
+    assert_int_not_equal(entry->packet_id, 0);
+    return entry->packet_id;
 }
 
 static void ack(struct inflight *window, uint16_t packet_id)
@@ -61,10 +62,9 @@ static void an_entry_keeps_what_it_was_given(void **state)
     struct inflight window;
     inflight_init(&window, 32);
     int aux = 0;
-    uint16_t packet_id = 0;
-    assert_int_equal(inflight_add(&window, msg_of(77), &aux, 0xabcdef01, 2, &packet_id), RC_OK);
-    assert_int_equal(packet_id, 1);
-    struct inflight_entry *entry = inflight_find(&window, packet_id);
+    struct inflight_entry *entry = NULL;
+    assert_int_equal(inflight_add(&window, msg_of(77), &aux, 0xabcdef01, 2, &entry), RC_OK);
+    assert_ptr_equal(inflight_find(&window, 1), entry);
     assert_non_null(entry);
     assert_ptr_equal(entry->msg, msg_of(77));
     assert_ptr_equal(entry->aux, &aux);
@@ -75,7 +75,7 @@ static void an_entry_keeps_what_it_was_given(void **state)
     assert_int_equal(entry->state, INFLIGHT_WAIT_PUBREC);
     inflight_received(&window, entry);
     assert_int_equal(entry->state, INFLIGHT_WAIT_PUBCOMP);
-    assert_ptr_equal(inflight_find(&window, packet_id), entry);
+    assert_ptr_equal(inflight_find(&window, 1), entry);
     assert_int_equal(inflight_find(&window, add(&window, 1))->state, INFLIGHT_WAIT_PUBACK);
     ack_all(&window);
     inflight_fini(&window);
@@ -143,15 +143,15 @@ static void a_full_window_refuses(void **state)
 {
     (void)state;
     struct inflight window;
-    uint16_t packet_id = 4711;
+    struct inflight_entry *entry = NULL;
     inflight_init(&window, 3);
     for (unsigned i = 0; i < 3; i++) {
         assert_false(inflight_is_full(&window));
         add(&window, 1);
     }
     assert_true(inflight_is_full(&window));
-    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &packet_id), RC_FULL);
-    assert_int_equal(packet_id, 4711);
+    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &entry), RC_FULL);
+    assert_null(entry);
     ack(&window, 2);
     assert_int_equal(add(&window, 1), 4);
     ack_all(&window);
@@ -162,16 +162,16 @@ static void a_shrunk_window_waits_until_it_is_below(void **state)
 {
     (void)state;
     struct inflight window;
-    uint16_t packet_id;
+    struct inflight_entry *entry;
     inflight_init(&window, 10);
     for (unsigned i = 0; i < 10; i++)
         add(&window, 2);
     inflight_set_max(&window, 4);
     for (uint16_t id = 1; id <= 6; id++) {
-        assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &packet_id), RC_FULL);
+        assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &entry), RC_FULL);
         ack(&window, id);
     }
-    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &packet_id), RC_FULL);
+    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &entry), RC_FULL);
     ack(&window, 7);
     assert_int_equal(add(&window, 1), 11);
     inflight_set_max(&window, 65535);
@@ -186,6 +186,7 @@ static void the_largest_window_uses_every_id_once(void **state)
     static bool seen[65536];
     struct inflight window;
     uint16_t packet_id;
+    struct inflight_entry *entry;
     inflight_init(&window, 65535);
     for (unsigned i = 0; i < 1000; i++)
         ack(&window, add(&window, 1));
@@ -196,7 +197,7 @@ static void the_largest_window_uses_every_id_once(void **state)
         seen[packet_id] = true;
     }
     assert_false(seen[0]);
-    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &packet_id), RC_FULL);
+    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &entry), RC_FULL);
     ack(&window, 500);
     assert_int_equal(add(&window, 1), 500);
     ack(&window, 65535);
@@ -340,15 +341,15 @@ static void without_memory_nothing_changes(void **state)
 {
     (void)state;
     struct inflight window;
-    uint16_t packet_id = 0;
+    struct inflight_entry *added;
     inflight_init(&window, 100);
     if (!mem_fail_after(0))
         skip();
-    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &packet_id), RC_NO_MEMORY);
+    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &added), RC_NO_MEMORY);
     for (unsigned i = 0; i < 8; i++)
         add(&window, 1);
     mem_fail_after(0);
-    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &packet_id), RC_NO_MEMORY);
+    assert_int_equal(inflight_add(&window, NULL, NULL, 0, 1, &added), RC_NO_MEMORY);
     mem_fail_after(1);
     struct inflight_entry entry = {.packet_id = 2 + 16, .qos = 1, .state = INFLIGHT_WAIT_PUBACK};
     assert_int_equal(inflight_restore(&window, &entry), RC_NO_MEMORY);

@@ -102,6 +102,71 @@ static void the_second_time_is_a_hit_also_for_nothing(void **state)
     assert_int_equal(figures().misses, 2);
 }
 
+static const struct match_result *match_by_number(const char *text, uint64_t number)
+{
+    struct bytes topic = bytes_of_text(text);
+    return match_numbered(cache, topic, filter_index_hash(filters, topic), number);
+}
+
+static void a_number_finds_its_topic_until_something_changes(void **state)
+{
+    (void)state;
+    (void)fixture_add("a/#", 0);
+    epoch_begin(record);
+    const struct match_result *first = match_by_number("a/b", 7);
+    assert_ptr_equal(match_by_number("a/b", 7), first);
+    assert_ptr_equal(match("a/b"), first);
+    assert_int_equal(figures().misses, 1);
+    assert_int_equal(figures().hits, 2);
+    /* Another number is another topic, and the first number finds its own again. */
+    assert_true(match_is_empty(match_by_number("nothing", 8)));
+    assert_true(match_is_empty(match_by_number("nothing", 8)));
+    assert_ptr_equal(match_by_number("a/b", 7), first);
+    epoch_end(record);
+    struct filter_id plus = fixture_add("a/+", 0);
+    epoch_begin(record);
+    assert_true(has_filter(match_by_number("a/b", 7), plus));
+    assert_true(has_filter(match_by_number("a/b", 7), plus));
+    epoch_end(record);
+    filter_index_remove(filters, record, plus, 0);
+    epoch_begin(record);
+    assert_int_equal(match_by_number("a/b", 7)->filters_len, 1);
+}
+
+static void a_number_does_not_find_what_was_pushed_out(void **state)
+{
+    (void)state;
+    (void)fixture_add("#", 0);
+    epoch_begin(record);
+    (void)match_by_number("a/b", 1);
+    /* Fills the table until it doubles: entries move and go. */
+    char topic[24];
+    for (unsigned i = 0; i < 4 * MATCH_ENTRIES_FIRST; i++) {
+        snprintf(topic, sizeof(topic), "t/%u", i);
+        (void)match(topic);
+        const struct match_result *result = match_by_number("a/b", 1);
+        assert_true(bytes_equal(bytes_of(result->topic, result->topic_len), bytes_of_text("a/b")));
+    }
+    assert_true(figures().entries > MATCH_ENTRIES_FIRST);
+}
+
+static void a_new_result_has_an_empty_plan_with_room_for_its_filters(void **state)
+{
+    (void)state;
+    (void)fixture_add("a/b", 0);
+    (void)fixture_add("a/+", 1);
+    epoch_begin(record);
+    const struct match_result *result = match("a/b");
+    assert_int_equal(result->plan->changes, 0);
+    assert_int_equal(result->plan->len, 0);
+    assert_false(result->plan->is_all);
+    struct subtable_entry *place = (struct subtable_entry *)(uintptr_t)1;
+    for (uint32_t i = 0; i < result->filters_len; i++)
+        result->plan->entries[i] = place;
+    assert_true(bytes_equal(bytes_of(result->topic, result->topic_len), bytes_of_text("a/b")));
+    assert_int_equal(result->filters_len, 2);
+}
+
 static void check_noticed(const char *topic, const char *filter)
 {
     epoch_begin(record);
@@ -312,6 +377,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_result_names_filters_and_shards),
         TEST(the_second_time_is_a_hit_also_for_nothing),
+        TEST(a_number_finds_its_topic_until_something_changes),
+        TEST(a_number_does_not_find_what_was_pushed_out),
+        TEST(a_new_result_has_an_empty_plan_with_room_for_its_filters),
         TEST(every_change_that_matters_is_noticed),
         TEST(other_changes_do_not_empty_the_cache),
         TEST(results_live_to_the_end_of_the_section),
