@@ -199,6 +199,23 @@ static struct ck_ring *mail_ring(const struct mesh *mesh, shard_id from, shard_i
     return (struct ck_ring *)(void *)area;
 }
 
+struct mail_fill mesh_fill(const struct mesh *mesh, shard_id to, enum mail_class class)
+{
+    CHECK_OBJ(mesh, MESH_MAGIC);
+    CHECK(to < mesh->endpoints && class < MAIL_CLASS_COUNT);
+    struct mail_fill fill = {.records = 0};
+    /* A ring holds one record less than it has entries. */
+    const double room = (double)mesh->ring_entries[class] - 1;
+    for (unsigned from = 0; from < mesh->endpoints; from++) {
+        struct mail *records;
+        unsigned num = ck_ring_size(mail_ring(mesh, (shard_id)from, to, class, &records));
+        fill.records += num;
+        if (num / room > fill.fullest)
+            fill.fullest = num / room;
+    }
+    return fill;
+}
+
 void mesh_empty(struct mesh *mesh, mail_fn fn, void *context)
 {
     CHECK_OBJ(mesh, MESH_MAGIC);

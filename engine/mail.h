@@ -113,6 +113,15 @@ bool mail_drain(struct mail_port *port, unsigned budget, mail_fn fn, void *conte
 bool mail_sleep(struct mail_port *port);
 void mail_awake(struct mail_port *port);
 
+/* How full the rings of one class are that end at an endpoint, a value. */
+struct mail_fill {
+    uint64_t records; /* in all of them */
+    double fullest;   /* the one that is fullest: 0, empty, to 1 */
+};
+
+/* As of a moment ago. Any thread. */
+struct mail_fill mesh_fill(const struct mesh *mesh, shard_id to, enum mail_class class);
+
 /* Whether endpoint `id` sleeps or is about to, as of a moment ago. Any thread. */
 bool mesh_sleeps(const struct mesh *mesh, shard_id id);
 

@@ -210,6 +210,9 @@ static const struct metrics_entry metrics_entries[] = {
     FIRST("sluice_sessions_ended", STAT_SESSIONS_DISCARDED, "cause", "clean_start",
           "Sessions ended by a clean start or by expiry.")
     NEXT("sluice_sessions_ended", STAT_SESSIONS_EXPIRED, "cause", "expired")
+    GAUGE("sluice_inflight_messages", STAT_INFLIGHT,
+          "QoS 1 and 2 copies that were sent and that the client has not completed, those of "
+          "clients that are away among them.")
     GAUGE("sluice_queue_messages", STAT_QUEUE_MESSAGES, "Copies that wait in queues of sessions.")
     BYTES_NOW("sluice_queue_bytes", STAT_QUEUE_BYTES,
               "Bytes that the copies in queues of sessions hold in memory; a message that waits in "
@@ -515,6 +518,37 @@ static void metrics_write_shared(struct exposition *out, const struct metrics_so
                         "Members of all groups of shared subscriptions.", filters->members);
 }
 
+/* The rings of mail that end at each shard. */
+static void metrics_write_mail(struct exposition *out, const struct metrics_sources *sources)
+{
+    static const char *const classes[MAIL_CLASS_COUNT] = {"control", "confirm", "data"};
+    static const struct exposition_family families[] = {
+        {.name = "sluice_mail_ring_records",
+         .type = EXPOSITION_GAUGE,
+         .help = "Mail records in the rings of one class that end at a shard."},
+        {.name = "sluice_mail_ring_fill_ratio",
+         .type = EXPOSITION_GAUGE,
+         .unit = "ratio",
+         .help = "How full the fullest of these rings is, 0 to 1; what does not fit waits with the "
+                 "sender."}};
+    for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+        exposition_open(out, &families[f]);
+        for (unsigned i = 0; i < sources->shards * MAIL_CLASS_COUNT; i++) {
+            const unsigned shard = i / MAIL_CLASS_COUNT, class = i % MAIL_CLASS_COUNT;
+            struct mail_fill fill = {.records = 0};
+            char number[METRICS_LABEL_LEN_MAX + 1];
+            snprintf(number, sizeof(number), "%u", shard);
+            const struct exposition_label labels[] = {{"shard", number}, {"class", classes[class]}};
+            if (sources->mesh != NULL)
+                fill = mesh_fill(sources->mesh, (shard_id)shard, (enum mail_class) class);
+            if (f == 0)
+                exposition_whole(out, labels, ARRAY_LEN(labels), fill.records);
+            else
+                exposition_real(out, labels, ARRAY_LEN(labels), fill.fullest);
+        }
+    }
+}
+
 static void metrics_write_alarms(struct exposition *out, const struct metrics_sources *sources)
 {
     struct exposition_family family = {.name = "sluice_alarm",
@@ -612,6 +646,7 @@ void metrics_write(struct exposition *out, const struct metrics_sources *sources
     CHECK(out != NULL && sources != NULL && sources->version != NULL);
     metrics_write_build(out, sources);
     metrics_write_counters(out, sources);
+    metrics_write_mail(out, sources);
     metrics_write_shared(out, sources);
     metrics_write_reloads(out, sources);
     metrics_write_alarms(out, sources);

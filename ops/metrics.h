@@ -19,6 +19,7 @@
 #include "exposition.h"
 #include "filter_index.h"
 #include "latency.h"
+#include "mail.h"
 #include "mem.h"
 #include "process_figures.h"
 #include "stat.h"
@@ -39,6 +40,7 @@ struct metrics_sources {
     const struct latency *const *commit_times;
     unsigned shards;
     const struct stats *ops_stats; /* NULL: none */
+    const struct mesh *mesh;       /* NULL: there are no rings to look at */
     uint64_t log_lost;             /* lines lost beside those that the blocks have counted */
     struct filter_index_figures filters;
     uint64_t retained_messages;

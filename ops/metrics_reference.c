@@ -80,21 +80,32 @@ static void metrics_reference_end_row(const struct metrics_reference_row *row, F
         fprintf(out, "| `%s` | %s | %s | %s |\n", row->name, row->type, row->labels, row->help);
 }
 
-/* Adds the label of a sample `name{label="value"} 0`: its name with the first, then the values. */
+/*
+ * Adds the labels of a sample `name{label="value",...} 0`: the name of each with the first sample,
+ * then the values.
+ */
 static void metrics_reference_label(struct metrics_reference_row *row, const char *label)
 {
     char name[32];
     char value[64];
-    size_t used = strlen(row->labels);
-    if (sscanf(label, "%31[a-z_]=\"%63[^\"]\"", name, value) != 2)
-        return;
-    if (strcmp(name, "version") == 0)
-        snprintf(row->labels, sizeof(row->labels), "`version`, `compiler`");
-    else if (strcmp(name, "shard") == 0 || strcmp(name, "le") == 0)
-        snprintf(row->labels, sizeof(row->labels), "`%s`", name);
-    else
-        snprintf(row->labels + used, sizeof(row->labels) - used,
-                 used == 0 ? "`%s`: `%s`" : ", `%s`", used == 0 ? name : value, value);
+    for (; label != NULL; label = strchr(label, ',')) {
+        label += *label == ',' ? 1 : 0;
+        if (sscanf(label, "%31[a-z_]=\"%63[^\"]\"", name, value) != 2)
+            return;
+        size_t used = strlen(row->labels);
+        char *to = row->labels + used;
+        const size_t room = sizeof(row->labels) - used;
+        char known[40];
+        snprintf(known, sizeof(known), "`%s`", name);
+        const bool is_known = strstr(row->labels, known) != NULL;
+        const bool is_open = strcmp(name, "shard") == 0 || strcmp(name, "le") == 0 ||
+                             strcmp(name, "version") == 0 || strcmp(name, "compiler") == 0;
+        const char *comma = used == 0 ? "" : ", ";
+        if (!is_open && is_known)
+            snprintf(to, room, ", `%s`", value);
+        else if (!is_known)
+            snprintf(to, room, is_open ? "%s`%s`" : "%s`%s`: `%s`", comma, name, value);
+    }
 }
 
 static void metrics_reference_line(struct metrics_reference_row *row, const char *line, FILE *out)

@@ -62,6 +62,7 @@ static void telemetry_write(void *context, struct exposition *out)
         .commit_times = commits,
         .shards = broker->net.shards,
         .ops_stats = broker->stats,
+        .mesh = broker->runtime->mesh,
         .log_lost = broker->log_lost,
         .retained_messages = retained_count(broker->route.retained),
         .retained_bytes = retained_bytes(broker->route.retained),

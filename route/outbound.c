@@ -144,7 +144,7 @@ static enum rc outbound_window_send(struct router *router, struct session *sessi
     rc = outbound_send(router, session, &msg->pub, aux, qos, (flags & OUTBOUND_RETAIN) != 0, false,
                        entry->packet_id);
     if (rc == RC_OK) {
-        outbound_weigh(session, entry, outbound_weight_of(&msg->pub));
+        outbound_weigh(router, session, entry, outbound_weight_of(&msg->pub));
         return RC_OK;
     }
     inflight_remove(&session->inflight, entry);
@@ -181,7 +181,7 @@ static bool outbound_deliver_window(struct router *router, struct session *sessi
     copy->packet_id = entry->packet_id;
     enum rc rc = router->sink->publish(session->conn, copy);
     if (LIKELY(rc == RC_OK)) {
-        outbound_weigh(session, entry, outbound_weight_of(&msg->pub));
+        outbound_weigh(router, session, entry, outbound_weight_of(&msg->pub));
         return true;
     }
     inflight_remove(&session->inflight, entry);
@@ -294,7 +294,7 @@ static void outbound_window_leave(struct router *router, struct session *session
     void *aux = entry->aux;
     if (entry->number != 0)
         store_done(router, session, entry);
-    outbound_window_remove(session, entry);
+    outbound_window_remove(router, session, entry);
     outbound_release(router, msg, aux);
 }
 
@@ -532,7 +532,7 @@ void outbound_lost(struct router *router, struct session *session)
             outbound_pass_on(router, session, false, entry->msg, entry->aux)) {
             if (entry->number != 0)
                 store_done(router, session, entry);
-            outbound_window_remove(session, entry);
+            outbound_window_remove(router, session, entry);
         }
         entry = next;
     }
@@ -549,7 +549,7 @@ void outbound_discard(struct router *router, struct session *session)
         bool moved = entry->state == INFLIGHT_WAIT_PUBACK &&
                      outbound_pass_on(router, session, true, msg, aux);
         store_forget(router, entry->location, entry->bytes);
-        outbound_window_remove(session, entry);
+        outbound_window_remove(router, session, entry);
         if (!moved) {
             router_count(router, STAT_DROP_SESSION_ENDED, 1);
             outbound_release(router, msg, aux);

@@ -26,12 +26,13 @@ static inline bool outbound_window_open(const struct router *router, const struc
            session->inflight_bytes < router->settings->inflight_bytes_max;
 }
 
-/* The entry's message counts with so many bytes from now on. */
-static inline void outbound_weigh(struct session *session, struct inflight_entry *entry,
-                                  uint32_t bytes)
+/* The entry is in flight from now on, its message counts with so many bytes. */
+static inline void outbound_weigh(struct router *router, struct session *session,
+                                  struct inflight_entry *entry, uint32_t bytes)
 {
     entry->bytes = bytes;
     session->inflight_bytes += bytes;
+    router_count(router, STAT_INFLIGHT, 1);
 }
 
 /* The entry's message does not count any more: it was completed, passed on or never sent. */
@@ -42,10 +43,13 @@ static inline void outbound_weigh_off(struct session *session, struct inflight_e
     entry->bytes = 0;
 }
 
-static inline void outbound_window_remove(struct session *session, struct inflight_entry *entry)
+/* What has been weighed leaves the window. */
+static inline void outbound_window_remove(struct router *router, struct session *session,
+                                          struct inflight_entry *entry)
 {
     outbound_weigh_off(session, entry);
     inflight_remove(&session->inflight, entry);
+    stat_sub(router->shard->stats, STAT_INFLIGHT, 1);
 }
 
 /* Queues a kept delivery, taking it over; what the queue cannot hold is dropped and counted. */

@@ -65,6 +65,7 @@
       "Connections that lost their session to a newer connection.")                                \
     X(STAT_SESSIONS_DISCARDED, COUNTER, "sessions_discarded", "Sessions ended by a clean start.")  \
     X(STAT_SESSIONS_EXPIRED, COUNTER, "sessions_expired", "Sessions ended by expiry.")             \
+    X(STAT_INFLIGHT, GAUGE, "inflight", "QoS 1 and 2 copies sent and not completed.")              \
     X(STAT_QUEUE_MESSAGES, GAUGE, "queue_messages", "Copies that wait in queues of sessions.")     \
     X(STAT_QUEUE_BYTES, GAUGE, "queue_bytes", "Bytes of these copies, in memory or in the log.")   \
     X(STAT_SUBSCRIPTIONS, GAUGE, "subscriptions", "Subscriptions, shared ones included.")          \

@@ -113,7 +113,7 @@ static void store_publish(struct router *router, struct session *session,
     void *aux = entry->aux;
     struct msg *msg = entry->msg;
     store_done(router, session, entry);
-    outbound_window_remove(session, entry);
+    outbound_window_remove(router, session, entry);
     outbound_release(router, msg, aux);
 }
 
@@ -140,7 +140,7 @@ static bool store_deliver_window(struct router *router, struct session *session,
     }
     slot->location = entry->location;
     slot->number = entry->number;
-    outbound_weigh(session, slot, entry->bytes);
+    outbound_weigh(router, session, slot, entry->bytes);
     session->stored_next++;
     if (copy->qos == 2)
         router_hold(router, session, lsn);
@@ -244,7 +244,7 @@ enum rc store_send_head(struct router *router, struct session *session)
     }
     slot->location = head.location;
     slot->number = head.number;
-    outbound_weigh(session, slot, head.bytes);
+    outbound_weigh(router, session, slot, head.bytes);
     struct mqueue_entry popped;
     outbound_pop(router, session, &popped);
     if (head.qos == 2)

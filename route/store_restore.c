@@ -95,6 +95,7 @@ static void restore_deliveries(const struct restore *restore, struct session *se
         restore_ref(restore, queued->location, queued->bytes);
         restore_aux(restore, session, &queued->aux);
     }
+    router_count(router, STAT_INFLIGHT, session->inflight.count);
     router_count(router, STAT_QUEUE_MESSAGES, mqueue_count(&session->queue));
     router_count(router, STAT_QUEUE_BYTES, mqueue_weight_bytes(&session->queue));
 }

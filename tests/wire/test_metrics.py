@@ -18,8 +18,8 @@ import urllib.error
 import urllib.request
 
 from broker import free_port
-from harness import Skip, only, options, private, slow
-from mqtt_wire import Failure
+from harness import Skip, cases, only, options, private, slow
+from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Failure, ack
 
 OPTIONS = {"admin": True}
 
@@ -128,6 +128,37 @@ def test_a_queue_is_seen_and_its_wait_recorded(t):
     late = found[LATENCY + '_bucket{le="+Inf"}'] - found[LATENCY + '_bucket{le="0.25"}']
     t.equal(late, 5, "copies that waited for more than 0.25 s")
     t.true(found[LATENCY + "_sum"] >= 5 * 0.3, "the sum of the times")
+
+
+@only("sluiced")
+@options(data=True)
+@private(bystander=False)
+@cases([("qos_1", 1), ("qos_2", 2)])
+def test_messages_in_flight_are_counted(t, qos):
+    def seen(number, what):
+        until(t, lambda found: found["sluice_inflight_messages"] == number, what)
+
+    reader = t.persistent("reader")
+    reader.subscribe(t.topic(), qos=qos)
+    publisher = t.connect("pub")
+    for number in range(4):
+        publisher.publish(t.topic(), "x", qos=qos)
+    packets = [reader.expect(PUBLISH) for _ in range(4)]
+    seen(4, "four messages are not in flight")
+    if qos == 1:
+        reader.send(ack(PUBACK, packets[0].packet_id))
+    else:
+        reader.send(ack(PUBREC, packets[0].packet_id))
+        reader.expect(PUBREL)
+        seen(4, "a message that was received is still in flight")
+        reader.send(ack(PUBCOMP, packets[0].packet_id))
+    seen(3, "a completed message is in flight")
+    reader.disconnect()
+    seen(3, "messages of a client that is away are in flight")
+    t.broker.crash()
+    seen(3, "recovered messages are in flight")
+    reader = t.persistent("reader", clean=True)
+    seen(0, "messages of an ended session are in flight")
 
 
 @only("sluiced")

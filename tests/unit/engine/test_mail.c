@@ -425,6 +425,32 @@ static void two_threads_never_miss_a_wake(void **state)
         close(event_fds[i]);
 }
 
+static void a_reader_sees_how_full_the_rings_are(void **state)
+{
+    (void)state;
+    struct mail mail = {.kind = 1};
+    for (unsigned i = 0; i < RING_CONTROL + 6; i++)
+        mail_send(ports[0], 2, MAIL_CONTROL, &mail);
+    for (unsigned i = 0; i < 7; i++)
+        mail_send(ports[1], 2, MAIL_CONTROL, &mail);
+    /* A full ring; what does not fit waits outside of it. */
+    struct mail_fill fill = mesh_fill(mesh, 2, MAIL_CONTROL);
+    assert_int_equal(fill.records, RING_CONTROL - 1 + 7);
+    assert_true(fill.fullest == 1.0);
+    fill = mesh_fill(mesh, 2, MAIL_DATA);
+    assert_int_equal(fill.records, 0);
+    assert_true(fill.fullest == 0.0);
+    assert_int_equal(mesh_fill(mesh, 1, MAIL_CONTROL).records, 0);
+    for (unsigned i = 0; i < 2; i++)
+        mail_flush(ports[i], on_wake, NULL);
+    mail_drain(ports[2], RING_CONTROL + 20, on_mail, NULL);
+    assert_int_equal(mesh_fill(mesh, 2, MAIL_CONTROL).records, 0);
+    mail_flush(ports[0], on_wake, NULL);
+    fill = mesh_fill(mesh, 2, MAIL_CONTROL);
+    assert_int_equal(fill.records, 7);
+    assert_true(fill.fullest > 0.11 && fill.fullest < 0.12);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -437,6 +463,7 @@ int main(void)
         TEST(a_record_behind_the_overflow_does_not_overtake_it),
         TEST(a_full_ring_holds_up_no_other),
         TEST(a_drain_stops_at_its_budget),
+        TEST(a_reader_sees_how_full_the_rings_are),
         TEST(too_many_waiting_records_press),
         TEST(too_many_bytes_press_until_half_are_taken),
         TEST(only_data_presses),

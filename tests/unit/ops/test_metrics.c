@@ -132,6 +132,29 @@ static int clear(void **state)
     return 0;
 }
 
+static void rings_of_mail_are_told_by_shard_and_class(void **state)
+{
+    (void)state;
+    struct mesh *mesh = mesh_create(SHARDS + 1);
+    struct mail_port *port = mail_port_create(mesh, SHARDS, &blocks[SHARDS]);
+    assert_true(mesh != NULL && port != NULL);
+    struct mail mail = {.kind = 1};
+    for (unsigned i = 0; i < 21; i++)
+        mail_send(port, 1, MAIL_CONTROL, &mail);
+    struct metrics_sources sources = sources_of_three();
+    sources.mesh = mesh;
+    const char *all = written(EXPOSITION_OPENMETRICS, &sources);
+    has_line(all, "sluice_mail_ring_records{shard=\"1\",class=\"control\"} 21");
+    has_line(all, "sluice_mail_ring_records{shard=\"1\",class=\"data\"} 0");
+    has_line(all, "sluice_mail_ring_records{shard=\"2\",class=\"control\"} 0");
+    /* 63 fit. */
+    assert_non_null(
+        strstr(all, "sluice_mail_ring_fill_ratio{shard=\"1\",class=\"control\"} 0.333"));
+    has_line(all, "# UNIT sluice_mail_ring_fill_ratio ratio");
+    mail_port_destroy(port);
+    mesh_destroy(mesh);
+}
+
 static void counters_of_all_threads_are_summed(void **state)
 {
     (void)state;
@@ -314,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_counter_goes_out_once),
+        cmocka_unit_test_setup(rings_of_mail_are_told_by_shard_and_class, clear),
         cmocka_unit_test_setup(counters_of_all_threads_are_summed, clear),
         cmocka_unit_test_setup(gauges_may_wrap_in_a_block_but_not_in_the_sum, clear),
         cmocka_unit_test_setup(what_waits_in_outputs_is_put_together_from_what_went_in, clear),
