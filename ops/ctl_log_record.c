@@ -29,6 +29,7 @@ enum {
     SHOW_TOPIC = 1 << 11,
     SHOW_MESSAGE = 1 << 12, /* if there is one */
     SHOW_KEYED = 1 << 13,
+    SHOW_BY = 1 << 14, /* which part of the sessions */
 };
 
 /* Of each type: what is in it, and what its number is. */
@@ -60,6 +61,7 @@ static const struct {
     [STORE_SNAP_END] = {SHOW_SESSION, NULL},
     [STORE_KEYED] = {SHOW_KEYED | SHOW_NUMBER, "version"},
     [STORE_SEEN] = {SHOW_SESSION | SHOW_PACKET_ID | SHOW_NUMBER, "home"},
+    [STORE_SEEN_BY] = {SHOW_SESSION | SHOW_PACKET_ID | SHOW_NUMBER | SHOW_BY, "home"},
     [STORE_UNSEEN] = {SHOW_SESSION | SHOW_PACKET_ID | SHOW_NUMBER, "home"},
 };
 
@@ -184,6 +186,8 @@ static void print_record(const struct store_record *record, uint32_t *id_space, 
         print_text("topic", record->message.topic, out);
     if ((parts & SHOW_MESSAGE) != 0 && record->message.topic.len > 0)
         print_message(&record->message, out);
+    if ((parts & SHOW_BY) != 0)
+        fprintf(out, " by=%u/%u", record->by.number, record->by.shards);
     if ((parts & SHOW_KEYED) != 0)
         print_keyed(record, out);
 }

@@ -110,6 +110,7 @@ static void every_type_has_its_parts(void **state)
             .client_id = TEXT("c"),
             .version = 4,
             .filter = TEXT("f"),
+            .by = {.number = 0, .shards = 1},
             .table = TEXT("t"),
             .key = TEXT("k"),
             .has_message = type == STORE_ENQUEUE,
