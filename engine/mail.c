@@ -12,6 +12,11 @@
  * counted by two free-running words of one writer each: what the sender sent and what the receiver
  * took.
  *
+ * Parcels: one is open for each target that something was posted to since the last flush. Its size
+ * is what all of the last turn's would have needed, within PARCEL_LEN_MIN and _MAX, so that a quiet
+ * shard does not move 16 KiB for one letter. A sent parcel is a record of kind MAIL_PARCEL, taken
+ * apart by whoever drains; in budgets and counters it stands for what is in it.
+ *
  * Threads: see mail.h.
  */
 #include "mail.h"
@@ -23,6 +28,8 @@
 
 #include "check.h"
 #include "engine_stats.h"
+#include "mem.h"
+#include "parcel.h"
 #include "tsan.h"
 
 #define MESH_MAGIC 0x4d455348u
@@ -37,12 +44,21 @@
 #define MAIL_CONFIRM_ENTRIES_MIN 256
 #define MAIL_BLOCK_RECORDS       63
 #define MAIL_PRESS_RECORDS       4096 /* 256 KiB of records; bytes are counted apart */
+#define MAIL_PARCEL_LEN_MAX      16384
 #endif
+#define MAIL_PARCEL_LEN_MIN 2048
+#define MAIL_PARCEL         UINT8_MAX /* the kind of a record with many in it */
 /* Records that are taken out of a ring at once, and cache lines fetched of what each names. */
 #define MAIL_BATCH          16
 #define MAIL_PREFETCH_LINES 5
+#define MAIL_PARCEL_AHEAD   256 /* how far ahead of a letter its successors are fetched */
 #define MAIL_PRESS_BYTES    (64 * 1024 * 1024)
 #define MAIL_WORDS          ((MAIL_ENDPOINTS_MAX + 63) / 64)
+
+STATIC_CHECK(MAIL_PARCEL_LEN_MIN <= MAIL_PARCEL_LEN_MAX, "sizes of parcels are in order");
+STATIC_CHECK(sizeof(struct parcel) + sizeof(struct parcel_letter) + MAIL_POST_LEN_MAX <=
+                 MAIL_PARCEL_LEN_MIN,
+             "what can be posted fits an empty parcel");
 
 CK_RING_PROTOTYPE(mail, mail)
 
@@ -85,7 +101,10 @@ struct mail_overflow {
 
 struct mail_target {
     struct mail_overflow overflow[MAIL_CLASS_COUNT];
-    uint64_t sent_bytes; /* of data mail, ever */
+    struct parcel *parcel; /* being filled; NULL: nothing was posted */
+    uint32_t parcel_bytes; /* in those sent since the last flush */
+    uint32_t parcel_want;  /* the same, of the last turn that had any */
+    uint64_t sent_bytes;   /* of data mail, ever */
     bool pressed;
     bool touched; /* mail was enqueued since the last flush */
 };
@@ -216,6 +235,35 @@ struct mail_fill mesh_fill(const struct mesh *mesh, shard_id to, enum mail_class
     return fill;
 }
 
+/* Letters are handed on as the records that they stand for. Frees the parcel. */
+static void mail_unpack(struct parcel *parcel, shard_id from, mail_fn fn, void *context)
+{
+    struct parcel_letter letter;
+    uint32_t at = 0;
+    for (void *bytes; (bytes = parcel_next(parcel, &at, &letter)) != NULL;) {
+        struct mail mail = {
+            .kind = (uint8_t)letter.kind, .from = from, .ptr = bytes, .words = {letter.len}};
+        __builtin_prefetch((const uint8_t *)parcel + at + MAIL_PARCEL_AHEAD);
+        __builtin_prefetch((const uint8_t *)parcel + at + MAIL_PARCEL_AHEAD + 64);
+        fn(context, &mail);
+    }
+    mem_free(parcel);
+}
+
+static inline void mail_hand(const struct mail *mail, mail_fn fn, void *context)
+{
+    if (mail->kind == MAIL_PARCEL)
+        mail_unpack(mail->ptr, mail->from, fn, context);
+    else
+        fn(context, mail);
+}
+
+/* How many records it stands for. */
+static inline unsigned mail_count(const struct mail *mail)
+{
+    return mail->kind == MAIL_PARCEL ? (unsigned)mail->words[0] : 1;
+}
+
 void mesh_empty(struct mesh *mesh, mail_fn fn, void *context)
 {
     CHECK_OBJ(mesh, MESH_MAGIC);
@@ -227,7 +275,7 @@ void mesh_empty(struct mesh *mesh, mail_fn fn, void *context)
                                              (enum mail_class) class, &records);
             struct mail mail;
             while (ck_ring_dequeue_spsc_mail(ring, records, &mail))
-                fn(context, &mail);
+                mail_hand(&mail, fn, context);
         }
     }
 }
@@ -252,7 +300,7 @@ static void mail_overflow_empty(struct mail_port *port, struct mail_overflow *ov
     while (overflow->first != NULL) {
         struct mail_block *block = overflow->first;
         for (; block->head < block->tail; block->head++) {
-            fn(context, &block->records[block->head]);
+            mail_hand(&block->records[block->head], fn, context);
             CHECK(overflow->records > 0 && port->overflow_count > 0);
             overflow->records--;
             port->overflow_count--;
@@ -269,6 +317,11 @@ void mail_port_empty(struct mail_port *port, mail_fn fn, void *context)
     for (unsigned to = 0; to < port->mesh->endpoints; to++)
         for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++)
             mail_overflow_empty(port, &port->targets[to].overflow[class], fn, context);
+    for (unsigned to = 0; to < port->mesh->endpoints; to++) {
+        if (port->targets[to].parcel != NULL)
+            mail_unpack(port->targets[to].parcel, port->self, fn, context);
+        port->targets[to].parcel = NULL;
+    }
 }
 
 void mail_port_destroy(struct mail_port *port)
@@ -277,6 +330,7 @@ void mail_port_destroy(struct mail_port *port)
         return;
     CHECK_OBJ(port, PORT_MAGIC);
     for (unsigned to = 0; to < port->mesh->endpoints; to++) {
+        mem_free(port->targets[to].parcel);
         for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++) {
             struct mail_block *block = port->targets[to].overflow[class].first;
             while (block != NULL) {
@@ -363,18 +417,66 @@ static void mail_unpress(struct mail_port *port, shard_id to)
     port->pressed_count--;
 }
 
-void mail_send(struct mail_port *port, shard_id to, enum mail_class class, struct mail *mail)
+/* Into the ring, or behind what waits for it. */
+static void mail_put(struct mail_port *port, shard_id to, enum mail_class class, struct mail *mail)
 {
-    CHECK_OBJ(port, PORT_MAGIC);
-    CHECK(to < port->mesh->endpoints && (unsigned)class < MAIL_CLASS_COUNT);
     mail->from = port->self;
-    stat_add(port->stats, STAT_MAIL_SENT, 1);
+    stat_add(port->stats, STAT_MAIL_SENT, mail_count(mail));
     if (port->targets[to].overflow[class].records > 0 || !mail_enqueue(port, to, class, mail))
         mail_overflow_add(port, to, class, mail);
     if (class == MAIL_DATA) {
         port->targets[to].sent_bytes += mail->weight;
         mail_press(port, to);
     }
+}
+
+/* Sends the open parcel. */
+static void mail_parcel_send(struct mail_port *port, shard_id to)
+{
+    struct mail_target *target = &port->targets[to];
+    struct parcel *parcel = target->parcel;
+    CHECK(parcel->count > 0);
+    struct mail mail = {
+        .kind = MAIL_PARCEL, .weight = parcel->capacity, .ptr = parcel, .words = {parcel->count}};
+    target->parcel = NULL;
+    target->parcel_bytes += parcel->used;
+    mail_put(port, to, MAIL_DATA, &mail);
+}
+
+void mail_send(struct mail_port *port, shard_id to, enum mail_class class, struct mail *mail)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    CHECK(to < port->mesh->endpoints && (unsigned)class < MAIL_CLASS_COUNT);
+    CHECK(mail->kind != MAIL_PARCEL);
+    if (class == MAIL_DATA && port->targets[to].parcel != NULL)
+        mail_parcel_send(port, to);
+    mail_put(port, to, class, mail);
+}
+
+static uint32_t mail_parcel_capacity(const struct mail_target *target)
+{
+    uint32_t capacity = MAIL_PARCEL_LEN_MIN;
+    while (capacity < target->parcel_want && capacity < MAIL_PARCEL_LEN_MAX)
+        capacity *= 2;
+    return capacity;
+}
+
+void *mail_post(struct mail_port *port, shard_id to, uint8_t kind, uint32_t len)
+{
+    CHECK_OBJ(port, PORT_MAGIC);
+    CHECK(to < port->mesh->endpoints && kind != MAIL_PARCEL && len <= MAIL_POST_LEN_MAX);
+    struct mail_target *target = &port->targets[to];
+    if (LIKELY(target->parcel != NULL)) {
+        void *bytes = parcel_add(target->parcel, kind, len);
+        if (LIKELY(bytes != NULL))
+            return bytes;
+        mail_parcel_send(port, to);
+    }
+    target->parcel = parcel_create(mail_parcel_capacity(target));
+    if (target->parcel == NULL)
+        return NULL;
+    mail_touch(port, to);
+    return parcel_add(target->parcel, kind, len);
 }
 
 bool mail_pressed(const struct mail_port *port, shard_id to)
@@ -414,9 +516,24 @@ static void mail_overflow_move(struct mail_port *port, shard_id to, enum mail_cl
     CHECK(overflow->records == 0);
 }
 
+/* Sends what is open, and learns how large the next is to be. */
+static void mail_parcels_flush(struct mail_port *port)
+{
+    for (unsigned i = 0; i < port->touched_count; i++) {
+        struct mail_target *target = &port->targets[port->touched[i]];
+        if (target->parcel != NULL)
+            mail_parcel_send(port, port->touched[i]);
+        if (target->parcel_bytes == 0)
+            continue;
+        target->parcel_want = target->parcel_bytes;
+        target->parcel_bytes = 0;
+    }
+}
+
 void mail_flush(struct mail_port *port, mail_wake_fn wake, void *context)
 {
     CHECK_OBJ(port, PORT_MAGIC);
+    mail_parcels_flush(port);
     if (port->overflow_count > 0) {
         for (unsigned to = 0; to < port->mesh->endpoints; to++)
             for (unsigned class = 0; class < MAIL_CLASS_COUNT; class ++)
@@ -466,20 +583,25 @@ static bool mail_drain_ring(struct mail_port *port, shard_id from, enum mail_cla
     struct mail batch[MAIL_BATCH];
     while (*budget > 0) {
         unsigned num = 0;
-        unsigned most = *budget < MAIL_BATCH ? *budget : MAIL_BATCH;
+        unsigned count = 0;
+        /* Not more than are there now: what comes meanwhile has not been acquired. */
+        const unsigned there = ck_ring_size(ring);
         TSAN_ACQUIRE(ring);
-        while (num < most && ck_ring_dequeue_spsc_mail(ring, records, &batch[num]))
-            mail_prefetch(&batch[num++]);
+        while (num < MAIL_BATCH && num < there && count < *budget &&
+               ck_ring_dequeue_spsc_mail(ring, records, &batch[num])) {
+            mail_prefetch(&batch[num]);
+            count += mail_count(&batch[num++]);
+        }
         TSAN_RELEASE(records);
         if (num == 0)
             return false;
-        *budget -= num;
-        stat_add(port->stats, STAT_MAIL_RECEIVED, num);
+        *budget -= count < *budget ? count : *budget;
+        stat_add(port->stats, STAT_MAIL_RECEIVED, count);
         uint64_t weight = 0;
         for (unsigned i = 0; i < num; i++) {
             CHECK(batch[i].from == from);
             weight += batch[i].weight;
-            fn(context, &batch[i]);
+            mail_hand(&batch[i], fn, context);
         }
         if (class == MAIL_DATA)
             __atomic_store_n(&flow->taken, flow->taken + weight, __ATOMIC_RELAXED);

@@ -15,13 +15,19 @@
  * wait in the overflow, or more than the configured bytes are under way (mesh_set_limit). Since
  * confirmations cause nothing, full rings cannot wait for each other in a circle.
  *
+ * Small things of class DATA that are sent often travel together: mail_post gives room for their
+ * bytes in the parcel (parcel.h) that is being filled for their receiver. It is sent when it is
+ * full, when other data mail follows, and at the flush, so that all data mail of one sender arrives
+ * in the order in which it was sent or posted.
+ *
  * Sleep and wake: a thread that is about to sleep announces it and looks once more (mail_sleep); a
  * sender that enqueued and finds the announcement takes it away and wakes the sleeper, once per
  * target and turn (mail_flush). Both sides have a full fence between their store and their load, so
  * at least one of them sees the other (Dekker). A bitmap per receiver says which senders may have
  * mail, so that a turn does not look at every ring.
  *
- * Bounds: MAIL_*_ENTRIES per ring (fewer with many endpoints); overflow see mail_pressed.
+ * Bounds: MAIL_*_ENTRIES per ring (fewer with many endpoints); overflow see mail_pressed; parcels
+ * count with their whole size.
  *
  * Threads: a port belongs to one thread.
  */
@@ -80,7 +86,10 @@ void mesh_set_limit(struct mesh *mesh, uint64_t limit_bytes);
 /* The port of endpoint `self`, for one thread. `stats` is borrowed. NULL without memory. */
 struct mail_port *mail_port_create(struct mesh *mesh, shard_id self, struct stats *stats);
 
-/* Hands every record in the overflow lists to `fn`, as mesh_empty does with those in the rings. */
+/*
+ * Hands every record in the overflow lists to `fn`, as mesh_empty does with those in the rings, and
+ * what has been posted and not been sent.
+ */
 void mail_port_empty(struct mail_port *port, mail_fn fn, void *context);
 
 /* Records still in overflow lists are forgotten. */
@@ -91,6 +100,17 @@ void mail_port_destroy(struct mail_port *port);
  * receiver is woken at the next mail_flush.
  */
 void mail_send(struct mail_port *port, shard_id to, enum mail_class class, struct mail *mail);
+
+/* The longest that can be posted. */
+#define MAIL_POST_LEN_MAX 1024
+
+/*
+ * Room for `len` bytes (at most MAIL_POST_LEN_MAX) that go to `to` as data mail, aligned to 8; the
+ * caller fills it before the next call. The receiver's handler gets a record of that kind with
+ * `ptr` at the bytes and their length in words[0]; they are borrowed until it returns, and own
+ * nothing. NULL without memory: nothing is sent.
+ */
+MUST_USE void *mail_post(struct mail_port *port, shard_id to, uint8_t kind, uint32_t len);
 
 /* True while so much waits for `to` that whoever causes more data mail has to pause. */
 bool mail_pressed(const struct mail_port *port, shard_id to);

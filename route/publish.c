@@ -3,7 +3,8 @@
  *
  * Filter ids of one publication stand in a mail record up to ROUTE_MAIL_IDS_INLINE; more than that
  * is an allocation, which a wildcard-heavy topic can afford. Where this shard's subscribers are is
- * remembered with the match (deliver.h), and usually they are all that there is to serve.
+ * remembered with the match (deliver.h), and usually they are all that there is to serve. To other
+ * shards go letters (letter.h) where they can, and messages otherwise.
  *
  * Threads: see publish.h.
  */
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 #include "deliver.h"
+#include "letter.h"
 #include "permit.h"
 #include "share_dispatch.h"
 #include "store_retain.h"
@@ -77,13 +79,31 @@ static uint32_t publish_ids_of(const struct match_result *result, shard_id shard
     return count;
 }
 
+/* Of the letter's `len` bytes. */
+static bool publish_letter(struct router *router, const struct pub *pub,
+                           const struct match_result *result, shard_id to, uint32_t len)
+{
+    void *letter = mail_post(router->shard->port, to, MAIL_LETTER, len);
+    if (letter == NULL)
+        return false;
+    struct filter_id *ids = letter_write(letter, pub, result->filters_len);
+    letter_ids_set(letter, publish_ids_of(result, to, ids));
+    router_count(router, STAT_MESSAGE_BYTES, len);
+    router_count(router, STAT_FORWARDED, 1);
+    router->pressed |= mail_pressed(router->shard->port, to);
+    return true;
+}
+
 static bool publish_mail(struct router *router, struct pub *pub, const struct match_result *result,
                          shard_id to)
 {
+    bool store = pub->qos > 0 && shard_set_has(&result->durable, to);
+    uint32_t len = store ? 0 : letter_len(pub, result->filters_len);
+    if (LIKELY(len > 0))
+        return publish_letter(router, pub, result, to, len);
     struct msg *msg = pub_msg(pub, router->shard->id);
     if (msg == NULL)
         return false;
-    bool store = pub->qos > 0 && shard_set_has(&result->durable, to);
     struct mail mail = {
         .kind = store ? MAIL_PUBLISH_STORE : MAIL_PUBLISH, .ptr = msg, .weight = msg->size};
     struct filter_id *ids = (struct filter_id *)(void *)mail.words;
@@ -230,6 +250,20 @@ void publish_on_mail(struct shard *shard, const struct mail *mail)
                     router->log_last == logged && pub.stored_id == 0 ? 0 : router->log_last);
     msg_unref(msg, shard->id);
     mem_free(array);
+}
+
+void publish_on_letter(struct shard *shard, const struct mail *mail)
+{
+    struct router *router = router_of(shard);
+    uint32_t len = (uint32_t)mail->words[0];
+    struct pub pub;
+    uint32_t count;
+    const struct filter_id *ids = letter_read(mail->ptr, len, &pub, &count);
+    uint64_t mark = lag_mark(router);
+    deliver_filters(router, &pub, ids, count);
+    lag_since(router, mark, pub.received_ns);
+    pub_release(&pub, shard->id);
+    stat_sub(router->stats, STAT_MESSAGE_BYTES, len);
 }
 
 void publish_drop(const struct mail *mail)

@@ -3,7 +3,7 @@
  *
  *     retained index (stored before matching, so that no new subscriber falls between the two)
  *     match -> filters, shards, shared groups
- *     own shard: deliver at once          other shards: one mail record each
+ *     own shard: deliver at once          other shards: one letter or record each
  *     shared groups: one member each
  *
  * Threads: the shard that owns the publishing session, inside the turn's epoch section.
@@ -25,6 +25,9 @@ enum reason publish_route(struct router *router, struct pub *pub);
 /* A publication from another shard (MAIL_PUBLISH), and one that nobody will receive any more. */
 void publish_on_mail(struct shard *shard, const struct mail *mail);
 void publish_drop(const struct mail *mail);
+
+/* The same as a letter (MAIL_LETTER), which owns nothing. */
+void publish_on_letter(struct shard *shard, const struct mail *mail);
 
 /*
  * From a client, with packet id for QoS 1 and 2: what to answer in PUBACK or PUBREC. A QoS 2

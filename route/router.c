@@ -75,6 +75,7 @@ void router_tables_fill(struct shard_tables *tables)
 {
     tables->mails[MAIL_PUBLISH] = publish_on_mail;
     tables->mails[MAIL_PUBLISH_STORE] = publish_on_mail;
+    tables->mails[MAIL_LETTER] = publish_on_letter;
     tables->mails[MAIL_STORED] = confirm_on_mail;
     tables->mails[MAIL_SHARED] = share_on_mail;
     tables->mails[MAIL_SHARE_UP] = share_on_up;

@@ -9,6 +9,7 @@
  *
  *   MAIL_PUBLISH   data. ptr: struct msg, one shared reference. count: filter ids; up to six stand
  *                  in words[], more in an allocated array whose address is words[0].
+ *   MAIL_LETTER    data, posted. A small publication in a parcel, see letter.h.
  *   MAIL_SHARED    data. ptr: struct msg, one shared reference: one delivery for one member of a
  *                  shared group. words[0]: handle of its session, words[1]: address of the
  *                  delivery_extra, words[2]: SUB_* of its subscription.
@@ -69,6 +70,7 @@ enum route_mail {
     MAIL_AUTHN_STEP, /* between the helper's endpoint and the ops thread (jwks.h) */
     MAIL_RETAIN,
     MAIL_FORGET,
+    MAIL_LETTER,
     MAIL_KEYED,
     MAIL_KEYED_DONE,
     MAIL_NET_FIRST = 16

@@ -17,6 +17,7 @@
 
 #include "engine_stats.h"
 #include "mail.h"
+#include "mem.h"
 
 #define ENDPOINTS     3
 #define RING_CONTROL  64    /* as in mail.c: a control ring holds one record less than this */
@@ -69,6 +70,27 @@ static void send(unsigned from, unsigned to, enum mail_class class, uint64_t num
 {
     struct mail mail = {.kind = 7, .count = 3, .weight = weight, .words = {number, ~number}};
     mail_send(ports[from], (shard_id)to, class, &mail);
+}
+
+static void post(unsigned from, unsigned to, uint64_t number)
+{
+    uint64_t *bytes = mail_post(ports[from], (shard_id)to, 7, 2 * sizeof(*bytes));
+    assert_non_null(bytes);
+    bytes[0] = number;
+    bytes[1] = ~number;
+}
+
+/* What was posted is seen like what was sent. */
+static void on_posted(void *context, const struct mail *mail)
+{
+    const uint64_t *bytes = mail->ptr;
+    struct mail like = *mail;
+    assert_int_equal(mail->kind, 7);
+    if (bytes != NULL) {
+        assert_int_equal(mail->words[0], 2 * sizeof(*bytes));
+        memcpy(like.words, bytes, 2 * sizeof(*bytes));
+    }
+    on_mail(context, &like);
 }
 
 static void flush(unsigned from)
@@ -331,6 +353,105 @@ static void nobody_sleeps_on_mail(void **state)
     assert_true(mail_sleep(ports[1]));
 }
 
+static void what_is_posted_and_sent_keeps_its_order(void **state)
+{
+    (void)state;
+    uint64_t number = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        for (unsigned in_a_row = i % 5; in_a_row > 0; in_a_row--)
+            post(0, 1, number++);
+        if (i % 3 == 0)
+            send(0, 1, MAIL_DATA, number++, 0);
+        if (i % 100 == 0) {
+            flush(0);
+            mail_drain(ports[1], 20, on_posted, NULL);
+        }
+    }
+    unsigned before;
+    do {
+        before = received_count;
+        flush(0);
+        while (mail_drain(ports[1], 1000, on_posted, NULL))
+            ;
+    } while (received_count > before);
+    assert_int_equal(received_count, number);
+    for (unsigned i = 0; i < received_count; i++) {
+        assert_int_equal(received[i].from, 0);
+        assert_int_equal(received[i].words[0], i);
+        assert_int_equal(received[i].words[1], ~(uint64_t)i);
+    }
+    assert_int_equal(stat_read(&stats[0], STAT_MAIL_SENT), number);
+    assert_int_equal(stat_read(&stats[1], STAT_MAIL_RECEIVED), number);
+}
+
+static void what_is_posted_wakes_and_is_bounded_by_the_budget(void **state)
+{
+    (void)state;
+    assert_true(mail_sleep(ports[1]));
+    for (unsigned i = 0; i < 1000; i++)
+        post(0, 1, i);
+    assert_int_equal(wakes[1], 0);
+    flush(0);
+    assert_int_equal(wakes[1], 1);
+    assert_true(mail_drain(ports[1], 10, on_posted, NULL));
+    /* A parcel that has been begun is taken to its end. */
+    assert_in_range(received_count, 10, 200);
+    while (mail_drain(ports[1], 10, on_posted, NULL))
+        ;
+    assert_int_equal(received_count, 1000);
+}
+
+static void parcels_press_with_all_their_memory(void **state)
+{
+    (void)state;
+    unsigned posted = 0;
+    mesh_set_limit(mesh, 100000);
+    while (!mail_pressed(ports[0], 1)) {
+        post(0, 1, posted++);
+        assert_true(posted < 100000 / 16);
+    }
+    /* Letters of 24 bytes in 100000, half of it in parcels that may not be full. */
+    assert_true(posted > 100000 / 24 / 2);
+    flush(0);
+    while (mail_drain(ports[1], 1000, on_posted, NULL))
+        ;
+    flush(0);
+    assert_false(mail_pressed(ports[0], 1));
+    assert_int_equal(received_count, posted);
+}
+
+static void what_was_posted_can_be_taken_back(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        post(0, 1, i);
+        if (i == 500)
+            flush(0);
+    }
+    post(2, 0, 1000);
+    mail_port_empty(ports[0], on_posted, NULL);
+    mail_port_empty(ports[2], on_posted, NULL);
+    assert_in_range(received_count, 2, 500);
+    for (unsigned i = 0; i < ENDPOINTS; i++)
+        mail_port_destroy(ports[i]);
+    memset(ports, 0, sizeof(ports));
+    mesh_empty(mesh, on_posted, NULL);
+    assert_int_equal(received_count, 1001);
+}
+
+static void without_memory_nothing_is_posted(void **state)
+{
+    (void)state;
+    if (!mem_fail_after(0))
+        skip();
+    assert_null(mail_post(ports[0], 1, 7, 16));
+    post(0, 1, 5);
+    flush(0);
+    mail_drain(ports[1], 10, on_posted, NULL);
+    assert_int_equal(received_count, 1);
+    assert_int_equal(received[0].words[0], 5);
+}
+
 /* ---- two threads that do nothing but send, sleep and wake ---- */
 
 #define ROUNDS 3000
@@ -471,6 +592,11 @@ int main(void)
         TEST(whoever_is_awake_is_not_woken),
         TEST(nobody_sleeps_on_mail),
         TEST(what_nobody_received_can_be_taken_back),
+        TEST(what_is_posted_and_sent_keeps_its_order),
+        TEST(what_is_posted_wakes_and_is_bounded_by_the_budget),
+        TEST(parcels_press_with_all_their_memory),
+        TEST(what_was_posted_can_be_taken_back),
+        TEST(without_memory_nothing_is_posted),
         TEST(two_threads_never_miss_a_wake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
