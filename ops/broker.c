@@ -20,6 +20,7 @@
 #include "listener_policy.h"
 #include "logger.h"
 #include "source_rate.h"
+#include "store_reshard.h"
 #include "tls_listeners.h"
 
 /*
@@ -38,6 +39,8 @@ static const struct ring_buffers broker_recv_buffers = {
 static bool broker_shard_start(struct shard *shard)
 {
     struct broker *broker = shard->runtime->user;
+    if (broker->reshard != NULL && store_reshard(shard, broker->reshard) != RC_OK)
+        return false;
     enum rc rc = router_open(shard, &broker->route);
     if (rc != RC_OK) {
         LOG(LOG_ERROR, "shard %u could not start: %s", (unsigned)shard->id, rc_text(rc));
@@ -357,6 +360,7 @@ enum rc broker_start(struct broker *broker, char *out_reason, size_t reason_size
     enum rc rc = access_start(broker);
     if (rc == RC_OK)
         rc = runtime_start(broker->runtime);
+    durability_settle(broker, rc == RC_OK);
     broker_turn(broker);
     if (rc != RC_OK)
         snprintf(out_reason, reason_size, "the shards could not start");
@@ -451,6 +455,7 @@ void broker_destroy(struct broker *broker)
     tls_listeners_fini(broker);
     for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++)
         listener_policy_destroy(broker->policies[i]);
+    durability_settle(broker, true);
     settings_destroy(broker->settings);
     datadir_close(&broker->dir);
 }

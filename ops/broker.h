@@ -25,6 +25,8 @@
 struct admin;
 struct listener_policy;
 
+struct store_reshard;
+
 struct broker {
     struct config *config; /* borrowed; a reload replaces what is in it */
     struct settings *settings;
@@ -33,7 +35,8 @@ struct broker {
     struct alarms alarms;
     struct overload overload;
     struct datadir dir;
-    struct store_config store; /* how the log is kept, if there is one */
+    struct store_config store;     /* how the log is kept, if there is one */
+    struct store_reshard *reshard; /* until the shards are up; NULL: their number is the old one */
     struct route_shared route;
     struct net_shared net;
     struct runtime *runtime;

@@ -8,6 +8,7 @@
 
 #include "manifest.h"
 #include "route_stats.h"
+#include "store_reshard.h"
 
 static enum wal_mode durability_mode(const struct config *config)
 {
@@ -44,16 +45,27 @@ enum rc durability_prepare(struct broker *broker, unsigned shards, char *out_rea
     }
     if (rc != RC_OK)
         return rc;
-    if (manifest.shards != shards) {
-        snprintf(out_reason, reason_size,
-                 "%s was written by %u shards, not %u: start with --shards %u", store->log_dir,
-                 manifest.shards, shards, manifest.shards);
-        return RC_UNSUPPORTED;
-    }
     store->generation = manifest.generation;
     store->shards_before = manifest.shards;
     broker->route.store = store;
-    return manifest_sweep(store->log_dir, manifest.generation, out_reason, reason_size);
+    rc = manifest_sweep(store->log_dir, manifest.generation, out_reason, reason_size);
+    if (rc != RC_OK || manifest.shards == shards)
+        return rc;
+    broker->reshard = store_reshard_create(store, shards, &broker->route.home_key);
+    if (broker->reshard != NULL)
+        return RC_OK;
+    snprintf(out_reason, reason_size, "%s", rc_text(RC_NO_MEMORY));
+    return RC_NO_MEMORY;
+}
+
+void durability_settle(struct broker *broker, bool started)
+{
+    if (broker->reshard == NULL)
+        return;
+    if (!started)
+        store_reshard_undo(broker->reshard);
+    store_reshard_destroy(broker->reshard);
+    broker->reshard = NULL;
 }
 
 void durability_turn(struct broker *broker)

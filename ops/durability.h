@@ -11,11 +11,14 @@
 
 /*
  * Fills broker->store and broker->route.store from the configuration and the manifest of the data
- * directory, which is made if it is fresh. Without a data directory: nothing. On failure
- * `out_reason` has one line.
+ * directory, which is made if it is fresh; and broker->reshard if it was written by another number
+ * of shards. Without a data directory: nothing. On failure `out_reason` has one line.
  */
 MUST_USE enum rc durability_prepare(struct broker *broker, unsigned shards, char *out_reason,
                                     size_t reason_size);
+
+/* The shards have started or not: nothing is left of a change of their number. */
+void durability_settle(struct broker *broker, bool started);
 
 /* Raises the alarm log_failing while a shard's log takes nothing new, and clears it. */
 void durability_turn(struct broker *broker);

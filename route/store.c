@@ -9,11 +9,10 @@
 #include "manifest.h"
 #include "store_checkpoint.h"
 #include "store_compact.h"
-#include "store_image.h"
+#include "store_replay.h"
 #include "store_restore.h"
 #include "store_seen.h"
 #include "store_table.h"
-#include "wal_replay.h"
 
 /* How often the wall clock is compared with the monotonic one: it may be set by hand or by NTP. */
 #define STORE_CLOCK_MS 1000
@@ -121,60 +120,6 @@ static void store_on_recovered(void *context)
 
 /* ---- opening and closing ---- */
 
-struct store_replay {
-    struct store_image *image;
-    uint64_t shown_percent;
-    shard_id shard;
-    uint64_t unknown;
-};
-
-static enum rc store_on_record(void *context, const struct wal_record *record)
-{
-    struct store_replay *replay = context;
-    enum rc rc = image_apply(replay->image, record->type, record->body, record->loc.word);
-    if (rc != RC_INVALID)
-        return rc;
-    /* Its checksum is right, so it was written like this, by another version or a fault of ours. */
-    replay->unknown++;
-    return RC_OK;
-}
-
-static void store_on_progress(void *context, uint64_t bytes_done, uint64_t bytes_all)
-{
-    struct store_replay *replay = context;
-    uint64_t percent = bytes_all == 0 ? 100 : bytes_done * 100 / bytes_all;
-    if (percent < replay->shown_percent + 20)
-        return;
-    replay->shown_percent = percent;
-    LOG(LOG_INFO, "shard %u: log read to %llu %% of %llu MiB", (unsigned)replay->shard,
-        (unsigned long long)percent, (unsigned long long)(bytes_all >> 20));
-}
-
-static void store_on_damage(void *context, const char *text)
-{
-    (void)context;
-    LOG(LOG_WARNING, "damaged, skipped: %s", text);
-}
-
-/* Reads the log into replay->image. RC_NOT_FOUND: there is none yet. */
-static enum rc store_replay(struct router *router, const char *path, struct store_replay *replay,
-                            struct wal_image **out)
-{
-    char reason[STORE_REASON_MAX] = "";
-    struct wal_replay_options options = {.path = path,
-                                         .skip_damaged = router->shared->store->skip_damaged,
-                                         .context = replay,
-                                         .record = store_on_record,
-                                         .progress = store_on_progress,
-                                         .damage = store_on_damage};
-    enum rc rc = wal_replay(&options, out, reason, sizeof(reason));
-    if (rc == RC_OK)
-        return image_finish(replay->image);
-    if (rc != RC_NOT_FOUND)
-        LOG(LOG_ERROR, "the log cannot be read: %s", reason[0] != '\0' ? reason : rc_text(rc));
-    return rc;
-}
-
 /* The usual size (0: what the log thinks usual), or less under a limit. */
 static uint64_t store_segment_bytes(uint64_t limit, uint64_t usual)
 {
@@ -184,9 +129,24 @@ static uint64_t store_segment_bytes(uint64_t limit, uint64_t usual)
     return most < STORE_SEGMENT_MAX ? most : 0;
 }
 
-static enum rc store_create(struct router *router, const char *path, const struct wal_image *image)
+struct wal_options store_wal_options(const struct store_config *config, unsigned shards)
+{
+    uint64_t limit = config->disk_bytes_max / shards;
+    return (struct wal_options){
+        .mode = config->mode,
+        .interval_ms = config->interval_ms,
+        .segment_bytes_first = store_segment_bytes(limit, STORE_SEGMENT_FIRST),
+        .segment_bytes_max = store_segment_bytes(limit, 0),
+        .disk_bytes_max = limit};
+}
+
+static enum rc store_create(struct router *router, const struct wal_image *image)
 {
     const struct store_config *config = router->shared->store;
+    char path[MANIFEST_PATH_MAX];
+    if (!manifest_log_path(path, sizeof(path), config->log_dir, config->generation,
+                           router->shard->id))
+        return RC_INVALID;
     struct store *store = mem_alloc(sizeof(*store));
     if (store == NULL)
         return RC_NO_MEMORY;
@@ -202,18 +162,12 @@ static enum rc store_create(struct router *router, const char *path, const struc
         return RC_NO_MEMORY;
     }
     char reason[STORE_REASON_MAX] = "";
-    uint64_t limit = config->disk_bytes_max / router->shared->shards;
-    struct wal_options options = {
-        .path = path,
-        .mode = config->mode,
-        .interval_ms = config->interval_ms,
-        .segment_bytes_first = store_segment_bytes(limit, STORE_SEGMENT_FIRST),
-        .segment_bytes_max = store_segment_bytes(limit, 0),
-        .disk_bytes_max = limit,
-        .events = {.context = store,
-                   .committed = store_on_committed,
-                   .failed = store_on_failed,
-                   .recovered = store_on_recovered}};
+    struct wal_options options = store_wal_options(config, router->shared->shards);
+    options.path = path;
+    options.events = (struct wal_events){.context = store,
+                                         .committed = store_on_committed,
+                                         .failed = store_on_failed,
+                                         .recovered = store_on_recovered};
     enum rc rc = wal_open(&store->wal, router->shard, &options, image, reason, sizeof(reason));
     if (rc != RC_OK) {
         LOG(LOG_ERROR, "the log cannot be opened: %s", reason[0] != '\0' ? reason : rc_text(rc));
@@ -227,12 +181,11 @@ static enum rc store_create(struct router *router, const char *path, const struc
     return RC_OK;
 }
 
-static void store_say(struct router *router, const struct store_replay *replay,
-                      const struct wal_image *log, uint64_t began_ns)
+static void store_say(struct router *router, const struct store_replay *replay, uint64_t began_ns)
 {
     struct wal_image_figures figures;
     struct image_figures found;
-    wal_image_figures_read(log, &figures);
+    wal_image_figures_read(replay->log, &figures);
     image_figures_read(replay->image, &found);
     router_count(router, STAT_RECOVERED_SESSIONS, found.sessions);
     router_count(router, STAT_RECOVERED_MESSAGES, found.entries);
@@ -249,37 +202,31 @@ static void store_say(struct router *router, const struct store_replay *replay,
             (unsigned)router->shard->id, (unsigned long long)(found.anomalies + replay->unknown));
 }
 
+static enum rc store_recover(struct router *router, struct store_replay *replay)
+{
+    uint64_t began_ns = clock_mono_ns();
+    struct wal_image_figures figures;
+    struct image_clock clock = {.wall_ms = clock_wall_ms(), .mono_ms = router->shard->now_ms};
+    enum rc rc = store_replay_open(replay, router->shared->store, router->shard->id,
+                                   &router->shared->home_key, clock);
+    if (rc == RC_OK)
+        rc = store_create(router, replay->log);
+    if (rc != RC_OK || replay->log == NULL)
+        return rc;
+    wal_image_figures_read(replay->log, &figures);
+    rc = store_restore(router, replay->image, figures.wall_ms_last);
+    if (rc == RC_OK)
+        store_say(router, replay, began_ns);
+    return rc;
+}
+
 enum rc store_open(struct router *router)
 {
-    const struct store_config *config = router->shared->store;
-    if (config == NULL)
+    struct store_replay replay = {0};
+    if (router->shared->store == NULL)
         return RC_OK;
-    uint64_t began_ns = clock_mono_ns();
-    struct image_clock clock = {.wall_ms = clock_wall_ms(), .mono_ms = router->shard->now_ms};
-    char path[MANIFEST_PATH_MAX];
-    if (!manifest_log_path(path, sizeof(path), config->log_dir, config->generation,
-                           router->shard->id))
-        return RC_INVALID;
-    struct store_replay replay = {.image = image_create(&router->shared->home_key, clock),
-                                  .shard = router->shard->id};
-    if (replay.image == NULL)
-        return RC_NO_MEMORY;
-    struct wal_image *log = NULL;
-    enum rc rc = store_replay(router, path, &replay, &log);
-    if (rc == RC_OK || rc == RC_NOT_FOUND) {
-        enum rc created = store_create(router, path, log);
-        if (created != RC_OK || rc == RC_NOT_FOUND) {
-            rc = created;
-        } else {
-            struct wal_image_figures figures;
-            wal_image_figures_read(log, &figures);
-            rc = store_restore(router, replay.image, figures.wall_ms_last);
-            if (rc == RC_OK)
-                store_say(router, &replay, log, began_ns);
-        }
-    }
-    wal_image_destroy(log);
-    image_destroy(replay.image);
+    enum rc rc = store_recover(router, &replay);
+    store_replay_close(&replay);
     return rc;
 }
 

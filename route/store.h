@@ -108,6 +108,9 @@ static inline bool session_is_stored(const struct session *session)
 
 /* ---- the life of the store ---- */
 
+/* How each of so many logs is run; path and events are the caller's. */
+struct wal_options store_wal_options(const struct store_config *config, unsigned shards);
+
 /*
  * Reads the log of this shard, makes its sessions, opens the log. Called by router_open on the
  * shard's thread; RC_OK and router->store == NULL without a data directory. Failures are logged.

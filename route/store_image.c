@@ -510,6 +510,7 @@ enum rc image_finish(struct store_image *image)
         session = next;
     }
     image->figures.retained = image->retained.count;
+    image->figures.wills = image->wills.count;
     return RC_OK;
 }
 
@@ -591,7 +592,8 @@ enum rc image_apply(struct store_image *image, uint8_t type, struct bytes body, 
     case STORE_UNRETAIN:
         return image_on_retain(image, &record);
     case STORE_COPY:
-        return image_on_copy(image, record.number, location);
+        /* From another log (store_rewrite.h): whoever needs it names its place here. */
+        return record.number == 0 ? RC_OK : image_on_copy(image, record.number, location);
     case STORE_WILL:
         return image_on_will(image, &record);
     case STORE_WILL_GONE:

@@ -73,6 +73,7 @@ struct image_session {
     uint64_t number;            /* [I] */
     uint64_t entry_next;        /* [O] above every entry number seen */
     uint64_t wall_ms;           /* [O] when it was disconnected; 0: it was connected */
+    uint64_t rank;              /* [O] among all sessions by their numbers, from 1 (image_rank) */
     struct image_state *state;  /* [O] NULL until the first snapshot is complete */
     struct image_state *shadow; /* [O] of the snapshot that is being read, or NULL */
     uint8_t version;            /* [O] */
@@ -89,6 +90,7 @@ struct image_will {
     struct image_node node; /* [O] by number */
     uint64_t number;        /* [I] */
     uint64_t session;       /* [I] */
+    uint64_t rank;          /* [O] among all wills by their numbers, from 1 (image_rank) */
     struct msg *msg;        /* [O] one reference; NULL once somebody has taken it */
     uint32_t delay_s;       /* [I] */
     uint32_t expiry_s;      /* [I] */
@@ -128,6 +130,7 @@ struct image_figures {
     uint64_t sessions;
     uint64_t entries; /* deliveries that wait */
     uint64_t retained;
+    uint64_t wills;
     uint64_t anomalies;
     uint64_t number_last; /* the highest number of a session or will */
 };
@@ -151,6 +154,9 @@ MUST_USE enum rc image_apply(struct store_image *image, uint8_t type, struct byt
 
 /* The log is at its end: unfinished snapshots are dropped, copied messages found. */
 MUST_USE enum rc image_finish(struct store_image *image);
+
+/* Numbers sessions and wills anew, without gaps, in the old order. RC_NO_MEMORY. */
+MUST_USE enum rc image_rank(struct store_image *image);
 
 /* Sessions in the order of their first record; NULL at the end. */
 struct image_session *image_session_first(struct store_image *image);

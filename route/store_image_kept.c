@@ -4,6 +4,8 @@
  *
  * Threads: see store_image.h.
  */
+#include <stdlib.h>
+
 #include "store_image_inner.h"
 
 /* An expiry of the wall clock in ms of the monotonic one; what has passed is the first moment. */
@@ -90,6 +92,53 @@ enum rc image_wills_walk(struct store_image *image, void *context,
         if (rc != RC_OK)
             return rc;
     }
+    return RC_OK;
+}
+
+/* ---- other numbers ---- */
+
+struct image_ranked {
+    uint64_t number;
+    uint64_t *rank;
+};
+
+static int image_ranked_compare(const void *a, const void *b)
+{
+    uint64_t left = ((const struct image_ranked *)a)->number;
+    uint64_t right = ((const struct image_ranked *)b)->number;
+    return left < right ? -1 : left > right;
+}
+
+static void image_ranked_number(struct image_ranked *ranked, uint64_t count)
+{
+    qsort(ranked, count, sizeof(*ranked), image_ranked_compare);
+    for (uint64_t i = 0; i < count; i++)
+        *ranked[i].rank = i + 1;
+}
+
+enum rc image_rank(struct store_image *image)
+{
+    uint64_t most = image->sessions.count > image->wills.count ? image->sessions.count
+                                                               : image->wills.count;
+    struct image_ranked *ranked = mem_alloc((most + 1) * sizeof(*ranked));
+    if (ranked == NULL)
+        return RC_NO_MEMORY;
+    uint64_t count = 0;
+    struct image_session *session = image_session_first(image);
+    for (; session != NULL; session = image_session_next(image, session))
+        ranked[count++] = (struct image_ranked){session->number, &session->rank};
+    CHECK(count == image->sessions.count);
+    image_ranked_number(ranked, count);
+    count = 0;
+    uint32_t bucket = 0;
+    struct image_node *node = image_table_walk(&image->wills, &bucket, NULL);
+    for (; node != NULL; node = image_table_walk(&image->wills, &bucket, node)) {
+        struct image_will *will = CONTAINER_OF(node, struct image_will, node);
+        ranked[count++] = (struct image_ranked){will->number, &will->rank};
+    }
+    CHECK(count == image->wills.count);
+    image_ranked_number(ranked, count);
+    mem_free(ranked);
     return RC_OK;
 }
 

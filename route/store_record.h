@@ -34,7 +34,8 @@
  *   WILL_GONE    varint will: published or deleted
  *   RETAIN       varint version, message
  *   UNRETAIN     varint version, bytes topic
- *   COPY         u8 form 2, varint old location, message: the message was copied here
+ *   COPY         u8 form 2, varint old location, message: the message was copied here. Location
+ *                0: from another log
  *   SNAP_BEGIN   as SESSION, then varint next entry number, varint packet id drawn last
  *   SNAP_ENTRIES varint session, entries: of the window, then of the queue, in their order
  *   SNAP_END     varint session
