@@ -131,6 +131,7 @@ enum rc shard_open(struct shard *shard)
     log_attach(shard->log);
     shard->now_ns = clock_mono_ns();
     shard->now_ms = shard->now_ns / 1000000;
+    shard->busy = true; /* the start may have left work for the first turn */
     shard->port = mail_port_create(runtime->mesh, shard->id, shard->stats);
     timer_wheel_init(&shard->timers, shard, shard->now_ms);
     shard->epoch = epoch_register(runtime->epoch);
