@@ -45,7 +45,8 @@
     X(CAUSE_TAKEN_OVER, "taken_over", true, "a newer connection took the session")                 \
     X(CAUSE_SHUTDOWN, "shutdown", true, "the broker is stopping")                                  \
     X(CAUSE_NO_MEMORY, "no_memory", true, "out of memory")                                         \
-    X(CAUSE_NOT_STORED, "not_stored", true, "what it sent cannot be stored")
+    X(CAUSE_NOT_STORED, "not_stored", true, "what it sent cannot be stored")                       \
+    X(CAUSE_SESSION_NOT_STORED, "session_not_stored", false, "its session cannot be stored")
 
 #define CONN_CAUSE_ENUM(id, name, will, text) id,
 enum conn_cause { CONN_CAUSE_TABLE(CONN_CAUSE_ENUM) CONN_CAUSE_COUNT };

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "net.h"
+#include "on_packet.h"
 
 #define GATES_MAGIC 0x47415445u
 
@@ -19,7 +20,8 @@ struct gate {
     uint64_t lsn;     /* of the shard's log; 0: none */
     uint64_t turn_ns; /* of the turn that made it */
     uint32_t number;
-    uint32_t waits; /* confirmations that are missing */
+    uint32_t waits;  /* confirmations that are missing */
+    bool is_connack; /* CONNACK is the first thing behind it */
 };
 
 struct gates {
@@ -124,7 +126,8 @@ static struct gate *gate_last(struct conn *conn)
     struct gate *gate = gate_at(gates, gates->tail - 1);
     *gate = (struct gate){.at = conn->output.sent + conn->output.bytes,
                           .turn_ns = net->shard->now_ns,
-                          .number = ++conn->net->gate_number};
+                          .number = ++conn->net->gate_number,
+                          .is_connack = conn->state < CONN_OPEN};
     if (gates->tail - gates->head == 1)
         gate_show(conn);
     return gate;
@@ -177,17 +180,22 @@ static void gate_advance(struct conn *conn)
 
 /*
  * What is held will not become true: it is thrown away, the connection ends. One that says its last
- * words anyway goes on to do so.
+ * words anyway goes on to do so. Nothing may come before CONNACK [MQTT-3.2.0-1], so when that was
+ * held another one says why.
  */
 static void gate_fail(struct conn *conn, enum reason reason)
 {
     struct net *net = conn->net;
+    const struct gates *gates = conn->gates;
+    bool is_connack = gate_at(gates, gates->head)->is_connack;
     uint64_t keep = output_ready(&conn->output);
     stat_sub(net->shard->stats, STAT_OUTPUT_BYTES, conn->output.bytes - keep);
     output_truncate(&conn->output, &net->pool, keep);
     gate_free(conn);
     net_count(net, STAT_UNACKNOWLEDGED, 1);
-    if (conn->state == CONN_OPEN)
+    if (conn->state == CONN_OPEN && is_connack)
+        on_connect_fail(conn, reason);
+    else if (conn->state == CONN_OPEN)
         conn_close(conn, CAUSE_NOT_STORED, reason);
     else
         conn_mark_dirty(conn);

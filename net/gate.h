@@ -14,7 +14,8 @@
  *
  * When the log or another shard cannot store, what is behind the first closed gate is thrown away
  * and the connection ends with DISCONNECT, if its version has that: an acknowledgement that was not
- * sent is the truth, and the client repeats what it did not see acknowledged.
+ * sent is the truth, and the client repeats what it did not see acknowledged. If CONNACK was among
+ * it, a CONNACK that says why takes its place.
  *
  * Bounds: GATES_MAX gates a connection (32 bytes each), then holds go to the last one. A connection
  * without closed gates has no memory here. The place of the first closed gate is known to the

@@ -58,6 +58,18 @@ bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason
     return false;
 }
 
+void on_connect_fail(struct conn *conn, enum reason reason)
+{
+    struct connack_view connack = CONNACK_VIEW_DEFAULT;
+    connack.reason = reason;
+    connack.reason_string = bytes_of_text(reason_text(reason));
+    net_count(conn->net, STAT_CONNECT_REFUSED, 1);
+    if (on_connect_answer(conn, (enum mqtt_version)conn->version, &connack))
+        conn_close_quietly(conn, CAUSE_SESSION_NOT_STORED);
+    else
+        conn_abort(conn, CAUSE_SESSION_NOT_STORED);
+}
+
 static enum reason on_connect_check(const struct net *net, const struct connect_view *view)
 {
     const struct net_settings *settings = net->settings;

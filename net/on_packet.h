@@ -32,6 +32,9 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
 /* Refuses a CONN_NEW: CONNACK if there is a form for it, and close. Always false. */
 bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason reason);
 
+/* The session of a CONN_OPEN whose CONNACK was thrown away is not durable: says so, and closes. */
+void on_connect_fail(struct conn *conn, enum reason reason);
+
 bool on_publish(struct conn *conn, const struct frame *frame);
 bool on_puback(struct conn *conn, const struct frame *frame);
 bool on_pubrec(struct conn *conn, const struct frame *frame);
