@@ -64,7 +64,8 @@ bool store_keep(struct store *store, uint64_t location, uint32_t bytes)
 
 void store_forget(struct router *router, uint64_t location, uint32_t bytes)
 {
-    if (location != 0)
+    /* At the end of the process sessions leave memory, not the log: their bodies must stay. */
+    if (location != 0 && !router->closing)
         wal_unref(store_of(router)->wal, (struct wal_loc){location}, store_log_bytes(bytes));
 }
 
