@@ -32,6 +32,13 @@
 
 struct msg;
 
+/* Whom of the subscribers a copy of a publication is for (store_seen.h). */
+enum pub_audience {
+    PUB_FOR_ALL,
+    PUB_FOR_DURABLE, /* it was sent again: only durable sessions of shards that have not seen it */
+    PUB_FOR_TRANSIENT, /* it went where no durable session was known: they came too late */
+};
+
 /* A publication; views borrowed from whoever made it. A value. */
 struct pub {
     struct bytes topic;
@@ -47,7 +54,7 @@ struct pub {
     uint16_t stored_id;        /* its packet id (store_seen.h), with stored_session; 0: none such */
     uint8_t qos;
     bool retain : 1;
-    bool is_repeated : 1;    /* only for durable sessions of shards that have not seen it */
+    uint8_t audience : 2;    /* enum pub_audience */
     uint64_t stored_at;      /* where this shard's log has it; 0: not logged here (store.h) */
     uint64_t stored_session; /* of a durable publisher's QoS 2: its session's number, and */
     struct msg *msg;         /* the message around this pub, or NULL; borrowed */

@@ -212,8 +212,11 @@ void outbound_deliver(struct router *router, struct session *session, struct del
     CHECK(copy->qos <= 2);
     if (UNLIKELY(outbound_is_late(router, copy->pub)))
         return;
-    if (UNLIKELY(copy->pub->is_repeated) && (!session_is_stored(session) || copy->qos == 0))
-        return;
+    if (UNLIKELY(copy->pub->audience != PUB_FOR_ALL)) {
+        bool stores = session_is_stored(session) && copy->qos > 0;
+        if (stores != (copy->pub->audience == PUB_FOR_DURABLE))
+            return;
+    }
     /* Nothing overtakes the QoS 0 that was stored while the client was away [MQTT-4.6.0-6]. */
     if (copy->qos == 0 && session->conn != NULL && LIKELY(session->queued_qos0 == 0)) {
         outbound_deliver_qos0(router, session, copy);

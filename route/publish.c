@@ -215,6 +215,11 @@ static void publish_once(struct router *router, struct pub *pub, const struct fi
     uint64_t refused = router->log_refused;
     if (store_seen_begin(router, pub) != RC_OK) {
         router->log_refused++;
+        /* Sessions that store nothing do without the log; what is sent again passes them by. */
+        if (pub->audience == PUB_FOR_ALL) {
+            pub->audience = PUB_FOR_TRANSIENT;
+            deliver_filters(router, pub, ids, count);
+        }
         return;
     }
     deliver_filters(router, pub, ids, count);
@@ -238,10 +243,13 @@ void publish_on_mail(struct shard *shard, const struct mail *mail)
     uint64_t mark = lag_mark(router);
     uint64_t logged = router->log_last;
     uint64_t refused = router->log_refused;
-    if (pub.stored_id != 0 && mail->kind == MAIL_PUBLISH_STORE && router->store != NULL)
+    if (pub.stored_id != 0 && mail->kind == MAIL_PUBLISH_STORE && router->store != NULL) {
         publish_once(router, &pub, ids, count);
-    else
+    } else {
+        if (UNLIKELY(pub.stored_id != 0))
+            pub.audience = PUB_FOR_TRANSIENT;
         deliver_filters(router, &pub, ids, count);
+    }
     lag_since(router, mark, pub.received_ns);
     if (mail->kind == MAIL_PUBLISH_STORE && router->log_refused != refused)
         confirm_refuse(router, &pub.ticket);
@@ -322,7 +330,7 @@ static enum reason publish_repeated(struct router *router, struct session *sessi
     struct pub again = *pub;
     pub->stored_session = session->stored_number;
     pub->stored_id = packet_id;
-    pub->is_repeated = true;
+    pub->audience = PUB_FOR_DURABLE;
     router->publishing = session->conn;
     publish_ticket(router, pub, result);
     entry->tag |= router->stored_shards;
