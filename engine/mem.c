@@ -18,6 +18,11 @@
  * handle that may still travel; a directory of pages that doubles. Free slots are a queue through
  * the entries. A slot's generation counts up when it is freed and skips 0.
  *
+ * Recycler: a list of free blocks for each multiple of RECYCLER_STEP, last in, first out, so that
+ * the block handed out is the one whose lines are still in the cache. Blocks are the allocator's,
+ * which has such a list too, but a short one that it fills and empties by tens of blocks: a shard
+ * with thousands of messages in flight pays for that with every message.
+ *
  * Threads: pools and tables their shard, mem_alloc and mem_free any.
  */
 #include "mem.h"
@@ -122,6 +127,87 @@ bool mem_figures_read(struct mem_figures *out)
                                 .resident_bytes = mem_figure("stats.resident"),
                                 .mapped_bytes = mem_figure("stats.mapped")};
     return true;
+}
+
+/* ---- recycled blocks ---- */
+
+#define RECYCLER_CLASSES (RECYCLER_SIZE_MAX / RECYCLER_STEP)
+
+/* A free block. */
+struct recycler_block {
+    struct recycler_block *next;
+};
+
+/* Of one thread. */
+struct recycler {
+    uint64_t room; /* bytes of blocks that may still be kept */
+    uint64_t kept; /* bytes of blocks that are */
+    struct recycler_block *free[RECYCLER_CLASSES];
+};
+
+static _Thread_local struct recycler recycler_self;
+
+void recycler_open(uint64_t bytes_max)
+{
+    recycler_self.room += bytes_max;
+}
+
+void recycler_close(uint64_t bytes_max)
+{
+    struct recycler *self = &recycler_self;
+    CHECK(self->room + self->kept >= bytes_max);
+    self->room += self->kept;
+    self->room -= bytes_max;
+    self->kept = 0;
+    for (unsigned class = 0; class < RECYCLER_CLASSES; class ++) {
+        while (self->free[class] != NULL) {
+            struct recycler_block *block = self->free[class];
+            ASAN_UNPOISON_MEMORY_REGION(block, (class + 1) * RECYCLER_STEP);
+            self->free[class] = block->next;
+            mem_free(block);
+        }
+    }
+}
+
+/* The size of the blocks in which `size` bytes find room. */
+static inline size_t recycler_size(size_t size)
+{
+    return (size + RECYCLER_STEP - 1) & ~(size_t)(RECYCLER_STEP - 1);
+}
+
+void *recycler_alloc(size_t size)
+{
+    CHECK(size > 0);
+    if (UNLIKELY(size > RECYCLER_SIZE_MAX))
+        return mem_alloc(size);
+    struct recycler *self = &recycler_self;
+    size_t block_size = recycler_size(size);
+    struct recycler_block **list = &self->free[block_size / RECYCLER_STEP - 1];
+    struct recycler_block *block = *list;
+    if (UNLIKELY(block == NULL))
+        return mem_alloc(block_size);
+    ASAN_UNPOISON_MEMORY_REGION(block, block_size);
+    *list = block->next;
+    self->room += block_size;
+    self->kept -= block_size;
+    return block;
+}
+
+void recycler_free(void *ptr, size_t size)
+{
+    struct recycler *self = &recycler_self;
+    size_t block_size = recycler_size(size);
+    if (UNLIKELY(size > RECYCLER_SIZE_MAX) || UNLIKELY(self->room < block_size)) {
+        mem_free(ptr);
+        return;
+    }
+    struct recycler_block *block = ptr;
+    struct recycler_block **list = &self->free[block_size / RECYCLER_STEP - 1];
+    block->next = *list;
+    *list = block;
+    self->room -= block_size;
+    self->kept += block_size;
+    ASAN_POISON_MEMORY_REGION(block, block_size);
 }
 
 /* ---- pools ---- */

@@ -6,10 +6,13 @@
  *                      size and one bit; a slab costs 64 bytes and that bitmap.
  *   struct slot_table  slot number -> pointer with a generation: what turns a handle (types.h) back
  *                      into an object, or into NULL when the object is gone. 16 bytes a slot.
+ *   recycler           blocks that live for a moment, such as a message in flight: those freed
+ *                      lately are handed out again, without a call to the allocator.
  *   mem_alloc          the door to the allocator for structures that size themselves; in debug
  *                      builds a test can make it fail.
  *
- * Threads: pools, tables and budgets belong to one shard; mem_alloc and mem_free any.
+ * Threads: pools, tables and budgets belong to one shard, a recycler to its thread; mem_alloc and
+ * mem_free any.
  */
 #ifndef SLUICE_MEM_H
 #define SLUICE_MEM_H
@@ -50,6 +53,26 @@ struct mem_figures {
  * Walks the allocator's arenas: for metrics.
  */
 MUST_USE bool mem_figures_read(struct mem_figures *out);
+
+/* ---- recycled blocks ---- */
+
+/* Blocks come in multiples of the step; what is larger is not recycled. */
+#define RECYCLER_STEP     64
+#define RECYCLER_SIZE_MAX 1024
+
+/*
+ * The calling thread keeps up to `bytes_max` more bytes of freed blocks from now on, and the last
+ * recycler_close frees them. A thread that has not opened its recycler keeps none.
+ */
+void recycler_open(uint64_t bytes_max);
+void recycler_close(uint64_t bytes_max);
+
+/*
+ * As mem_alloc and mem_free, with the same `size` on both sides. The block may be freed by another
+ * thread than the one that allocated it.
+ */
+MUST_USE void *recycler_alloc(size_t size);
+void recycler_free(void *ptr, size_t size);
 
 /* ---- budgets ---- */
 

@@ -19,12 +19,12 @@ static const on_packet_fn on_packet_table[PACKET_TYPE_COUNT] = {
     [PACKET_DISCONNECT] = on_disconnect,   [PACKET_AUTH] = on_auth,
 };
 
-static bool input_before_session(struct conn *conn, const struct frame *frame, struct bytes packet,
-                                 struct bytes rest)
+static bool input_before_session(struct conn *conn, const struct frame *frame, struct bytes input)
 {
     enum packet_type type = frame_type(frame);
     if (conn->state == CONN_NEW && type == PACKET_CONNECT)
-        return on_connect(conn, frame, packet, rest);
+        return on_connect(conn, frame, bytes_of(input.ptr, frame->len),
+                          bytes_of(input.ptr + frame->len, input.len - frame->len));
     if (conn->state == CONN_AUTH && type == PACKET_AUTH)
         return on_auth(conn, frame);
     /* [MQTT-3.1.0-1]; in CONN_AUTH only AUTH and DISCONNECT may come [MQTT-3.1.2-30] */
@@ -33,14 +33,13 @@ static bool input_before_session(struct conn *conn, const struct frame *frame, s
     return false;
 }
 
-bool input_packet(struct conn *conn, const struct frame *frame, struct bytes packet,
-                  struct bytes rest)
+bool input_packet(struct conn *conn, const struct frame *frame, struct bytes input)
 {
     enum packet_type type = frame_type(frame);
     CHECK(type > PACKET_NONE && type < PACKET_TYPE_COUNT);
     conn->last_in_ms = conn->net->shard->now_ms; /* whole packets only [MQTT-3.1.2-22] */
     if (UNLIKELY(conn->state <= CONN_AUTH))
-        return input_before_session(conn, frame, packet, rest);
+        return input_before_session(conn, frame, input);
     CHECK(conn->state == CONN_OPEN && conn->session != NULL);
     if (UNLIKELY(on_packet_table[type] == NULL))
         return on_fault(conn, REASON_PROTOCOL_ERROR); /* also a second CONNECT [MQTT-3.1.0-2] */

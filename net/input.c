@@ -141,12 +141,13 @@ static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
 {
     struct net *net = conn->net;
     struct input_row row = {0};
+    const uint32_t packet_size_max = net->settings->packet_size_max;
     uint32_t at = 0;
     *out_stop = false;
     while (at < data.len && !*out_stop) {
         struct bytes left = {.ptr = data.ptr + at, .len = data.len - at};
         struct frame frame;
-        enum frame_result result = frame_read(left, conn->net->settings->packet_size_max,
+        enum frame_result result = frame_read(left, packet_size_max,
                                               (enum mqtt_version)conn->version, &frame);
         if (result == FRAME_MORE) {
             /* Another protocol may look like a long packet; it is none that may come first. */
@@ -163,14 +164,12 @@ static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
             row = (struct input_row){.head = frame.head, .from = at};
         }
         row.packets++;
-        if (UNLIKELY(conn->net->limited) && !quota_admits(conn, &frame)) {
+        if (UNLIKELY(net->limited) && !quota_admits(conn, &frame)) {
             *out_stop = true;
             return at;
         }
         at += frame.len;
-        struct bytes packet = {.ptr = left.ptr, .len = frame.len};
-        struct bytes rest = {.ptr = left.ptr + frame.len, .len = left.len - frame.len};
-        *out_stop = !input_packet(conn, &frame, packet, rest);
+        *out_stop = !input_packet(conn, &frame, left);
     }
     input_row_count(net, &row, at);
     return at;

@@ -44,10 +44,9 @@ void input_go_on(struct conn *conn);
 bool input_resume_all(struct net *net);
 
 /*
- * Handles one packet (dispatch.c). False: stop here, the connection was closed, handed over or
- * paused. `rest`: the bytes behind the packet, for a hand-over.
+ * Handles one packet (dispatch.c), which stands at the beginning of `input`; what is behind it is
+ * for a hand-over. False: stop here, the connection was closed, handed over or paused.
  */
-bool input_packet(struct conn *conn, const struct frame *frame, struct bytes packet,
-                  struct bytes rest);
+bool input_packet(struct conn *conn, const struct frame *frame, struct bytes input);
 
 #endif

@@ -135,20 +135,19 @@ enum rc awaiting_rel_add(struct awaiting_rel *set, uint16_t packet_id, uint64_t 
         return RC_EXISTS;
     if (set->count >= set->ids_max)
         return RC_FULL;
-    if (set->block == NULL || set->count == set->block->num_entries) {
+    if (UNLIKELY(set->block == NULL) || UNLIKELY(set->count == set->block->num_entries)) {
         enum rc rc = awaiting_rel_grow(set);
         if (rc != RC_OK)
             return rc;
     }
     struct awaiting_rel_block *block = set->block;
     uint16_t index = awaiting_rel_take_free(block);
-    block->entries[index] = (struct awaiting_rel_entry){
-        .received_ms = now_ms,
-        .tag = tag,
-        .packet_id = packet_id,
-        .next = AWAITING_REL_NONE,
-        .prev = block->newest,
-    };
+    struct awaiting_rel_entry *entry = &block->entries[index];
+    entry->received_ms = now_ms;
+    entry->tag = tag;
+    entry->packet_id = packet_id;
+    entry->next = AWAITING_REL_NONE;
+    entry->prev = block->newest;
     awaiting_rel_chain(block, index);
     if (block->newest == AWAITING_REL_NONE)
         block->oldest = index;
@@ -171,26 +170,21 @@ struct awaiting_rel_entry *awaiting_rel_find(const struct awaiting_rel *set, uin
     return index == AWAITING_REL_NONE ? NULL : &block->entries[index];
 }
 
-/* Takes the entry out of its chain. */
-static void awaiting_rel_unchain(struct awaiting_rel_block *block, uint16_t index)
-{
-    uint16_t *link = awaiting_rel_bucket(block, block->entries[index].packet_id);
-    while (*link != index) {
-        CHECK(*link != AWAITING_REL_NONE);
-        link = &block->entries[*link].chain;
-    }
-    *link = block->entries[index].chain;
-}
-
 bool awaiting_rel_remove(struct awaiting_rel *set, uint16_t packet_id)
 {
-    struct awaiting_rel_entry *entry = awaiting_rel_find(set, packet_id);
-    if (entry == NULL)
-        return false;
     struct awaiting_rel_block *block = set->block;
+    if (block == NULL)
+        return false;
+    CHECK_OBJ(block, AWAITING_REL_MAGIC);
+    uint16_t *link = awaiting_rel_bucket(block, packet_id);
+    while (*link != AWAITING_REL_NONE && block->entries[*link].packet_id != packet_id)
+        link = &block->entries[*link].chain;
+    uint16_t index = *link;
+    if (index == AWAITING_REL_NONE)
+        return false;
     CHECK(set->count > 0 && packet_id != 0);
-    uint16_t index = (uint16_t)(entry - block->entries);
-    awaiting_rel_unchain(block, index);
+    struct awaiting_rel_entry *entry = &block->entries[index];
+    *link = entry->chain;
     if (entry->prev == AWAITING_REL_NONE)
         block->oldest = entry->next;
     else

@@ -146,7 +146,7 @@ static uint32_t inflight_free_distance(const struct inflight_block *block, uint3
 }
 
 /* The first id after the one drawn last whose slot is free. */
-static uint16_t inflight_draw_id(const struct inflight *window)
+static inline uint16_t inflight_draw_id(const struct inflight *window)
 {
     const struct inflight_block *block = window->block;
     uint32_t mask = block->num_slots - 1;
@@ -162,7 +162,7 @@ static uint16_t inflight_draw_id(const struct inflight *window)
 }
 
 /* Takes the slot of `id`, which is all zeroes while free, and links it behind all others. */
-static struct inflight_entry *inflight_append(struct inflight *window, uint16_t id)
+static inline struct inflight_entry *inflight_append(struct inflight *window, uint16_t id)
 {
     struct inflight_block *block = window->block;
     uint32_t slot = id & (block->num_slots - 1);
@@ -171,7 +171,7 @@ static struct inflight_entry *inflight_append(struct inflight *window, uint16_t 
     CHECK_SLOW(!inflight_slot_is_taken(block, slot));
     entry->packet_id = id;
     entry->prev_id = block->last_id;
-    if (block->last_id == 0)
+    if (UNLIKELY(block->last_id == 0))
         block->first_id = id;
     else
         inflight_must_find(block, block->last_id)->next_id = id;
@@ -188,18 +188,18 @@ enum rc inflight_add(struct inflight *window, struct msg *msg, void *aux, uint32
     CHECK(qos == 1 || qos == 2);
     if (inflight_is_full(window))
         return RC_FULL;
-    if (window->block == NULL || window->count == window->block->num_slots) {
+    if (UNLIKELY(window->block == NULL) || UNLIKELY(window->count == window->block->num_slots)) {
         enum rc rc = inflight_grow(window);
         if (rc != RC_OK)
             return rc;
     }
     CHECK_OBJ(window->block, INFLIGHT_BLOCK_MAGIC);
-    uint16_t id = inflight_draw_id(window);
-    struct inflight_entry *entry = inflight_append(window, id);
+    struct inflight_entry *entry = inflight_append(window, inflight_draw_id(window));
+    STATIC_CHECK(INFLIGHT_WAIT_PUBREC == INFLIGHT_WAIT_PUBACK + 1, "states follow the QoS");
     entry->msg = msg;
     entry->aux = aux;
     entry->flags = flags;
-    entry->state = qos == 1 ? INFLIGHT_WAIT_PUBACK : INFLIGHT_WAIT_PUBREC;
+    entry->state = (uint8_t)(INFLIGHT_WAIT_PUBACK + qos - 1);
     entry->qos = qos;
     *out_entry = entry;
     return RC_OK;
@@ -244,7 +244,7 @@ struct inflight_entry *inflight_find(const struct inflight *window, uint16_t pac
 
 void inflight_received(struct inflight *window, struct inflight_entry *entry)
 {
-    CHECK(inflight_find(window, entry->packet_id) == entry);
+    CHECK(window->block != NULL && entry == inflight_slot_of(window->block, entry->packet_id));
     CHECK(entry->state == INFLIGHT_WAIT_PUBREC);
     entry->state = INFLIGHT_WAIT_PUBCOMP;
 }
@@ -253,9 +253,9 @@ void inflight_remove(struct inflight *window, struct inflight_entry *entry)
 {
     struct inflight_block *block = window->block;
     CHECK_OBJ(block, INFLIGHT_BLOCK_MAGIC);
-    CHECK(inflight_find(window, entry->packet_id) == entry);
-    CHECK(window->count > 0);
     uint32_t slot = entry->packet_id & (block->num_slots - 1);
+    CHECK(entry->packet_id != 0 && entry == &block->entries[slot]);
+    CHECK(window->count > 0);
     CHECK_SLOW(inflight_slot_is_taken(block, slot));
     if (entry->prev_id == 0)
         block->first_id = entry->next_id;

@@ -85,13 +85,37 @@ MUST_USE struct msg *msg_create(const struct pub *pub, shard_id home);
 MUST_USE struct msg *pub_msg(struct pub *pub, shard_id self);
 void pub_release(struct pub *pub, shard_id self);
 
-/* Adds and gives back one reference. `self` is the calling shard, or SHARD_NONE. */
-void msg_ref(struct msg *msg, shard_id self);
-void msg_unref(struct msg *msg, shard_id self);
-
 /* A reference for another thread to own, which it takes over with msg_adopt or gives back. */
 void msg_ref_shared(struct msg *msg);
 void msg_unref_shared(struct msg *msg);
+
+/* Nobody refers to it any more: for msg_unref. */
+void msg_free(struct msg *msg);
+
+/* Adds and gives back one reference. `self` is the calling shard, or SHARD_NONE. */
+static inline void msg_ref(struct msg *msg, shard_id self)
+{
+    CHECK_OBJ(msg, MSG_MAGIC);
+    if (UNLIKELY(msg->home != self) || UNLIKELY(self == SHARD_NONE) ||
+        UNLIKELY(msg->home_refs++ == 0))
+        msg_ref_shared(msg);
+}
+
+static inline void msg_unref(struct msg *msg, shard_id self)
+{
+    CHECK_OBJ(msg, MSG_MAGIC);
+    if (LIKELY(msg->home == self) && LIKELY(self != SHARD_NONE)) {
+        CHECK(msg->home_refs > 0);
+        if (--msg->home_refs > 0)
+            return;
+        /* Only the share of this shard is left, and nobody has one to make another from. */
+        if (LIKELY(__atomic_load_n(&msg->shared_refs, __ATOMIC_ACQUIRE) == 1)) {
+            msg_free(msg);
+            return;
+        }
+    }
+    msg_unref_shared(msg);
+}
 
 /* The calling shard makes a reference that came by mail its own. */
 void msg_adopt(struct msg *msg, shard_id self);

@@ -425,7 +425,8 @@ static void outbound_complete(struct router *router, struct session *session,
 {
     outbound_resend_skip(session, entry);
     outbound_window_leave(router, session, entry);
-    if (session->queue.body != NULL || session->resend_count > 0 || session->feeds != NULL)
+    if (UNLIKELY(session->queue.body != NULL) || UNLIKELY(session->resend_count > 0) ||
+        UNLIKELY(session->feeds != NULL))
         outbound_pump(router, session);
 }
 

@@ -27,6 +27,9 @@
 #define ROUTER_PICKER_ENTRIES  4096
 #define ROUTER_LIMIT_MS        10
 
+/* Freed messages of a shard that wait for the next: some thousands, what busy windows hold. */
+#define ROUTER_RECYCLED_BYTES_MAX (2 * 1024 * 1024)
+
 /*
  * Messages are counted where they are made and where they are freed, which may be two shards, so
  * only the sum means something. It is looked at a hundred times a second.
@@ -115,6 +118,7 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
     list_init(&router->feeds);
     list_init(&router->parked);
     permit_take(router);
+    recycler_open(ROUTER_RECYCLED_BYTES_MAX);
     shard->route = router;
     struct match_cache_config config = {.index = shared->filters,
                                         .record = shard->epoch,
@@ -159,6 +163,7 @@ void router_close(struct shard *shard)
     mem_free(router->buckets);
     mem_free(router->gather);
     confirm_fini(router);
+    recycler_close(ROUTER_RECYCLED_BYTES_MAX);
     router->magic = 0;
     mem_free(router);
     shard->route = NULL;

@@ -312,6 +312,61 @@ static void misuse_of_a_pool_is_found_out(void **state)
         assert_int_not_equal(status_of(write_after_put), 0);
 }
 
+/* Without a call to the allocator: which would fail. */
+static void a_freed_block_is_handed_out_again(void **state)
+{
+    (void)state;
+    recycler_open(4096);
+    void *first = recycler_alloc(100);
+    void *second = recycler_alloc(128);
+    assert_non_null(first);
+    assert_non_null(second);
+    memset(first, 1, 100);
+    memset(second, 2, 128);
+    recycler_free(first, 100);
+    recycler_free(second, 128);
+    (void)mem_fail_after(0);
+    assert_ptr_equal(recycler_alloc(65), second); /* the one freed last, of the same class */
+    assert_ptr_equal(recycler_alloc(128), first);
+    (void)mem_fail_after(UINT64_MAX);
+    memset(first, 3, 128);
+    memset(second, 4, 128);
+    recycler_free(first, 128);
+    recycler_free(second, 65);
+    recycler_close(4096);
+}
+
+static void a_recycler_keeps_what_it_may_and_no_more(void **state)
+{
+    (void)state;
+    void *blocks[8];
+    recycler_open(3 * RECYCLER_STEP);
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+        blocks[i] = recycler_alloc(RECYCLER_STEP);
+        assert_non_null(blocks[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+        recycler_free(blocks[i], RECYCLER_STEP);
+    for (size_t i = 3; i-- > 0;)
+        assert_ptr_equal(recycler_alloc(RECYCLER_STEP), blocks[i]);
+    if (mem_fail_after(0))
+        assert_null(recycler_alloc(RECYCLER_STEP));
+    (void)mem_fail_after(UINT64_MAX);
+    for (size_t i = 0; i < 3; i++)
+        recycler_free(blocks[i], RECYCLER_STEP);
+    /* Large ones are the allocator's, and so is everything once the recycler is closed. */
+    void *large = recycler_alloc(RECYCLER_SIZE_MAX + 1);
+    assert_non_null(large);
+    recycler_free(large, RECYCLER_SIZE_MAX + 1);
+    recycler_close(3 * RECYCLER_STEP);
+    void *last = recycler_alloc(1);
+    assert_non_null(last);
+    recycler_free(last, 1);
+    if (mem_fail_after(0))
+        assert_null(recycler_alloc(1));
+    (void)mem_fail_after(UINT64_MAX);
+}
+
 static void a_handle_leads_back_until_removed(void **state)
 {
     (void)state;
@@ -501,6 +556,8 @@ int main(void)
         cmocka_unit_test(the_parents_limit_holds_too),
         cmocka_unit_test(without_memory_a_pool_answers_null),
         cmocka_unit_test(misuse_of_a_pool_is_found_out),
+        cmocka_unit_test(a_freed_block_is_handed_out_again),
+        cmocka_unit_test(a_recycler_keeps_what_it_may_and_no_more),
         cmocka_unit_test(a_handle_leads_back_until_removed),
         cmocka_unit_test(a_table_fills_to_its_bound),
         cmocka_unit_test(slots_are_reused_oldest_first_and_late),
