@@ -132,11 +132,12 @@ static uint64_t store_segment_bytes(uint64_t limit, uint64_t usual)
 struct wal_options store_wal_options(const struct store_config *config, unsigned shards)
 {
     uint64_t limit = config->disk_bytes_max / shards;
+    uint64_t first = config->segment_bytes_first;
     return (struct wal_options){
         .mode = config->mode,
         .interval_ms = config->interval_ms,
-        .segment_bytes_first = store_segment_bytes(limit, STORE_SEGMENT_FIRST),
-        .segment_bytes_max = store_segment_bytes(limit, 0),
+        .segment_bytes_first = store_segment_bytes(limit, first != 0 ? first : STORE_SEGMENT_FIRST),
+        .segment_bytes_max = store_segment_bytes(limit, config->segment_bytes_max),
         .disk_bytes_max = limit};
 }
 
@@ -154,6 +155,8 @@ static enum rc store_create(struct router *router, const struct wal_image *image
     store->magic = STORE_MAGIC;
     store->router = router;
     store->number_next = 1;
+    store->checkpoint_bytes_min = config->checkpoint_bytes_min != 0 ? config->checkpoint_bytes_min
+                                                                    : CHECKPOINT_BYTES_MIN;
     list_init(&store->loads);
     store_keyed_init(&store->keyed);
     store->seen = alloc_zeroed(sizeof(*store->seen));

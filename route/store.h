@@ -82,6 +82,7 @@ struct store {
     uint64_t checkpoint_bytes;           /* [O] size of the last one */
     struct store_compact *compact;       /* [O] under way, or NULL */
     uint64_t compact_next_ms;            /* [O] not before */
+    uint64_t checkpoint_bytes_min;       /* [I] growth of the log that makes one due */
     struct list_node loads;              /* [O] reads under way (store_load.c) */
     uint32_t resume_slot;                /* [O] next session to wake */
     struct store_parts parts;            /* [O] scratch */
@@ -96,6 +97,10 @@ struct store_config {
     uint32_t interval_ms;    /* [I] */
     uint64_t disk_bytes_max; /* [I] of all logs together; 0: no limit */
     bool skip_damaged;       /* [I] */
+    /* Small ones let tests see in seconds what else takes days. */
+    uint64_t segment_bytes_first;  /* [I] 0: the usual ones, or what disk_bytes_max allows */
+    uint64_t segment_bytes_max;    /* [I] 0: as above */
+    uint64_t checkpoint_bytes_min; /* [I] 0: CHECKPOINT_BYTES_MIN (store_checkpoint.h) */
 };
 
 /* Of SUB_* (session_subs.h), what a record keeps; the rest follows from the session. */

@@ -342,7 +342,8 @@ static bool checkpoint_is_due(struct store *store)
         return false;
     uint64_t bytes = wal_checkpoint_bytes(store->wal);
     bool is_coming = wal_checkpoint_is_coming(store->wal);
-    if (bytes >= CHECKPOINT_BYTES_MIN + CHECKPOINT_FACTOR * store->checkpoint_bytes && !is_coming)
+    if (bytes >= store->checkpoint_bytes_min + CHECKPOINT_FACTOR * store->checkpoint_bytes &&
+        !is_coming)
         return true;
     bool is_short = wal_pressure(store->wal) != WAL_PRESSURE_NONE;
     if (is_short && !is_coming) {

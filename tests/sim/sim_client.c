@@ -31,6 +31,7 @@ void sim_client_init(struct sim_client *client, unsigned index)
     client->session = SIM_SESSION_NONE;
     client->id_next = (uint16_t)(1 + sim_below(65535));
     sim_views[index].v5 = client->version == MQTT_50;
+    sim_views[index].lasting = client->lasting;
     sim_views[index].steady = client->steady;
 }
 
@@ -94,8 +95,10 @@ static void sim_will_resolve(struct sim_client *client, bool confirmed)
     struct sim_message *will = sim_message_at(client->will);
     client->will = 0;
     /* `acked`: the witness was there when it was made. */
+    bool is_lost = client->severed && !client->lasting; /* with the memory of the broker */
     if (client->state == SIM_ON)
-        will->will = client->will_delayed || !will->acked ? SIM_WILL_UNKNOWN : SIM_WILL_ONCE;
+        will->will = client->will_delayed || !will->acked || is_lost ? SIM_WILL_UNKNOWN
+                                                                     : SIM_WILL_ONCE;
     else if (client->state == SIM_LEAVING && confirmed && !client->doubt &&
              !client->socket->injured && !sim_has_new_stray(client))
         will->will = SIM_WILL_NEVER;
@@ -127,7 +130,7 @@ void sim_client_ended(struct sim_client *client, bool confirmed)
     client->state = SIM_OFF;
     client->socket = NULL;
     client->disconnect_seen = false;
-    client->doubt = false;
+    client->doubt = client->severed = false;
     client->quiet_until_ns = client->deaf_until_ns = 0;
     if (!sim_calm && sim_chance(300))
         client->quiet_until_ns = clock_mono_ns() + sim_below(4000) * UINT64_C(1000000);
@@ -146,6 +149,16 @@ static void sim_client_let_go(struct sim_client *client, bool stays_open)
         return;
     sim_file_ref(socket);
     sim_socket_close(socket, sim_chance(500));
+}
+
+void sim_client_sever(struct sim_client *client)
+{
+    if (client->socket != NULL) {
+        client->socket->injured = client->severed = true;
+        sim_socket_break(client->socket);
+    }
+    for (unsigned i = 0; i < client->strays_num; i++)
+        sim_socket_break(client->strays[i]);
 }
 
 void sim_client_doubt(struct sim_client *client)
@@ -340,6 +353,9 @@ void sim_client_describe(const struct sim_client *client)
         printf(", fd %d, to write %zu, unread by the broker %zu, by the client %zu + %zu",
                client->socket->fd, client->out.len, client->socket->in.len, client->socket->out.len,
                client->in.len);
+    for (unsigned id = 0; id <= UINT16_MAX && client->received_num > 0; id++)
+        if ((client->received[id / 8] >> (id % 8) & 1) != 0)
+            printf(", id %u not released", id);
     for (unsigned i = 0; i < client->window_len; i++)
         printf(", message %u awaits %u", client->window[i].number, client->window[i].awaits);
     putchar('\n');

@@ -102,6 +102,7 @@ struct sim_client {
     bool will_delayed;
     bool doubt;           /* the broker may have ended the connection for a reason of its own */
     bool disconnect_seen; /* the broker said DISCONNECT */
+    bool severed;         /* the broker at its other end is gone */
 };
 
 /* The way into the broker, set by sim_world.c: a random shard's listener, NULL: none. */
@@ -133,6 +134,9 @@ void sim_client_describe(const struct sim_client *client);
 
 /* Time has leapt: time-outs of the broker may strike. */
 void sim_client_doubt(struct sim_client *client);
+
+/* The broker's machine or process is gone, and with it every connection. */
+void sim_client_sever(struct sim_client *client);
 
 /* The connection has ended, or the client lets it go. */
 void sim_client_ended(struct sim_client *client, bool confirmed);

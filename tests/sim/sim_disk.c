@@ -223,6 +223,11 @@ void sim_disk_stop_after(uint64_t events)
     disk.dies_at = events == 0 ? 0 : disk.events + events;
 }
 
+void sim_disk_die(void)
+{
+    disk.is_dead = true;
+}
+
 bool sim_disk_is_dead(void)
 {
     return disk.is_dead;
@@ -351,10 +356,25 @@ static struct sim_inode *disk_make(const char *path, bool is_dir)
     return inode;
 }
 
-int32_t sim_disk_open(const char *path, unsigned flags)
+/* "a/b/.." is "a". */
+static void path_clean(const char *path, char *out)
 {
+    SIM_CHECK(snprintf(out, SIM_PATH_MAX, "%s", path) < SIM_PATH_MAX, "a long path");
+    size_t len = strlen(out);
+    if (len < 3 || strcmp(out + len - 3, "/..") != 0)
+        return;
+    out[len - 3] = '\0';
+    char *last = strrchr(out, '/');
+    SIM_CHECK(last != NULL, "%s is above the false disk", path);
+    *last = '\0';
+}
+
+int32_t sim_disk_open(const char *given, unsigned flags)
+{
+    char path[SIM_PATH_MAX];
     if (disk.is_dead)
         return -EIO;
+    path_clean(given, path);
     struct sim_name *name = names_find(&disk.now, path);
     struct sim_inode *inode = name == NULL ? NULL : name->inode;
     if (inode == NULL && (flags & DISK_CREATE) == 0)

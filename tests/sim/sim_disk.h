@@ -46,6 +46,9 @@ void sim_disk_fini(void);
 void sim_disk_stop_after(uint64_t events);
 bool sim_disk_is_dead(void);
 
+/* The disk dies now, between two events. */
+void sim_disk_die(void);
+
 /* Events so far. */
 uint64_t sim_disk_events(void);
 

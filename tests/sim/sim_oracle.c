@@ -9,6 +9,7 @@
 
 #include "limits.h"
 #include "sim_base.h"
+#include "sim_power.h"
 
 static const char *const sim_topics[] = {
 #define SIM_TOPIC_ROW(text) text,
@@ -41,12 +42,15 @@ static uint32_t messages_capacity;
 static uint32_t retained_acked[SIM_TOPICS];
 static uint32_t retained_cleared[SIM_TOPICS];
 
+/* How often the broker has been lost. */
+static uint32_t crashes;
+
 void sim_oracle_start(void)
 {
     memset(sim_views, 0, sizeof(sim_views));
     memset(retained_acked, 0, sizeof(retained_acked));
     memset(retained_cleared, 0, sizeof(retained_cleared));
-    messages_len = 0;
+    messages_len = crashes = 0;
     /* Number 0 stands for "none". */
     sim_message_create(0, 0, 0, 0);
 }
@@ -144,6 +148,7 @@ struct sim_message *sim_message_create(unsigned publisher, unsigned topic, uint8
     struct sim_message *message = calloc(1, sizeof(*message));
     SIM_CHECK(message != NULL, "out of memory");
     message->number = messages_len;
+    message->crashes = crashes;
     message->publisher = (uint8_t)publisher;
     message->topic = (uint8_t)topic;
     message->qos = qos;
@@ -179,22 +184,25 @@ void sim_message_fill(const struct sim_message *message, uint8_t *out)
 }
 
 /* The message of a payload, checked to its last byte. */
-static struct sim_message *sim_message_of(const struct sim_receipt *receipt)
+static struct sim_message *sim_message_in(struct bytes payload)
 {
-    struct bytes payload = receipt->payload;
-    SIM_CHECK(payload.len >= SIM_PAYLOAD_MIN, "client %u: a payload of %u bytes on %.*s",
-              receipt->client, payload.len, (int)receipt->topic.len, receipt->topic.ptr);
+    SIM_CHECK(payload.len >= SIM_PAYLOAD_MIN, "a payload of %u bytes", payload.len);
     uint32_t words[2] = {0, 0};
     for (unsigned i = 0; i < SIM_PAYLOAD_MIN; i++)
         words[i / 4] |= (uint32_t)payload.ptr[i] << (8 * (i % 4));
-    SIM_CHECK(words[0] == ~words[1], "client %u: a payload that nobody sent", receipt->client);
+    SIM_CHECK(words[0] == ~words[1], "a payload that nobody sent");
     struct sim_message *message = sim_message_at(words[0]);
-    SIM_CHECK(payload.len == message->len, "client %u: message %u has %u of %u bytes",
-              receipt->client, message->number, payload.len, message->len);
+    SIM_CHECK(payload.len == message->len, "message %u has %u of %u bytes", message->number,
+              payload.len, message->len);
     for (uint32_t i = SIM_PAYLOAD_MIN; i < payload.len; i++)
         SIM_CHECK(payload.ptr[i] == sim_filling(message->number, i),
-                  "client %u: message %u is damaged at byte %u", receipt->client, message->number,
-                  i);
+                  "message %u is damaged at byte %u", message->number, i);
+    return message;
+}
+
+static struct sim_message *sim_message_of(const struct sim_receipt *receipt)
+{
+    struct sim_message *message = sim_message_in(receipt->payload);
     SIM_CHECK(bytes_equal(receipt->topic, bytes_of_text(sim_topics[message->topic])),
               "client %u: message %u of %s came as %.*s", receipt->client, message->number,
               sim_topics[message->topic], (int)receipt->topic.len, receipt->topic.ptr);
@@ -362,6 +370,15 @@ void sim_oracle_session_ended(unsigned client)
 
 /* ---- receipts ---- */
 
+/*
+ * What a run of several lives does not promise: a member of a group that is lost with the broker,
+ * or whose log refuses, may have been given what another member had.
+ */
+static bool sim_may_be_elsewhere(const struct sim_message *message)
+{
+    return crashes > message->crashes || sim_ailing;
+}
+
 static void sim_check_sub_ids(const struct sim_receipt *receipt, const struct sim_message *message)
 {
     SIM_CHECK(receipt->sub_ids_num == 0 || sim_views[receipt->client].v5,
@@ -420,21 +437,31 @@ static void sim_check_copies(const struct sim_receipt *receipt, struct sim_messa
             message->shared_taken++;
         if (receipt->qos == 2 && receipt->accepted)
             message->shared_double++;
-        SIM_CHECK(message->qos < 2 || sim_scarce ||
+        SIM_CHECK(message->qos < 2 || sim_scarce || crashes > message->crashes ||
                       message->shared_double <= sim_groups_matching(message->topic, false),
                   "QoS 2 message %u came %u times to shared groups", message->number,
                   message->shared_double);
         return;
     }
     /* A message sent twice by its publisher may come twice, with QoS 1. */
-    unsigned copies = message->qos == 1 || sim_scarce ? message->sendings : 1;
+    bool again = message->qos == 1 || sim_scarce || message->repeats;
+    unsigned copies = again ? message->sendings : 1;
+    /* That it was sent with QoS 1 is not remembered before it is. */
+    if (receipt->qos == 1)
+        copies += crashes - message->crashes;
     if (receipt->accepted)
         message->accepted[client]++;
+    if (receipt->accepted && receipt->qos == 2)
+        message->exact[client]++;
     SIM_CHECK(message->fresh[client] <= copies,
               "client %u: message %u of QoS %u sent %u times came %u times without DUP", client,
               message->number, message->qos, message->sendings, message->fresh[client]);
     /* Without memory a message may be refused when some have it already, and is sent again. */
-    SIM_CHECK(receipt->qos < 2 || message->qos < 2 || message->accepted[client] <= 1 || sim_scarce,
+    unsigned exact = message->repeats ? message->exact[client] : message->accepted[client];
+    if (message->repeats && !sim_views[client].lasting)
+        exact = 0; /* the session that had it before is gone */
+    SIM_CHECK(receipt->qos < 2 || message->qos < 2 || exact <= 1 || sim_scarce ||
+                  (message->is_will && sim_may_be_elsewhere(message)),
               "client %u: QoS 2 message %u came twice", client, message->number);
     if (message->owed_qos[client] < 3 && message->owed_qos[client] > 0 &&
         message->version[client] == sim_views[client].version)
@@ -448,7 +475,8 @@ static void sim_check_order(const struct sim_receipt *receipt, const struct sim_
     if (sim_topic_is_shared(message->topic) || message->is_will)
         return;
     /* Sent again, and not asked for or dropped the first time: its place is that of the second. */
-    if (message->sendings > 1 && (!sim_lossless || message->duty[receipt->client] != SIM_DUTY_OWED))
+    if (message->sendings > 1 &&
+        (!sim_lossless || sim_ailing || message->duty[receipt->client] != SIM_DUTY_OWED))
         return;
     uint32_t *last = &sim_views[receipt->client]
                           .last[message->publisher][message->topic][message->qos][receipt->qos];
@@ -511,10 +539,48 @@ void sim_oracle_received(const struct sim_receipt *receipt)
         sim_check_order(receipt, message);
 }
 
+/* ---- lives ---- */
+
+void sim_oracle_crashed(void)
+{
+    crashes++;
+    for (uint32_t i = 1; i < messages_len; i++) {
+        struct sim_message *message = messages[i];
+        message->repeats |= !message->acked && !message->is_will;
+        /* The will of a session that does not last is lost with the memory of the broker. */
+        if (message->is_will && !sim_views[message->publisher].lasting &&
+            message->will == SIM_WILL_ONCE && message->accepted[SIM_WITNESS] == 0)
+            message->will = SIM_WILL_UNKNOWN;
+    }
+    for (unsigned client = 0; client < SIM_CLIENTS_MAX; client++)
+        memset(sim_views[client].feeding, 0, sizeof(sim_views[client].feeding));
+}
+
+void sim_oracle_retained(unsigned topic, struct bytes payload)
+{
+    uint32_t number = 0;
+    if (payload.len > 0) {
+        const struct sim_message *message = sim_message_in(payload);
+        SIM_CHECK(message->topic == topic && message->retain, "message %u is retained for %s",
+                  message->number, sim_topics[topic]);
+        number = message->number;
+    }
+    /* Of one topic there is one publisher, whose messages have rising numbers. */
+    uint32_t acked = retained_acked[topic];
+    if (number == 0)
+        SIM_CHECK(acked == 0 || retained_cleared[topic] >= acked,
+                  "retained message %u of %s is gone", acked, sim_topics[topic]);
+    else
+        SIM_CHECK(number >= acked, "message %u of %s is retained, though %u was acknowledged",
+                  number, sim_topics[topic], acked);
+}
+
 /* ---- the end ---- */
 
 static void sim_finish_shared(const struct sim_message *message)
 {
+    if (sim_may_be_elsewhere(message))
+        return;
     /* QoS 2 under way to a session that ends is discarded with it [MQTT-4.8.2-5]. */
     if (!message->acked || message->expires || message->groups_owed == 0 ||
         (message->qos == 2 && sim_mixed_groups))
@@ -544,6 +610,8 @@ static void sim_finish_message(const struct sim_message *message)
 static void sim_finish_will(const struct sim_message *message)
 {
     unsigned copies = message->accepted[SIM_WITNESS];
+    if (sim_may_be_elsewhere(message))
+        return;
     SIM_CHECK(message->will != SIM_WILL_NEVER || copies == 0,
               "will %u of client %u was published after a DISCONNECT", message->number,
               message->publisher);

@@ -82,7 +82,9 @@ struct sim_message {
     bool acked;
     bool expires;           /* has a Message Expiry Interval: may be dropped */
     uint8_t will;           /* enum sim_will */
+    bool repeats;           /* the broker was gone before it had acknowledged it */
     uint16_t sendings;      /* PUBLISH packets made of it */
+    uint32_t crashes;       /* before it was made */
     uint32_t expiry_s;      /* if expires */
     uint8_t groups_owed;    /* shared groups with a confirmed member when it was sent */
     uint16_t shared_taken;  /* copies accepted by members of shared groups */
@@ -92,6 +94,7 @@ struct sim_message {
     uint32_t version[SIM_CLIENTS_MAX];  /* of the subscriber's subscriptions when it was sent */
     uint16_t fresh[SIM_CLIENTS_MAX];    /* PUBLISH packets without DUP */
     uint16_t accepted[SIM_CLIENTS_MAX]; /* given to the application */
+    uint16_t exact[SIM_CLIENTS_MAX];    /* of these, with QoS 2 */
 };
 
 /* How a subscription stands, as its client knows it. */
@@ -100,6 +103,7 @@ enum sim_sub { SIM_SUB_NONE, SIM_SUB_ASKED, SIM_SUB_ON, SIM_SUB_LEAVING, SIM_SUB
 /* The oracle's view of a client. */
 struct sim_view {
     uint32_t packet_max;           /* Maximum Packet Size of its connections; 0: none */
+    bool lasting;                  /* its session survives its connection */
     bool steady;                   /* its session lasts and never begins anew */
     bool v5;                       /* No Local and identifiers mean something */
     uint8_t subs[SIM_FILTERS];     /* enum sim_sub */
@@ -174,6 +178,12 @@ void sim_oracle_cut(unsigned client);
 void sim_oracle_session_ended(unsigned client);
 
 void sim_oracle_received(const struct sim_receipt *receipt);
+
+/* The broker's machine or process is gone. */
+void sim_oracle_crashed(void);
+
+/* What the broker that started after that retains of a topic; no bytes: nothing. */
+void sim_oracle_retained(unsigned topic, struct bytes payload);
 
 /* Everything has come to rest: no duty may be open. */
 void sim_oracle_finish(void);

@@ -14,6 +14,7 @@
 #include "props.h"
 #include "sim_base.h"
 #include "sim_client.h"
+#include "sim_power.h"
 
 #define SIM_PACKET_MAX (256 * 1024)
 
@@ -340,7 +341,8 @@ static void sim_on_connack(struct sim_client *client, const struct frame *frame)
     SIM_CHECK(client->state == SIM_CONNECTING, "client %u: a second CONNACK", client->index);
     enum reason reason = decode_connack(client->version, frame, &view);
     SIM_CHECK(reason == REASON_SUCCESS, "client %u: CONNACK is malformed", client->index);
-    if ((sim_scarce || sim_draining) && view.reason != REASON_SUCCESS) {
+    if ((sim_scarce || sim_ailing || sim_draining || client->severed) &&
+        view.reason != REASON_SUCCESS) {
         client->disconnect_seen = true;
         return;
     }
@@ -429,6 +431,7 @@ static void sim_on_publish(struct sim_client *client, const struct frame *frame)
         receipt.sub_ids_num++;
     uint8_t *word = &client->received[view.packet_id / 8];
     uint8_t bit = (uint8_t)(1u << (view.packet_id % 8));
+    SIM_TRACE("client %u: PUBLISH, id %u", client->index, view.packet_id);
     if (view.qos == 2) {
         receipt.accepted = (*word & bit) == 0;
         SIM_CHECK(receipt.accepted || view.dup,
@@ -482,7 +485,7 @@ static void sim_on_ack(struct sim_client *client, const struct frame *frame)
     /* The PUBCOMP before may have been lost with its connection (3.7.2.1). */
     bool is_known = type == PACKET_PUBCOMP && client->resumed &&
                     ack.reason == REASON_PACKET_ID_NOT_FOUND;
-    SIM_CHECK(!reason_is_failure(ack.reason) || is_known || sim_scarce,
+    SIM_CHECK(!reason_is_failure(ack.reason) || is_known || sim_scarce || sim_ailing,
               "client %u: %s of id %u with %02x", client->index, packet_text(type), ack.packet_id,
               ack.reason);
     struct sim_sent *sent = sim_acknowledged(client, type, ack.packet_id);
@@ -504,6 +507,7 @@ static void sim_on_pubrel(struct sim_client *client, const struct frame *frame)
               "client %u: PUBREL is malformed or says %02x", client->index, ack.reason);
     uint8_t *word = &client->received[ack.packet_id / 8];
     uint8_t bit = (uint8_t)(1u << (ack.packet_id % 8));
+    SIM_TRACE("client %u: PUBREL, id %u", client->index, ack.packet_id);
     client->received_num -= (*word & bit) != 0 ? 1 : 0;
     *word &= (uint8_t)~bit;
     sim_owe(client, PACKET_PUBCOMP, ack.packet_id);
@@ -524,13 +528,13 @@ static void sim_on_suback(struct sim_client *client, const struct frame *frame)
                   request->filters_num);
         for (unsigned j = 0; j < request->filters_num; j++) {
             unsigned filter = request->filters[j];
-            if (leaves) {
+            bool failed = j < view.codes.len && reason_is_failure((enum reason)view.codes.ptr[j]);
+            if (leaves && !(failed && sim_ailing)) {
                 sim_views[client->index].subs[filter] = SIM_SUB_NONE;
                 sim_views[client->index].version++;
                 continue;
             }
-            if (sim_scarce && j < view.codes.len &&
-                reason_is_failure((enum reason)view.codes.ptr[j])) {
+            if (failed && (sim_scarce || sim_ailing)) {
                 sim_views[client->index].subs[filter] = SIM_SUB_UNKNOWN;
                 sim_views[client->index].version++;
                 continue;
@@ -554,10 +558,11 @@ static void sim_on_disconnect(struct sim_client *client, const struct frame *fra
     SIM_CHECK(client->version == MQTT_50 && reason == REASON_SUCCESS,
               "client %u: DISCONNECT is malformed", client->index);
     SIM_TRACE("client %u: the broker disconnects with %02x", client->index, view.reason);
-    SIM_CHECK(view.reason == REASON_KEEP_ALIVE_TIMEOUT ||
-                  view.reason == REASON_SESSION_TAKEN_OVER ||
-                  view.reason == REASON_SERVER_SHUTTING_DOWN || sim_scarce,
-              "client %u: disconnected with %02x, though it behaves", client->index, view.reason);
+    SIM_CHECK(
+        view.reason == REASON_KEEP_ALIVE_TIMEOUT || view.reason == REASON_SESSION_TAKEN_OVER ||
+            view.reason == REASON_SERVER_SHUTTING_DOWN ||
+            (view.reason == REASON_QUOTA_EXCEEDED && client->doubt) || sim_scarce || sim_ailing,
+        "client %u: disconnected with %02x, though it behaves", client->index, view.reason);
     client->disconnect_seen = true;
     sim_goodbyes += view.reason == REASON_SERVER_SHUTTING_DOWN ? 1 : 0;
 }

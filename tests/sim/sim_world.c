@@ -12,10 +12,14 @@
 #include "listen.h"
 #include "logger.h"
 #include "quota.h"
+#include "router.h"
+#include "sim_audit.h"
 #include "sim_base.h"
 #include "sim_chaos.h"
 #include "sim_client.h"
+#include "sim_disk.h"
 #include "sim_oracle.h"
+#include "sim_power.h"
 #include "sim_ring.h"
 #include "timer.h"
 
@@ -26,10 +30,17 @@
 #define SIM_QUIET_CHECKS 3
 /* Lingering ends after 2 s; the storm leaps up to 20 s in time, and may do so twice in a row. */
 #define SIM_DRAIN_MS_MOST 60000
+#define SIM_DATA_DIR      "d"
+#define SIM_SEGMENT_BYTES (UINT64_C(32) * 1024)
 
 struct sim_world {
     struct broker broker;
     struct config config;
+    char text[2048]; /* of the configuration */
+    bool durable;
+    bool tiny;            /* small segments, many checkpoints */
+    unsigned num_opened;  /* shards of the present life that have a ring, */
+    unsigned num_started; /* and those that have started */
     unsigned shards;
     unsigned clients_num;
     unsigned chaos_num;
@@ -75,7 +86,7 @@ static void sim_world_config(char *out, size_t size)
                                              "sticky",    "local",       "hash_clientid",
                                              "hash_topic"};
     sim_lossless = sim_chance(700);
-    sim_scarce = !sim_lossless && sim_chance(500);
+    sim_scarce = !sim_lossless && !world.durable && sim_chance(500);
     sim_mixed_groups = sim_chance(500);
     char queue[80] = "max_mqueue_len: infinity, max_mqueue_bytes: infinity";
     if (!sim_lossless)
@@ -87,7 +98,8 @@ static void sim_world_config(char *out, size_t size)
                  ", messages_rate: %u/s, bytes_rate: %uKB/s, bytes_burst: 1KB",
                  50 + sim_below(2000), 2 + sim_below(200));
     snprintf(out, size,
-             "data_dir: none\n"
+             "data_dir: %s\n"
+             "durability: {mode: %s}\n"
              "listeners: [{bind: tcp://127.0.0.1:1883%s}]\n"
              "shards: {count: %u}\n"
              "log: {level: debug}\n"
@@ -97,6 +109,7 @@ static void sim_world_config(char *out, size_t size)
              "  connect_timeout: %us, max_topic_alias_out: %u, max_packet_size: 64KB}\n"
              "limits: {connection_output_bytes: %uKB, mail_overflow_bytes: 64KB,\n"
              "  send_timeout: %us}\n",
+             world.durable ? SIM_DATA_DIR : "none", world.durable ? sim_power_mode() : "commit",
              rates, world.shards, 1 + sim_size(40), 1 + sim_size(40),
              SIM_WINDOW_MAX + sim_below(20), queue, sim_chance(500) ? "true" : "false",
              strategies[sim_below(7)], 1 + sim_below(10), sim_below(20), 4 + sim_size(60),
@@ -129,33 +142,79 @@ static void sim_shard_leave(void)
     log_attach(NULL);
 }
 
-static void sim_world_build(void)
+/* What is the same in all lives of the run. */
+static void sim_world_choose(const struct sim_options *options)
 {
-    char text[2048];
-    char reason[512];
-    struct error_list errors;
-    const struct config_sources none = {.file = NULL};
+    world.durable = options->durable;
     world.shards = 1 + sim_below(SIM_SHARDS_MAX);
     world.clients_num = 2 + sim_below(SIM_CLIENTS_MAX - 1);
     world.chaos_num = sim_chance(250) ? 0 : 1 + sim_below(SIM_CHAOS_MAX);
-    sim_world_config(text, sizeof(text));
-    SIM_TRACE("%s", text);
+    sim_power_start(options->durable, options->steps);
+    world.tiny = sim_chance(700);
+    sim_world_config(world.text, sizeof(world.text));
+    SIM_TRACE("%s", world.text);
+    for (unsigned i = 0; i < world.clients_num; i++)
+        sim_client_init(&world.clients[i], i);
+}
+
+static void sim_world_down(void)
+{
+    for (unsigned i = 0; i < world.num_opened; i++) {
+        sim_shard_enter(i);
+        if (i < world.num_started)
+            world.broker.runtime->tables.stop(sim_shard(i));
+        shard_close(sim_shard(i));
+    }
+    if (world.num_opened > 0)
+        broker_turn(&world.broker);
+    broker_destroy(&world.broker);
+    config_fini(&world.config);
+    world.num_opened = world.num_started = 0;
+    sim_client_listener = NULL;
+    SIM_CHECK(sim_fd_count() == 0, "%u descriptors are still open", sim_fd_count());
+    SIM_CHECK(sim_ring_count() == 0, "%u rings are left", sim_ring_count());
+}
+
+static bool sim_world_start(unsigned index)
+{
+    enum rc rc = shard_open(sim_shard(index));
+    SIM_CHECK(rc == RC_OK, "shard %u does not open", index);
+    world.num_opened++;
+    log_attach(shard_self->log);
+    bool started = world.broker.runtime->tables.start(sim_shard(index));
+    if (sim_tracing)
+        logger_drain(shard_self->log, false);
+    sim_shard_leave();
+    world.num_started += started ? 1 : 0;
+    SIM_CHECK(started || sim_disk_is_dead(), "shard %u does not start", index);
+    return started;
+}
+
+/* A life begins. False: the disk died before the broker was up. */
+static bool sim_world_up(void)
+{
+    char reason[512];
+    struct error_list errors;
+    const struct config_sources none = {.file = NULL};
     error_list_init(&errors);
-    enum rc rc = config_load_text(&world.config, "sim", text, strlen(text), &none, &errors);
+    enum rc rc = config_load_text(&world.config, "sim", world.text, strlen(world.text), &none,
+                                  &errors);
     SIM_CHECK(rc == RC_OK, "%s", errors.texts[0]);
     log_level_set(LOG_WARNING);
     rc = broker_create(&world.broker, &world.config, reason, sizeof(reason));
-    SIM_CHECK(rc == RC_OK, "%s", reason);
+    SIM_CHECK(rc == RC_OK || sim_disk_is_dead(), "%s", reason);
+    if (rc != RC_OK)
+        return false;
     log_level_set(LOG_DEBUG); /* formatted always, shown in a trace */
-    for (unsigned i = 0; i < world.shards; i++) {
-        rc = shard_open(sim_shard(i));
-        SIM_CHECK(rc == RC_OK, "shard %u does not open", i);
-        SIM_CHECK(world.broker.runtime->tables.start(sim_shard(i)), "shard %u does not start", i);
-        sim_shard_leave();
-    }
+    world.broker.store.segment_bytes_first = SIM_SEGMENT_BYTES;
+    world.broker.store.segment_bytes_max = world.tiny ? SIM_SEGMENT_BYTES : 8 * SIM_SEGMENT_BYTES;
+    world.broker.store.checkpoint_bytes_min = world.tiny ? SIM_SEGMENT_BYTES : 0;
+    memset(world.asleep, 0, sizeof(world.asleep));
+    for (unsigned i = 0; i < world.shards; i++)
+        if (!sim_world_start(i))
+            return false;
     sim_client_listener = sim_world_listener;
-    for (unsigned i = 0; i < world.clients_num; i++)
-        sim_client_init(&world.clients[i], i);
+    return true;
 }
 
 /* ---- time and turns ---- */
@@ -179,7 +238,7 @@ static void sim_shard_check_rest(const struct shard *shard)
     while ((conn = slot_table_next(&net->conns, &cursor)) != NULL) {
         if (conn->state == CONN_CLOSED)
             continue;
-        SIM_CHECK(conn->output.bytes == 0 || conn->send_armed,
+        SIM_CHECK(conn->output.bytes == 0 || conn->send_armed || conn->gates != NULL,
                   "shard %u goes to sleep with output of fd %d", shard->id, conn->fd);
         SIM_CHECK(conn->recv_armed || quota_waits(conn), "shard %u goes to sleep deaf to fd %d",
                   shard->id, conn->fd);
@@ -190,6 +249,7 @@ static void sim_shard_check_rest(const struct shard *shard)
                   (unsigned long long)conn->output.bytes, conn->fd);
         const struct session *session = conn->session;
         SIM_CHECK(session == NULL || conn->starving || session->resend_count > 0 ||
+                      session->load != NULL || (router->store != NULL && sim_ailing) ||
                       mqueue_count(&session->queue) == 0 || inflight_is_full(&session->inflight),
                   "shard %u goes to sleep with messages that fd %d has room for", shard->id,
                   conn->fd);
@@ -228,6 +288,8 @@ static void sim_shard_turn(unsigned index)
     (void)mem_fail_after(UINT64_MAX);
     if (sim_tracing)
         logger_drain(shard->log, false);
+    SIM_CHECK(stat_read(shard->stats, STAT_DROP_LOG_READ) == 0,
+              "shard %u: the body of a message cannot be read from the log", index);
     sim_shard_leave();
 }
 
@@ -268,6 +330,8 @@ static void sim_world_leap(void)
         sim_client_doubt(&world.clients[i]);
 }
 
+static void sim_world_cut(void);
+
 static void sim_world_storm_step(void)
 {
     sim_step++;
@@ -283,6 +347,8 @@ static void sim_world_storm_step(void)
         sim_world_leap();
     if (sim_chance(7))
         broker_turn(&world.broker);
+    if (!sim_draining && sim_power_step())
+        sim_world_cut();
 }
 
 /* ---- the end of the storm ---- */
@@ -376,6 +442,7 @@ static void sim_world_check_gauges(void)
 static void sim_world_drain(void)
 {
     unsigned owed = 0;
+    sim_goodbyes = 0;
     for (unsigned i = 0; i < world.clients_num; i++)
         owed += world.clients[i].version == MQTT_50 ? 1 : 0;
     sim_draining = true;
@@ -407,38 +474,93 @@ static void sim_world_drain_storm(void)
     }
 }
 
-static void sim_world_destroy(void)
+/* ---- the ends of lives ---- */
+
+/* The machine is gone: what was on its way to the clients may still arrive. */
+static void sim_world_sever(void)
+{
+    for (unsigned i = 0; i < world.clients_num; i++)
+        sim_client_sever(&world.clients[i]);
+    for (unsigned i = 0; i < world.chaos_num; i++)
+        if (world.chaos[i].socket != NULL)
+            sim_socket_break(world.chaos[i].socket);
+    sim_oracle_crashed();
+}
+
+/* One life ends, and the disk shows what is left of it. */
+static void sim_world_end(enum sim_end end)
+{
+    SIM_TRACE("the life ends: %s, %s",
+              end == SIM_END_STOP   ? "stop"
+              : end == SIM_END_KILL ? "kill"
+                                    : "power",
+              sim_disk_is_dead() ? "within a write" : "between writes");
+    if (end == SIM_END_STOP) {
+        sim_world_drain_storm();
+        sim_draining = false;
+    }
+    sim_world_sever();
+    if (end != SIM_END_STOP) {
+        sim_disk_die();
+        sim_ring_tear();
+    }
+    sim_world_down();
+    sim_disk_crash(end == SIM_END_KILL || (end == SIM_END_STOP && !sim_power_survives()));
+}
+
+static void sim_world_audit(void)
 {
     for (unsigned i = 0; i < world.shards; i++) {
         sim_shard_enter(i);
-        world.broker.runtime->tables.stop(sim_shard(i));
-        shard_close(sim_shard(i));
+        sim_audit(shard_self->route, world.clients, world.clients_num);
+        sim_shard_leave();
     }
-    broker_turn(&world.broker);
-    broker_destroy(&world.broker);
-    config_fini(&world.config);
+}
+
+static void sim_world_cut(void)
+{
+    enum sim_end end = sim_power_end();
+    do {
+        sim_world_end(end);
+        sim_clock_advance(sim_below(sim_chance(200) ? 20000 : 500) * SIM_MS_IN_NS);
+        sim_power_plan();
+        end = sim_power_end();
+    } while (!sim_world_up());
+    sim_world_audit();
+}
+
+static void sim_world_destroy(void)
+{
+    sim_world_down();
     for (unsigned i = 0; i < world.clients_num; i++)
         sim_client_fini(&world.clients[i]);
     for (unsigned i = 0; i < world.chaos_num; i++)
         sim_chaos_fini(&world.chaos[i]);
-    SIM_CHECK(sim_fd_count() == 0, "%u descriptors are still open", sim_fd_count());
-    SIM_CHECK(sim_ring_count() == 0, "%u rings are left", sim_ring_count());
+    if (world.durable) {
+        sim_disk_crash(true);
+        sim_disk_fini();
+    }
 }
 
 void sim_world_run(uint64_t seed, const struct sim_options *options)
 {
     sim_random_start(seed);
     sim_clock_start();
+    sim_disk_start();
     sim_calm = sim_draining = false;
-    sim_goodbyes = 0;
     memset(&world, 0, sizeof(world));
     sim_oracle_start();
-    sim_world_build();
+    sim_world_choose(options);
     sim_world_kernel();
+    sim_power_plan();
+    if (!sim_world_up()) {
+        sim_world_cut();
+    }
     /* What takes many sessions to come and go shows only in long runs. */
     uint32_t steps = seed % 16 == 0 ? 8 * options->steps : options->steps;
     for (uint32_t i = 0; i < steps; i++)
         sim_world_storm_step();
+    sim_power_calm();
     /* Some runs end in the middle of everything. */
     if (!sim_chance(150)) {
         sim_world_calm(steps);

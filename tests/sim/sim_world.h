@@ -16,11 +16,13 @@
 #ifndef SLUICE_SIM_WORLD_H
 #define SLUICE_SIM_WORLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How a run is made, a value. */
 struct sim_options {
     uint32_t steps; /* of the storm; eight times as many in one of 16 seeds */
+    bool durable;   /* with a data directory, which outlives the broker several times */
 };
 
 /* One run. Fails (sim_fail) where an invariant does not hold. */
