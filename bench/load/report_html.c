@@ -236,8 +236,8 @@ static void report_html_throughput(FILE *file, const struct run_result *result)
     for (uint32_t i = 0; i + 1 < series->num_marks && i < SERIES_SLICES; i++) {
         const struct series_mark *from = &series->marks[i], *to = from + 1;
         double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
-        /* A sliver at the end says nothing. */
-        if (seconds < (double)series->slice_ns / 4e9)
+        /* In a part of a slice, at the end, the sending has ended before the slice has. */
+        if (seconds < 0.75 * (double)series->slice_ns / 1e9)
             continue;
         double at = (double)from->at_ns / 1e9 + seconds / 2;
         lines[0][num] = (struct plot_point){at,
@@ -283,6 +283,9 @@ static void report_html_head(FILE *file, const struct run_result *result)
     fprintf(file, "</h1>\n<p>");
     report_html_escaped(file, options->text != NULL ? options->text : result->scenario->text);
     fprintf(file, "</p>\n<p>");
+    report_html_escaped(file, options->host);
+    fprintf(file, ":%u, %s, MQTT %s; ", (unsigned)options->port, options_transport_name(options),
+            options->version == 5 ? "5.0" : "3.1.1");
     if (result->kind == RUN_MESSAGES)
         fprintf(file, "%s loop, %u publishers, %u subscribers, QoS %u, %u bytes; ",
                 options->rate > 0 ? "Open" : "Closed", result->num_publishers,

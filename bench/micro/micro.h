@@ -22,6 +22,7 @@ extern "C" {
 #endif
 
 #define MICRO_ARGUMENTS_MAX 4
+#define MICRO_FIGURES_MAX   2
 
 struct micro_case {
     const char *name;
@@ -33,6 +34,10 @@ struct micro_case {
     int64_t arguments[MICRO_ARGUMENTS_MAX];
     unsigned num_arguments; /* 0: measured once, with argument 0 */
     unsigned bytes;         /* per operation, for a rate in bytes; 0: no such rate */
+    unsigned waits;         /* 1: it sleeps, so what counts is the time on the wall */
+    /* Names of further figures of the context, up to the first NULL, and their values. */
+    const char *figures[MICRO_FIGURES_MAX];
+    double (*figure)(const void *context, unsigned number);
 };
 
 #define MICRO_BATCH 256
@@ -51,6 +56,7 @@ extern const struct micro_suite micro_match;
 extern const struct micro_suite micro_deliver;
 extern const struct micro_suite micro_retained;
 extern const struct micro_suite micro_threads;
+extern const struct micro_suite micro_log;
 
 /* The compiler must assume that the value is used, and that memory has changed. */
 static inline void micro_keep(uint64_t value)

@@ -38,6 +38,8 @@ class measurement
         while (state.KeepRunningBatch(MICRO_BATCH))
             one_.run(context_, MICRO_BATCH);
         state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
+        for (unsigned i = 0; i < MICRO_FIGURES_MAX && one_.figures[i] != nullptr; i++)
+            state.counters[one_.figures[i]] = one_.figure(context_, i);
         if (one_.bytes > 0)
             state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * one_.bytes);
     }
@@ -55,8 +57,10 @@ void add(const micro_case &one, int64_t argument, bool is_named)
     std::string name = one.name;
     if (is_named)
         name += "/" + std::to_string(argument);
-    benchmark::RegisterBenchmark(name.c_str(),
-                                 [subject](benchmark::State &state) { subject->run(state); });
+    auto *added = benchmark::RegisterBenchmark(
+        name.c_str(), [subject](benchmark::State &state) { subject->run(state); });
+    if (one.waits != 0)
+        added->UseRealTime();
 }
 
 void add_suite(const micro_suite &suite)
@@ -82,6 +86,7 @@ int main(int argc, char **argv)
     add_suite(micro_deliver);
     add_suite(micro_retained);
     add_suite(micro_threads);
+    add_suite(micro_log);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv))
         return 2;

@@ -4,7 +4,9 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import threading
+import zlib
 
 from run import HERE, Skip
 import ws_socket
@@ -86,6 +88,86 @@ def test_a_refused_upgrade_is_said(tools):
 def test_a_scenario_that_needs_more_descriptors_says_so(tools):
     code, said = tools.bench("run conn-tcp-1M-5K", descriptors=2000)
     assert code == 2 and "descriptors" in said and "--clients" in said, said
+
+
+PAGE = (800, 1500)
+
+
+def pixels_of(png):
+    """Rows of (red, green, blue), of a PNG with eight bits for each colour."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    at, data = 8, b""
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at:at + 8])
+        body = png[at + 8:at + 8 + length]
+        if kind == b"IHDR":
+            width, _, bits, colour = struct.unpack(">IIBB", body[:10])
+            size = {2: 3, 6: 4}[colour]
+            assert bits == 8
+        data += body if kind == b"IDAT" else b""
+        at += 12 + length
+    data, before, rows = zlib.decompress(data), bytes(width * size), []
+    for start in range(0, len(data), width * size + 1):
+        how, line = data[start], bytearray(data[start + 1:start + 1 + width * size])
+        for i in range(len(line)) if how else ():
+            left, up = line[i - size] if i >= size else 0, before[i]
+            corner = before[i - size] if i >= size else 0
+            nearest = min((abs(up - corner), 0, left), (abs(left - corner), 1, up),
+                          (abs(left + up - 2 * corner), 2, corner))[2]
+            line[i] = (line[i] + (0, left, up, (left + up) // 2, nearest)[how]) & 255
+        rows.append([tuple(line[i:i + 3]) for i in range(0, len(line), size)])
+        before = line
+    return rows
+
+
+def rendered(tools, path, is_dark):
+    """What Chromium makes of a page."""
+    picture = os.path.join(tools.folder, "page.png")
+    scheme = ["--blink-settings=preferredColorScheme=0", "--force-dark-mode"] if is_dark else []
+    done = subprocess.run(
+        [tools.need("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         f"--user-data-dir={tools.folder}/chromium", f"--window-size={PAGE[0]},{PAGE[1]}", *scheme,
+         f"--screenshot={picture}", f"file://{path}"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and os.path.exists(picture), done.stderr[-300:]
+    with open(picture, "rb") as file:
+        rows = pixels_of(file.read())
+    os.remove(picture)
+    return rows
+
+
+def test_a_browser_shows_the_page(tools):
+    page = os.path.join(tools.folder, "page.html")
+    tools.measured(tools.broker(), f"pairs --rate 2k --duration 1s --warmup 0 --html {page}")
+    with open(page) as file:
+        text = file.read()
+    assert not re.search(r"https?:|src=|<script|@import|url\(", text), "it needs more than itself"
+    assert text.count("<svg") == 4, "four plots"
+    # Page, bars and first lines, second lines, by their colours in the style.
+    for is_dark, colours in ((False, ((252, 252, 251), (42, 120, 214), (194, 65, 12))),
+                             (True, ((26, 26, 25), (91, 155, 234), (240, 138, 75)))):
+        rows = rendered(tools, page, is_dark)
+        assert len(rows) == PAGE[1] and len(rows[0]) == PAGE[0]
+        assert rows[0][0] == colours[0], f"dark {is_dark}: the page is {rows[0][0]}"
+        seen = [sum(row.count(colour) for row in rows) for colour in colours]
+        assert seen[0] > 0.7 * PAGE[0] * PAGE[1], f"dark {is_dark}: most of it is not empty"
+        assert seen[1] > 1000 and seen[2] > 20, f"dark {is_dark}: {seen}"
+        plots = bands_of([any(near(pixel, colours[1]) for pixel in row) for row in rows])
+        assert len(plots) >= 6, f"dark {is_dark}: something is drawn in {plots} only"
+
+
+def near(one, other):
+    return all(abs(a - b) < 50 for a, b in zip(one, other))
+
+
+def bands_of(rows, gap=30):
+    """[first, last] of the rows that are true, with less than `gap` others between."""
+    bands = []
+    for number, has in enumerate(rows):
+        if has and bands and number - bands[-1][1] < gap:
+            bands[-1][1] = number
+        elif has:
+            bands.append([number, number])
+    return bands
 
 
 class ForeignBroker:
