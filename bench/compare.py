@@ -81,12 +81,25 @@ PERF = [
 ]
 QUICK = [row for row in PERF if row[0] in (
     "10 pairs, QoS 0", "10 pairs, QoS 1", "fan-out 1 to 100, QoS 0", "100 pairs at 10 k/s, QoS 0")]
-SETS = {"perf": PERF, "quick": QUICK}
+# Sessions outlive their connections: each broker keeps what it can keep (see DURABILITY).
+DURABLE = [(f"{name} durable pairs, QoS 1",
+            f"pairs --qos 1 --durable --publishers {pairs} --window {window}", "rate", None, None)
+           for name, pairs, window in (("10", 10, 100), ("100", 100, 100), ("1,000", 1000, 10))]
+DURABLE.append(("10 durable pairs at 1 k/s, QoS 1, to PUBACK",
+                "pairs --qos 1 --durable --publishers 10 --rate 1k", "puback", None, None))
+SETS = {"perf": PERF, "quick": QUICK, "durable": DURABLE}
+DURABILITY = {
+    "sluice": "PUBACK follows the write to the disk (durability: commit)",
+    "mosquitto": "PUBACK follows from memory; the disk gets a snapshot every 30 minutes",
+    "nats-server": "PUBACK follows the write to a file, which is synced every 2 minutes",
+    "rabbitmq": "PUBACK follows the write to a file (classic durable queues)",
+}
+# What is compared, and which figures: the middle one, and the tail.
+LATENCIES = {"latency": ("p50", "p99"), "puback": ("ack_p50", "ack_p99")}
 
-MOSQUITTO = """# Queues and windows without limits, as a closed loop bounds them; nothing on disk.
+MOSQUITTO = """# Queues and windows without limits, as a closed loop bounds them.
 listener {port} 127.0.0.1
 allow_anonymous true
-persistence false
 max_queued_messages 0
 max_queued_bytes 0
 max_inflight_messages 0
@@ -95,7 +108,9 @@ user root
 """
 # Where latency is compared. For throughput it would only cost segments, and is not the default.
 MOSQUITTO_LATENCY = "set_tcp_nodelay true\n"
-SLUICE = """# As it comes.
+MOSQUITTO_DURABLE = "persistence true\npersistence_location {dir}/\n"
+SLUICE = """# As it comes, with a data directory of its own.
+data_dir: {dir}/data
 listeners:
   - bind: tcp://127.0.0.1:{port}
 """
@@ -126,6 +141,7 @@ class Broker:
         self.environment = environment or {}
         self.after = after  # a command that ends helpers which outlive their group
         self.config_latency = ""  # added to the configuration where latency is compared
+        self.config_durable = ""  # and where sessions are durable
         self.version = ""
 
 
@@ -143,6 +159,7 @@ def find_brokers(args):
     if mosquitto:
         found["mosquitto"] = Broker("mosquitto", f"{mosquitto} -c {{config}}", MOSQUITTO)
         found["mosquitto"].config_latency = MOSQUITTO_LATENCY
+        found["mosquitto"].config_durable = MOSQUITTO_DURABLE
         found["mosquitto"].version = output_of([mosquitto, "-h"])
     nats = shutil.which("nats-server", path=path)
     if nats:
@@ -182,6 +199,10 @@ def has_relay(row):
     """It knows no wildcards, no queues and no QoS 2."""
     others = ("--storm", "--filters", "--slow", "--qos 2", "--durable")
     return row[2] == "latency" and not any(word in row[1] for word in others)
+
+
+def is_durable(row):
+    return "--durable" in row[1] or "durable-" in row[1]
 
 
 def is_asked(broker, row):
@@ -327,9 +348,10 @@ def answers(port):
 class Running:
     """A started broker; to be used with `with`."""
 
-    def __init__(self, broker, cpus, is_latency):
+    def __init__(self, broker, cpus, row):
         self.broker = broker
-        self.config = broker.config + (broker.config_latency if is_latency else "")
+        self.config = broker.config + (broker.config_latency if row[2] in LATENCIES else "")
+        self.config += broker.config_durable if is_durable(row) else ""
         self.directory = tempfile.mkdtemp(prefix="sluice-compare-")
         ports = free_ports(4)
         self.port = ports[0]
@@ -411,7 +433,7 @@ def run_once(args, broker, row):
     broker_cpus, bench_cpus = parse_cpus(args.broker_cpus), parse_cpus(args.bench_cpus)
     cpus = broker_cpus | bench_cpus
     wait_quiet(cpus, args.threshold)
-    with Running(broker, broker_cpus, row[2] == "latency") as running:
+    with Running(broker, broker_cpus, row) as running:
         group = running.process.pid
         report = running.directory + "/report.json"
         command = [args.bench] + shlex.split(row[1]) + [
@@ -444,11 +466,12 @@ def figures(result, foreign):
     waited = result["cores_wanted_in_vain"]
     foreign = max([foreign] + waited)
     delivered = result["measured"]["fresh"] + result["measured"]["late"]
-    latency = result["latency_us"]
+    latency, acks = result["latency_us"], result["acknowledged_us"]
     return {
         "failure": result["failure"], "ok": result["ok"], "foreign": foreign,
         "rate": result["out_msg_per_s"], "in": result["in_msg_per_s"],
         "p50": latency["p50"], "p90": latency["p90"], "p99": latency["p99"],
+        "ack_p50": acks["p50"], "ack_p99": acks["p99"],
         "p99.9": latency["p99.9"], "max": latency["max"], "lost": result["lost"],
         "unsent": result.get("unsent", 0), "lateness_p99": result["lateness_us"]["p99"],
         "cpu_us": result["broker_cpu_s"] * 1e6 / delivered if delivered else 0.0,
@@ -520,8 +543,8 @@ def cell_text(cell, what):
     if not kept:
         return "failed" if cell["failure"] else "-"
     marks = ("" if cell["good"] else "!") + ("" if all(f["ok"] for f in kept) else "x")
-    if what == "latency":
-        text = f"{time_text(median_of(cell, 'p50'))} / {time_text(median_of(cell, 'p99'))}"
+    if what in LATENCIES:
+        text = " / ".join(time_text(median_of(cell, name)) for name in LATENCIES[what])
     else:
         rates = [f["rate"] for f in kept]
         text = rate_text(median_of(cell, "rate"))
@@ -532,7 +555,7 @@ def cell_text(cell, what):
 
 def ratio_of(runs, row, first, second):
     """How much better `first` is in the row; None if it cannot be said."""
-    name = "p50" if row[2] == "latency" else "rate"
+    name = LATENCIES.get(row[2], ["rate"])[0]
     one, two = (median_of(runs[(row[0], n)], name) for n in (first, second))
     if not one or not two:
         return None
@@ -599,9 +622,21 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
 
 
-def preface(args, brokers):
+def file_system_of(path):
+    """Its type and device: durability costs what they cost."""
+    best = ("", "unknown")
+    for line in Path("/proc/mounts").read_text().split("\n"):
+        words = line.split()
+        if len(words) > 2 and (os.path.realpath(path) + "/").startswith(
+                words[1].rstrip("/") + "/") and len(words[1]) >= len(best[0]):
+            best = (words[1], f"{words[2]} on {words[0]}")
+    return best[1]
+
+
+def preface(args, brokers, rows):
     lines = [f"date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
              f"machine: {machine()}",
+             f"data: in {args.data} ({file_system_of(args.data)})",
              f"cores: broker {args.broker_cpus}, sluice-bench {args.bench_cpus}; over loopback",
              f"runs: {args.repeat} of {args.duration} after {args.warmup} of warm-up, brokers in "
              f"turn; at most {args.retries} more for each cell where others used the cores for "
@@ -611,12 +646,14 @@ def preface(args, brokers):
              "kept"]
     for broker in brokers:
         lines.append(f"{broker.name}: {broker.version or broker.command}")
+        if any(is_durable(row) for row in rows) and broker.name in DURABILITY:
+            lines[-1] += "; " + DURABILITY[broker.name]
     return lines
 
 
 def markdown(args, runs, brokers, rows):
     header, table = table_of(runs, brokers, rows)
-    out = ["- " + line for line in preface(args, brokers)] + [""]
+    out = ["- " + line for line in preface(args, brokers, rows)] + [""]
     out.append("| " + " | ".join(header) + " |")
     out.append("|" + " --- |" * len(header))
     out += ["| " + " | ".join(line) + " |" for line in table]
@@ -629,13 +666,16 @@ def markdown(args, runs, brokers, rows):
             out += ["", "```", shown.strip(), "```"]
         if broker.config_latency:
             out += ["", f"For latencies also: `{broker.config_latency.strip()}`"]
+        if broker.config_durable and any(is_durable(row) for row in rows):
+            out += ["", "For durable sessions also:", "", "```",
+                    broker.config_durable.strip(), "```"]
     return "\n".join(out) + "\n"
 
 
 def print_table(args, runs, brokers, rows):
     header, table = table_of(runs, brokers, rows)
     widths = [max(len(line[i]) for line in [header] + table) for i in range(len(header))]
-    print("\n".join(preface(args, brokers)) + "\n")
+    print("\n".join(preface(args, brokers, rows)) + "\n")
     for line in [header] + table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
     print()
@@ -661,8 +701,8 @@ def parse_args():
         prog="sluice-bench compare", description="Sluice beside the brokers that are installed.",
         epilog="Options of sluice-bench itself may follow behind --.")
     parser.add_argument("--set", default="quick",
-                        help="perf, quick, or names of scenarios with commas between; an @ before "
-                        "the name compares latencies (quick)")
+                        help="perf, quick, durable, or names of scenarios with commas between; an "
+                        "@ before the name compares latencies (quick)")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each (5)")
     parser.add_argument("--duration", default="5s", help="measured time of a run (5s)")
     parser.add_argument("--warmup", default="1s", help="before it (1s)")
@@ -681,6 +721,9 @@ def parse_args():
     parser.add_argument("--sluice", default=os.environ.get("SLUICED", ""), help="path of sluiced")
     parser.add_argument("--bench", default=os.environ.get("SLUICE_BENCH", "sluice-bench"),
                         help="path of sluice-bench")
+    parser.add_argument("--data", default="/var/tmp", metavar="DIR",
+                        help="where brokers keep what they keep, each in a new directory "
+                        "(/var/tmp)")
     parser.add_argument("--json", default="", help="file to write all runs to")
     parser.add_argument("--markdown", default="", help="file to write the table to")
     own, extra = sys.argv[1:], []
@@ -700,6 +743,7 @@ def parse_args():
 
 def main():
     args = parse_args()
+    tempfile.tempdir = args.data
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     brokers, rows = find_brokers(args), chosen_rows(args)
     brokers += find_relay(args, rows)
@@ -713,7 +757,7 @@ def main():
         described = [{"name": b.name, "version": b.version, "command": b.command,
                       "configuration": b.config} for b in brokers]
         Path(args.json).write_text(json.dumps(
-            {"preface": preface(args, brokers), "brokers": described, "runs": cells,
+            {"preface": preface(args, brokers, rows), "brokers": described, "runs": cells,
              "notes": notes_of(runs, brokers, rows)}, indent=1) + "\n")
     failed = [cell for (_, name), cell in runs.items() if name == "sluice" and cell["failure"]]
     return 1 if failed else 0

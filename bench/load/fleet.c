@@ -317,6 +317,7 @@ void fleet_fini(struct fleet *fleet)
         free(fleet->workers[i].clients);
         free(fleet->workers[i].lanes);
         free(fleet->workers[i].lateness);
+        free(fleet->workers[i].acks);
         series_part_fini(&fleet->workers[i].latency);
     }
     free(fleet->tallies);

@@ -31,6 +31,7 @@ void publisher_ready(struct client *client, uint16_t inflight_max)
     publisher->ids_max = (uint16_t)ids_max;
     publisher->unused_id = 1;
     publisher->id_states = heap_zeroed(ids_max + 1, sizeof(*publisher->id_states));
+    publisher->id_times = heap_zeroed(ids_max + 1, sizeof(*publisher->id_times));
     publisher->free_ids = heap_zeroed(ids_max, sizeof(*publisher->free_ids));
 }
 
@@ -109,14 +110,15 @@ static void publisher_encode(struct client *client, uint8_t *to, uint64_t next, 
     uint64_t stamp_ns = now_ns;
     for (uint64_t i = 0; i < num; i++, to += template->len) {
         memcpy(to, template->data, template->len);
+        if (is_open)
+            stamp_ns = publisher_stamp_ns(client->worker, publisher->number, next + i, now_ns);
         if (template->packet_id_at > 0) {
             uint8_t qos = (template->data[0] >> 1) & 3;
             uint16_t id = publisher_id_take(publisher, qos == 1 ? PUBLISHER_ID_AWAITS_PUBACK
                                                                 : PUBLISHER_ID_AWAITS_PUBREC);
             codec_u16_put(to + template->packet_id_at, id);
+            publisher->id_times[id] = stamp_ns;
         }
-        if (is_open)
-            stamp_ns = publisher_stamp_ns(client->worker, publisher->number, next + i, now_ns);
         if (publisher->topics > 0)
             publisher_topic_put(template, to, (next + i) % publisher->topics);
         if (!publisher->is_cleaning)
@@ -167,6 +169,14 @@ void publisher_fill(struct client *client)
     atomic_store_explicit(&publisher->next, next, memory_order_release);
 }
 
+/* The handshake of a message that was sent, or due, in the measured time is complete. */
+static void publisher_record_ack(struct worker *worker, uint64_t stamp_ns)
+{
+    const bool is_open = worker->options->rate > 0;
+    if (is_open ? schedule_is_measured(&worker->control->schedule, stamp_ns) : worker->is_recording)
+        histogram_record(worker->acks, worker->now_ns > stamp_ns ? worker->now_ns - stamp_ns : 0);
+}
+
 void publisher_acknowledged(struct client *client, enum codec_type type,
                             const struct codec_ack *ack)
 {
@@ -189,6 +199,8 @@ void publisher_acknowledged(struct client *client, enum codec_type type,
         return;
     }
     publisher_id_give(publisher, ack->packet_id);
+    if (!is_refused)
+        publisher_record_ack(client->worker, publisher->id_times[ack->packet_id]);
     counters_add(is_refused ? &counters->rejected : &counters->acknowledged, 1);
     worker_mark(client->worker, client);
 }
@@ -198,5 +210,6 @@ void publisher_fini(struct publisher *publisher)
     codec_template_fini(&publisher->template);
     codec_template_fini(&publisher->clean);
     free(publisher->id_states);
+    free(publisher->id_times);
     free(publisher->free_ids);
 }

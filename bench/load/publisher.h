@@ -45,6 +45,7 @@ struct publisher {
 
     /* QoS 1 and 2 */
     uint8_t *id_states; /* ids_max + 1 of enum publisher_id_state */
+    uint64_t *id_times; /* when the message was sent, or due; in ns, as many */
     uint16_t *free_ids; /* stack of ids used before */
     uint32_t num_free;  /* on the stack */
     uint16_t unused_id; /* ids from here on were never used; 0: all were */

@@ -261,6 +261,20 @@ static void report_lateness(FILE *file, const struct run_result *result)
             text_duration(&most, histogram_quantile_ns(&result->lateness, 1.0)));
 }
 
+/* What the publisher waits for, at QoS 1 and 2. */
+static void report_acks(FILE *file, const struct run_result *result)
+{
+    struct text_number p50, p99, most;
+    if (result->acks.num == 0)
+        return;
+    fprintf(file, "\nfrom %s to %s: p50 %s, p99 %s, max %s\n",
+            result->options->rate > 0 ? "due" : "written",
+            result->options->qos == 1 ? "PUBACK" : "PUBCOMP",
+            text_duration(&p50, histogram_quantile_ns(&result->acks, 0.5)),
+            text_duration(&p99, histogram_quantile_ns(&result->acks, 0.99)),
+            text_duration(&most, histogram_quantile_ns(&result->acks, 1.0)));
+}
+
 static void report_verdict(FILE *file, const struct run_result *result)
 {
     struct text_number unsent;
@@ -298,6 +312,7 @@ void report_text(FILE *file, const struct run_result *result)
         report_quantiles(file, result);
         report_drawing(file, &result->latency);
         report_lateness(file, result);
+        report_acks(file, result);
     }
     report_verdict(file, result);
 }

@@ -138,6 +138,7 @@ void report_json(FILE *file, const struct run_result *result)
     fprintf(file, "  \"unsent\": %llu,\n", (unsigned long long)result->unsent);
     report_json_latency(file, "latency", &result->latency);
     report_json_latency(file, "lateness", &result->lateness);
+    report_json_latency(file, "acknowledged", &result->acks);
     report_json_histogram(file, &result->latency);
     report_json_series(file, &result->series);
     fprintf(file, "  \"failure\": %s,\n", text_json_string(text, sizeof(text), result->failure));

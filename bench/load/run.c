@@ -257,6 +257,7 @@ void run_collect(struct fleet *fleet, struct run_result *out)
         const struct worker *worker = &fleet->workers[i];
         series_part_merge(&out->latency, &worker->latency);
         histogram_merge(&out->lateness, worker->lateness);
+        histogram_merge(&out->acks, worker->acks);
         if (!worker->is_open)
             continue;
         out->sends += worker->poller.num_sends;
@@ -304,6 +305,7 @@ void run_result_init(struct run_result *out, const struct options *options,
     *out = (struct run_result){.options = options, .scenario = scenario, .io = "none"};
     histogram_init(&out->latency);
     histogram_init(&out->lateness);
+    histogram_init(&out->acks);
     series_init(&out->series, options->duration_ns);
     control_init(control);
     control->slice_ns = out->series.slice_ns;

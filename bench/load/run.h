@@ -54,6 +54,7 @@ struct run_result {
     uint64_t broker_resident;            /* its memory at the end of that, bytes; 0: not known */
     struct histogram latency;            /* publish to delivery, measured time, all workers */
     struct histogram lateness;           /* open loop: from due to written */
+    struct histogram acks;               /* QoS 1 and 2: from sent, or due, to acknowledged */
     uint64_t series_start_ns;            /* of connections */
     struct series series;                /* the measured time in slices */
     char failure[256];                   /* of the broker or the machine; empty: none */

@@ -333,6 +333,8 @@ enum rc worker_start(struct worker *worker)
     CHECK(worker->options != NULL && worker->control != NULL);
     worker->lateness = heap_zeroed(1, sizeof(*worker->lateness));
     histogram_init(worker->lateness);
+    worker->acks = heap_zeroed(1, sizeof(*worker->acks));
+    histogram_init(worker->acks);
     worker->dirty = heap_zeroed(worker->num_clients, sizeof(struct client *));
     worker->dirty_spare = heap_zeroed(worker->num_clients, sizeof(struct client *));
     worker->pokes = heap_zeroed(worker->options->workers, sizeof(bool));

@@ -56,6 +56,7 @@ struct worker {
     bool has_cut;                 /* [O] in the present phase */
     struct series_part latency;   /* [O] read by others once joined */
     struct histogram *lateness;   /* [O] owned; open loop: from due to written */
+    struct histogram *acks;       /* [O] owned; QoS 1 and 2: from sent, or due, to acknowledged */
     uint32_t first_publisher;     /* [I] clients[first_publisher ..] are publishers */
     uint32_t due_client;          /* [O] open loop: whose message is due next ... */
     uint64_t due_number;          /* [O] ... and its number */

@@ -45,6 +45,7 @@ static int setup(void **state)
     result.measured.fresh = 1000;
     histogram_init(&result.latency);
     histogram_init(&result.lateness);
+    histogram_init(&result.acks);
     series_init(&result.series, result.measured_ns);
     for (uint32_t i = 0; i <= 10; i++)
         series_add(&result.series, i * result.series.slice_ns, i * 90, i * 100);
