@@ -258,6 +258,12 @@ void wal_group_abort(struct wal *wal)
     batch->heads_crc = wal->group.heads_crc;
 }
 
+bool wal_group_is_open(const struct wal *wal)
+{
+    WAL_CHECK(wal);
+    return wal->is_group_open;
+}
+
 uint64_t wal_last(const struct wal *wal)
 {
     WAL_CHECK(wal);

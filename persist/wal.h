@@ -114,6 +114,7 @@ MUST_USE enum rc wal_append(struct wal *wal, uint8_t type, const struct bytes *p
 void wal_group_begin(struct wal *wal);
 void wal_group_end(struct wal *wal);
 void wal_group_abort(struct wal *wal);
+bool wal_group_is_open(const struct wal *wal);
 
 /* Starts a write if there is something to write and none in flight. At the end of each turn. */
 void wal_turn_end(struct wal *wal);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "router.h"
+#include "share_handover.h"
 
 #define CONFIRM_FIRST 64
 
@@ -21,11 +22,21 @@ static struct confirm_entry *confirm_at(const struct confirm_queue *queue, uint3
     return &queue->ring[index & (queue->capacity - 1)];
 }
 
+/* An answer for somebody of this shard: a connection, or a delivery on its way. */
+static void confirm_here(struct router *router, const struct hold_ticket *ticket, uint32_t count,
+                         bool ok)
+{
+    if (UNLIKELY(hold_ticket_is_handover(ticket)))
+        handover_confirmed(router, ticket->conn, ok);
+    else
+        router->sink->confirmed(router->shard, ticket, count, ok);
+}
+
 static void confirm_send(struct router *router, const struct confirm_entry *entry, bool ok)
 {
     const struct hold_ticket *ticket = &entry->ticket;
     if (ticket->conn.shard == router->shard->id) {
-        router->sink->confirmed(router->shard, ticket, entry->count, ok);
+        confirm_here(router, ticket, entry->count, ok);
         return;
     }
     struct mail mail = {.kind = MAIL_STORED};
@@ -112,7 +123,7 @@ void confirm_on_mail(struct shard *shard, const struct mail *mail)
     struct hold_ticket ticket = {.gate_number = (uint32_t)mail->words[1]};
     memcpy(&ticket.conn, &mail->words[0], sizeof(ticket.conn));
     CHECK(ticket.conn.shard == shard->id);
-    router->sink->confirmed(shard, &ticket, (uint32_t)mail->words[2], mail->words[3] != 0);
+    confirm_here(router, &ticket, (uint32_t)mail->words[2], mail->words[3] != 0);
 }
 
 void confirm_fini(struct router *router)

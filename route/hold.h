@@ -13,6 +13,9 @@
 
 #include "types.h"
 
+/* In the slot of a ticket's handle: it is a handover's (share_handover.h), not a connection's. */
+#define HOLD_HANDOVER (UINT32_C(1) << 31)
+
 struct hold_ticket {
     struct handle conn;   /* [M] HANDLE_NONE or zeroes: nobody waits */
     uint32_t gate_number; /* [M] */
@@ -21,6 +24,11 @@ struct hold_ticket {
 static inline bool hold_ticket_is_none(const struct hold_ticket *ticket)
 {
     return handle_is_none(ticket->conn);
+}
+
+static inline bool hold_ticket_is_handover(const struct hold_ticket *ticket)
+{
+    return (ticket->conn.slot & HOLD_HANDOVER) != 0 && !hold_ticket_is_none(ticket);
 }
 
 #endif

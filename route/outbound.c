@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "outbound_inner.h"
 #include "share_dispatch.h"
+#include "share_handover.h"
 #include "store.h"
 
 void outbound_release(struct router *router, struct msg *msg, void *aux)
@@ -494,53 +495,75 @@ void outbound_pubcomp(struct router *router, struct session *session, uint16_t p
 }
 
 /* A shared delivery leaves the session for another member of its group, if there is one for it. */
-static bool outbound_pass_on(struct router *router, const struct session *session, bool ended,
-                             struct msg *msg, void *aux)
+static bool outbound_pass(struct router *router, struct session *session, bool ended,
+                          struct handover_item *item)
 {
-    struct delivery_extra *extra = sub_ids_extra(aux);
-    return extra != NULL && extra->group != 0 && msg != NULL &&
-           share_redispatch(router, msg, extra, session->handle, ended);
+    struct delivery_extra *extra = sub_ids_extra(item->aux);
+    if (extra == NULL || extra->group == 0)
+        return false;
+    if (item->location != 0)
+        return handover_begin(router, session, ended, item);
+    return item->msg != NULL && share_redispatch(router, item->msg, extra, session->handle, ended);
 }
 
-static bool outbound_queue_match(void *context, struct mqueue_entry *entry)
+static bool outbound_pass_queued(void *context, struct mqueue_entry *entry)
 {
     struct outbound_queue_pass *pass = context;
-    if (!outbound_pass_on(pass->router, pass->session, pass->ended, entry->msg, entry->aux))
-        return false;
-    outbound_left_queue(pass->router, pass->session, entry);
-    if (entry->location != 0 && !pass->ended)
-        store_dropped(pass->router, pass->session, entry);
-    else
-        store_forget(pass->router, entry->location, entry->bytes);
-    return true;
+    struct handover_item item = {.msg = entry->msg,
+                                 .aux = entry->aux,
+                                 .location = entry->location,
+                                 .number = entry->number,
+                                 .bytes = entry->bytes,
+                                 .flags = entry->flags,
+                                 .qos = entry->qos};
+    bool is_gone = outbound_pass(pass->router, pass->session, pass->ended, &item);
+    entry->msg = item.msg;
+    entry->aux = item.aux;
+    if (is_gone)
+        outbound_left_queue(pass->router, pass->session, entry);
+    return is_gone;
 }
 
-void outbound_pass_on_queue(struct router *router, struct session *session, bool ended)
+/* QoS 2 once sent stays with this session [MQTT-4.8.2-4]. */
+static bool outbound_pass_sent(struct router *router, struct session *session, bool ended,
+                               struct inflight_entry *entry)
 {
-    struct outbound_queue_pass pass = {router, session, ended};
-    if (session->shared_seen)
-        mqueue_remove_if(&session->queue, outbound_queue_match, &pass);
+    if (entry->state != INFLIGHT_WAIT_PUBACK)
+        return false;
+    struct handover_item item = {.msg = entry->msg,
+                                 .aux = entry->aux,
+                                 .location = entry->location,
+                                 .number = entry->number,
+                                 .bytes = entry->bytes,
+                                 .packet_id = entry->packet_id,
+                                 .flags = (uint16_t)(entry->flags & OUTBOUND_RETAIN),
+                                 .qos = entry->qos};
+    bool is_gone = outbound_pass(router, session, ended, &item);
+    entry->msg = item.msg;
+    entry->aux = item.aux;
+    return is_gone;
 }
 
-void outbound_lost(struct router *router, struct session *session)
+void outbound_pass_on(struct router *router, struct session *session)
 {
     CHECK(session->conn == NULL);
-    session->resend_count = 0;
     if (!session->shared_seen)
         return;
     struct inflight_entry *entry = inflight_first(&session->inflight);
     while (entry != NULL) {
         struct inflight_entry *next = inflight_next(&session->inflight, entry);
-        /* QoS 2 once sent stays with this session [MQTT-4.8.2-4]. */
-        if (entry->state == INFLIGHT_WAIT_PUBACK &&
-            outbound_pass_on(router, session, false, entry->msg, entry->aux)) {
-            if (entry->number != 0)
-                store_done(router, session, entry);
+        if (outbound_pass_sent(router, session, false, entry))
             outbound_window_remove(router, session, entry);
-        }
         entry = next;
     }
-    outbound_pass_on_queue(router, session, false);
+    struct outbound_queue_pass pass = {router, session, false};
+    mqueue_remove_if(&session->queue, outbound_pass_queued, &pass);
+}
+
+void outbound_lost(struct router *router, struct session *session)
+{
+    session->resend_count = 0;
+    outbound_pass_on(router, session);
 }
 
 void outbound_discard(struct router *router, struct session *session)
@@ -548,18 +571,16 @@ void outbound_discard(struct router *router, struct session *session)
     session->resend_count = 0;
     struct inflight_entry *entry;
     while ((entry = inflight_first(&session->inflight)) != NULL) {
-        struct msg *msg = entry->msg;
-        void *aux = entry->aux;
-        bool moved = entry->state == INFLIGHT_WAIT_PUBACK &&
-                     outbound_pass_on(router, session, true, msg, aux);
-        store_forget(router, entry->location, entry->bytes);
-        outbound_window_remove(router, session, entry);
-        if (!moved) {
+        if (!outbound_pass_sent(router, session, true, entry)) {
             router_count(router, STAT_DROP_SESSION_ENDED, 1);
-            outbound_release(router, msg, aux);
+            store_forget(router, entry->location, entry->bytes);
+            outbound_release(router, entry->msg, entry->aux);
         }
+        outbound_window_remove(router, session, entry);
     }
-    outbound_pass_on_queue(router, session, true);
+    struct outbound_queue_pass pass = {router, session, true};
+    if (session->shared_seen)
+        mqueue_remove_if(&session->queue, outbound_pass_queued, &pass);
     struct mqueue_entry queued;
     while (outbound_pop(router, session, &queued)) {
         router_count(router, STAT_DROP_SESSION_ENDED, 1);

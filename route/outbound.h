@@ -55,11 +55,8 @@ void outbound_resume(struct router *router, struct session *session);
 /* The connection is lost: shared deliveries go to other members (design, section 4). */
 void outbound_lost(struct router *router, struct session *session);
 
-/*
- * Passes queued shared deliveries on to other members of their groups, if a member is connected or,
- * when the session has `ended`, if there is any.
- */
-void outbound_pass_on_queue(struct router *router, struct session *session, bool ended);
+/* Another member of some group is connected now: the same for what has stayed. */
+void outbound_pass_on(struct router *router, struct session *session);
 
 /* The session ends: every delivery is released and counted as dropped. */
 void outbound_discard(struct router *router, struct session *session);

@@ -14,7 +14,7 @@
 #include "outbound.h"
 #include "permit.h"
 #include "router.h"
-#include "share_dispatch.h"
+#include "share_handover.h"
 #include "store.h"
 #include "subscribe.h"
 #include "will.h"
@@ -173,8 +173,6 @@ void session_end(struct router *router, struct session *session)
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(session->conn == NULL);
     if (session_is_stored(session) && !router->closing)
-        store_ended(router, session);
-    if (session_is_stored(session) && !router->closing)
         store_forget_received(router, session);
     if (session->load != NULL)
         store_load_cancel(router, session);
@@ -189,6 +187,9 @@ void session_end(struct router *router, struct session *session)
     subscribe_remove_all(router, session);
     feed_end_all(router, session);
     outbound_discard(router, session);
+    /* Behind what it has passed on, which must not be lost with it. */
+    if (session_is_stored(session) && !router->closing)
+        handover_session_ended(router, session);
     awaiting_rel_fini(&session->awaiting);
     session_subs_fini(&session->subs);
     session_unhash(router, session);

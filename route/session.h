@@ -42,6 +42,7 @@
 
 struct conn;
 struct feed_set;
+struct handover_giver;
 struct permit;
 struct router;
 struct store_load;
@@ -75,6 +76,7 @@ struct session {
     uint64_t stored_next;         /* [O] number of its next delivery */
     uint64_t stored_wall_ms;      /* [O] of a durable one: wall clock of its disconnection */
     struct store_load *load;      /* [O] bodies that are being read back; NULL: none */
+    struct handover_giver *giver; /* [O] shared deliveries on their way to others; NULL: none */
     uint64_t gather_stamp;        /* [O] deliver.c: which publication touched it last */
     uint32_t gather_index;        /* [O] deliver.c */
     uint32_t expiry_s;            /* [O] session expiry interval; MQTT_EXPIRY_NEVER_S */

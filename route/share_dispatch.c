@@ -140,7 +140,7 @@ static struct delivery_extra *share_extra_for(const struct delivery_extra *old, 
     return sub_ids_pack_shared(sub_id, old->filter, old->group, old->attempts + 1);
 }
 
-static void share_park(struct router *router, struct msg *msg, struct delivery_extra *extra)
+void share_park(struct router *router, struct msg *msg, struct delivery_extra *extra)
 {
     struct share_parked *parked = mem_alloc(sizeof(*parked));
     if (parked == NULL) {
@@ -163,6 +163,15 @@ static void share_park(struct router *router, struct msg *msg, struct delivery_e
     mem_free(oldest);
 }
 
+bool share_has_taker(const struct router *router, const struct delivery_extra *extra, bool ended)
+{
+    const struct share_group *group = filter_index_group_rcu(router->shared->filters, extra->filter,
+                                                             extra->group);
+    if (group == NULL || share_group_members_count(group) == 0)
+        return false;
+    return ended || share_group_connected_count(group) > 0;
+}
+
 bool share_redispatch(struct router *router, struct msg *msg, struct delivery_extra *extra,
                       struct handle from, bool ended)
 {
@@ -171,9 +180,7 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
         return false;
     const struct share_group *group = filter_index_group_rcu(router->shared->filters, extra->filter,
                                                              extra->group);
-    if (group == NULL || share_group_members_count(group) == 0)
-        return false;
-    if (!ended && share_group_connected_count(group) == 0)
+    if (!share_has_taker(router, extra, ended))
         return false;
     /*
      * The loser has left the group or its connected part, so a new pick cannot meet it again; what
@@ -191,7 +198,7 @@ bool share_redispatch(struct router *router, struct msg *msg, struct delivery_ex
     if (member == NULL && ended && extra->attempts <= share_group_members_count(group))
         member = share_group_any_rcu(group, from);
     if (member == NULL) {
-        if (!ended)
+        if (!ended || hold_ticket_is_handover(&router->passing))
             return false;
         share_park(router, msg, extra);
         return true;
@@ -222,7 +229,12 @@ static void share_receive(struct router *router, const struct mail *mail)
         share_deliver_here(router, session, msg, extra, (uint8_t)mail->words[2]);
         return;
     }
-    router_count(router, STAT_DROP_SESSION_GONE, 1);
+    if (hold_ticket_is_handover(&router->passing)) {
+        confirm_refuse(router, &router->passing); /* its giver still has it */
+        router->passing = (struct hold_ticket){.conn = HANDLE_NONE};
+    } else {
+        router_count(router, STAT_DROP_SESSION_GONE, 1);
+    }
     sub_ids_free(extra);
     msg_unref(msg, shard->id);
 }
@@ -314,7 +326,7 @@ void share_on_up(struct shard *shard, const struct mail *mail)
             continue;
         struct session *session = slot_table_get(&router->sessions, member->session);
         if (session != NULL && session->conn == NULL)
-            outbound_pass_on_queue(router, session, false);
+            outbound_pass_on(router, session);
     }
 }
 

@@ -32,10 +32,18 @@ bool share_dispatch(struct router *router, struct pub *pub, const struct match_g
 /*
  * Passes a kept delivery on to another member. `from`: the session that has it now. `ended`: it
  * cannot stay there. True: message reference and extra have been taken over. False: they stay with
- * the caller, because no better place exists (not ended) or the group is gone (ended).
+ * the caller, because no better place exists (not ended) or the group is gone (ended). A handover
+ * (router->passing) is not parked, which would only be in memory: false. The ticket of one has been
+ * taken out of router->passing if another shard will answer.
  */
 bool share_redispatch(struct router *router, struct msg *msg, struct delivery_extra *extra,
                       struct handle from, bool ended);
+
+/* Whether share_redispatch would find a member, as far as can be said before. */
+bool share_has_taker(const struct router *router, const struct delivery_extra *extra, bool ended);
+
+/* Keeps a delivery, in memory, for the next member of its group; takes over both. */
+void share_park(struct router *router, struct msg *msg, struct delivery_extra *extra);
 
 /* A member's connection came or went; announces a group's first connected member. */
 void share_member_connected(struct router *router, struct share_member *member, bool is_connected);

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "manifest.h"
+#include "share_handover.h"
 #include "store_checkpoint.h"
 #include "store_compact.h"
 #include "store_replay.h"
@@ -158,6 +159,7 @@ static enum rc store_create(struct router *router, const struct wal_image *image
     store->checkpoint_bytes_min = config->checkpoint_bytes_min != 0 ? config->checkpoint_bytes_min
                                                                     : CHECKPOINT_BYTES_MIN;
     list_init(&store->loads);
+    handover_init(store);
     store_keyed_init(&store->keyed);
     store->seen = alloc_zeroed(sizeof(*store->seen));
     if (store->seen == NULL) {
@@ -241,6 +243,7 @@ void store_close(struct router *router)
     CHECK_OBJ(store, STORE_MAGIC);
     store_checkpoint_stop(store);
     store_compact_stop(store);
+    handover_fini(store);
     CHECK(list_is_empty(&store->loads));
     store_seen_fini(store);
     store_keyed_fini(&store->keyed);
@@ -293,6 +296,7 @@ bool store_turn_end(struct router *router)
     store_notice(store);
     if (UNLIKELY(store->resumed))
         more |= store_resume(store);
+    handover_turn(store);
     more |= store_checkpoint_turn(store);
     more |= store_compact_turn(store);
     wal_turn_end(store->wal);

@@ -24,9 +24,8 @@
  * can only be noted, such as an acknowledgement that came, happens in memory; the log then has a
  * gap, and a checkpoint is made as soon as it takes records again.
  *
- * Bodies: a delivery that is logged needs no message in memory. Those in a window and in a queue
- * keep the location only (but for the first STORE_KEEP_MAX of a connected client); store_load reads
- * them back ahead of the window when they are wanted.
+ * Bodies: of a logged delivery, window and queue keep the location only (but for the first
+ * STORE_KEEP_MAX of a connected client); store_load reads them back ahead of the window.
  *
  * Times in records are those of the wall clock, in memory those of the monotonic one.
  *
@@ -39,6 +38,7 @@
 #ifndef SLUICE_STORE_H
 #define SLUICE_STORE_H
 
+#include "handover_set.h"
 #include "outbound.h"
 #include "router.h"
 #include "store_keyed.h"
@@ -84,6 +84,7 @@ struct store {
     uint64_t compact_next_ms;            /* [O] not before */
     uint64_t checkpoint_bytes_min;       /* [I] growth of the log that makes one due */
     struct list_node loads;              /* [O] reads under way (store_load.c) */
+    struct handover_set handovers;       /* [O] deliveries on their way to other members */
     uint32_t resume_slot;                /* [O] next session to wake */
     struct store_parts parts;            /* [O] scratch */
 };
@@ -156,7 +157,6 @@ MUST_USE enum rc store_attach(struct router *router, const struct session *sessi
 /* The session of store_attach did not come into being. */
 void store_attach_undo(struct router *router, uint64_t number, const struct will *will);
 void store_detached(struct router *router, struct session *session);
-void store_ended(struct router *router, const struct session *session);
 
 /* The will is with the log until it has been published or deleted. */
 void store_will_gone(struct router *router, uint64_t number);
@@ -214,17 +214,20 @@ void store_done(struct router *router, struct session *session, const struct inf
 void store_dropped(struct router *router, const struct session *session,
                    const struct mqueue_entry *entry);
 
-/*
- * A delivery of this weight needs the message at `location`, and needs it no more. False: the log
- * has lost the place.
- */
+/* A delivery of this weight needs the message there, or no more. False: the place is lost. */
 bool store_keep(struct store *store, uint64_t location, uint32_t bytes);
 void store_forget(struct router *router, uint64_t location, uint32_t bytes);
 
 /* The connection is lost: bodies that can be read back leave memory. */
 void store_shed(struct router *router, struct session *session);
 
-/* ---- bodies (store_load.c) ---- */
+/* A delivery goes into the queue again, under a new number. RC_*: the log has only the old one. */
+MUST_USE enum rc store_requeued(struct router *router, struct session *session,
+                                const struct mqueue_entry *entry, uint64_t *out_lsn);
+
+/* ---- bodies (store_load.c): the message of a record; NULL: it has none, or no memory ---- */
+
+struct msg *store_load_msg(struct store *store, struct bytes body);
 
 /*
  * Bodies of the next deliveries are wanted: starts reading those that are not in memory, a bounded

@@ -6,6 +6,7 @@
 #include "store_checkpoint.h"
 
 #include "outbound_inner.h"
+#include "share_handover.h"
 #include "store_compact.h"
 #include "store_retain.h"
 #include "store_seen.h"
@@ -39,6 +40,7 @@ struct store_checkpoint {
     uint32_t subs_left;    /* of it, to be written */
     bool head_done;        /* subscriptions, received ids, will and window have been written */
     bool failed;           /* the log did not take a record */
+    bool marked;           /* all has been written, and handover_mark called */
     uint64_t limit;        /* entries of its queue below this number belong to the snapshot */
     uint64_t began_ns;
     uint64_t bytes; /* written in all */
@@ -434,7 +436,14 @@ bool store_checkpoint_turn(struct store *store)
         store_checkpoint_stop(store);
         return false;
     }
-    if (checkpoint->phase == CHECKPOINT_DONE)
-        checkpoint_finish(store);
+    if (checkpoint->phase != CHECKPOINT_DONE)
+        return true;
+    /* What is on its way to another member is in no snapshot, and perhaps in no other log yet. */
+    if (!checkpoint->marked)
+        handover_mark(store);
+    checkpoint->marked = true;
+    if (!handover_is_past(store))
+        return false; /* an answer brings the next turn */
+    checkpoint_finish(store);
     return true;
 }

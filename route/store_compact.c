@@ -6,6 +6,7 @@
 #include "store_compact.h"
 
 #include "alloc.h"
+#include "share_handover.h"
 #include "store_checkpoint.h"
 #include "store_moves.h"
 
@@ -101,6 +102,15 @@ static bool compact_walk_session(struct store_compact *compact, struct session *
     return true;
 }
 
+/* What has left its queue for another member, in one turn: few, or a session has just ended. */
+static void compact_walk_handovers(struct store_compact *compact)
+{
+    uint32_t cursor = 0;
+    struct handover *handover;
+    while ((handover = slot_table_next(&compact->store->handovers.slots, &cursor)) != NULL)
+        compact_visit(compact, &handover->location, handover->bytes);
+}
+
 /* A slice of all windows and queues. True: that was all of it. */
 static bool compact_walk(struct store_compact *compact)
 {
@@ -113,8 +123,10 @@ static bool compact_walk(struct store_compact *compact)
             if (sessions-- == 0)
                 return false;
             session = slot_table_next(&router->sessions, &compact->slot);
-            if (session == NULL)
+            if (session == NULL) {
+                compact_walk_handovers(compact);
                 return true;
+            }
             if (!session_is_stored(session))
                 continue;
             compact->session = session->handle;

@@ -198,6 +198,34 @@ void store_deliver(struct router *router, struct session *session, const struct 
         store_deliver_queue(router, session, copy, &entry, aux, keep);
 }
 
+/* A queued delivery as a record has it. `id_space` and `text` as for store_entry_of. */
+static struct store_entry store_entry_queued(struct router *router,
+                                             const struct mqueue_entry *queued, uint32_t *id_space,
+                                             uint8_t *text)
+{
+    struct store_entry entry = store_entry_of(router, queued->aux, id_space, text);
+    entry.number = queued->number;
+    entry.location = queued->location;
+    entry.bytes = queued->bytes;
+    entry.qos = queued->qos;
+    entry.state = STORE_QUEUED;
+    entry.priority = queued->priority;
+    entry.retain = (queued->flags & OUTBOUND_RETAIN) != 0;
+    return entry;
+}
+
+enum rc store_requeued(struct router *router, struct session *session,
+                       const struct mqueue_entry *entry, uint64_t *out_lsn)
+{
+    struct store *store = store_of(router);
+    uint32_t id_space[1];
+    uint8_t text[STORE_FILTER_MAX];
+    struct store_entry again = store_entry_queued(router, entry, id_space, text);
+    struct wal_loc loc;
+    store_encode_entry(STORE_ENQUEUE, session->stored_number, &again, NULL, &store->parts);
+    return store_append(store, STORE_ENQUEUE, out_lsn, &loc);
+}
+
 /* Logs that the head of the queue gets this packet id. */
 static enum rc store_sent(struct router *router, struct session *session,
                           const struct mqueue_entry *head, uint16_t packet_id, uint8_t state,
@@ -206,14 +234,10 @@ static enum rc store_sent(struct router *router, struct session *session,
     struct store *store = store_of(router);
     uint32_t id_space[1];
     uint8_t text[STORE_FILTER_MAX];
-    struct store_entry entry = store_entry_of(router, head->aux, id_space, text);
-    entry.number = head->number;
-    entry.location = head->location;
-    entry.bytes = head->bytes;
+    struct store_entry entry = store_entry_queued(router, head, id_space, text);
     entry.packet_id = packet_id;
-    entry.qos = head->qos;
     entry.state = state;
-    entry.retain = (head->flags & OUTBOUND_RETAIN) != 0;
+    entry.priority = 0; /* the window has none */
     struct wal_loc loc;
     store_encode_entry(STORE_SENT, session->stored_number, &entry, NULL, &store->parts);
     return store_append(store, STORE_SENT, out_lsn, &loc);

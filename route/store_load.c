@@ -57,7 +57,7 @@ static struct store_wanting store_load_find(struct session *session, uint64_t nu
     return found;
 }
 
-static struct msg *store_load_msg(struct store *store, struct bytes body)
+struct msg *store_load_msg(struct store *store, struct bytes body)
 {
     struct router *router = store->router;
     struct store_message message;

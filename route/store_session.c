@@ -91,13 +91,6 @@ void store_detached(struct router *router, struct session *session)
     store_note(store, STORE_DETACHED);
 }
 
-void store_ended(struct router *router, const struct session *session)
-{
-    struct store *store = store_of(router);
-    store_encode_one(session->stored_number, &store->parts);
-    store_note(store, STORE_SESSION_END);
-}
-
 void store_will_gone(struct router *router, uint64_t number)
 {
     struct store *store = router->store;
