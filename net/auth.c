@@ -204,7 +204,7 @@ bool auth_connect(struct conn *conn, const struct connect_view *view, struct byt
     conn->auth->job = job;
     conn->state = CONN_AUTH;
     timer_set(&net->shard->timers, &conn->timer,
-              net->shard->now_ms + net->settings->auth_timeout_ms);
+              net->shard->now_ms + conn_settings(conn)->auth_timeout_ms);
     return auth_go_on(conn, state, &outcome);
 }
 

@@ -68,7 +68,7 @@ static void ban_want(struct net *net, struct bytes client_id)
 void ban_note_end(struct conn *conn, enum conn_cause cause)
 {
     struct net *net = conn->net;
-    const struct flapping_limits *limits = &net->settings->flapping;
+    const struct flapping_limits *limits = &conn_settings(conn)->flapping;
     if (LIKELY(limits->count == 0) || cause == CAUSE_SHUTDOWN || cause == CAUSE_BANNED ||
         conn->session == NULL)
         return;

@@ -116,7 +116,7 @@ static uint64_t conn_expires_ms(const struct conn *conn)
 /* When what is in the stash has to be a whole packet. */
 static uint64_t conn_packet_until_ms(const struct conn *conn)
 {
-    uint64_t timeout_ms = conn->net->settings->packet_timeout_ms;
+    uint64_t timeout_ms = conn_settings(conn)->packet_timeout_ms;
     uint64_t now_ms = conn->net->shard->now_ms;
     if (conn->stash_len == 0 || timeout_ms == UINT64_MAX)
         return UINT64_MAX;
@@ -127,10 +127,10 @@ void conn_packet_begins(struct conn *conn)
 {
     struct net *net = conn->net;
     conn->packet_since_ms = (uint32_t)net->shard->now_ms;
-    if (conn->state != CONN_OPEN || net->settings->packet_timeout_ms == UINT64_MAX)
+    if (conn->state != CONN_OPEN || conn_settings(conn)->packet_timeout_ms == UINT64_MAX)
         return; /* before CONNECT other times run */
     /* The timer comes early rather than late, and then finds out the time (timer.h). */
-    uint64_t at_ms = net->shard->now_ms + net->settings->packet_timeout_ms;
+    uint64_t at_ms = net->shard->now_ms + conn_settings(conn)->packet_timeout_ms;
     if (!timer_pending(&conn->timer) || conn->timer.at_ms > at_ms)
         timer_set(&net->shard->timers, &conn->timer, at_ms);
 }
@@ -152,7 +152,7 @@ static void conn_open_timer(struct conn *conn)
     uint64_t now_ms = net->shard->now_ms;
     if (conn->keep_alive_ms != 0)
         at_ms = conn->last_in_ms + conn->keep_alive_ms;
-    uint64_t timeout_ms = net->settings->send_timeout_ms;
+    uint64_t timeout_ms = conn_settings(conn)->send_timeout_ms;
     if (conn->last_out_ms != 0 && timeout_ms != UINT64_MAX &&
         conn->last_out_ms + timeout_ms < at_ms)
         at_ms = conn->last_out_ms + timeout_ms;
@@ -173,7 +173,7 @@ static void conn_open_timer(struct conn *conn)
 static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
 {
     struct net *net = conn->net;
-    uint64_t timeout_ms = net->settings->send_timeout_ms;
+    uint64_t timeout_ms = conn_settings(conn)->send_timeout_ms;
     if (conn->last_out_ms != 0 && timeout_ms != UINT64_MAX &&
         now_ms >= conn->last_out_ms + timeout_ms) {
         conn_abort(conn, CAUSE_SEND_TIMEOUT);
@@ -205,7 +205,7 @@ static void conn_on_open_timer(struct conn *conn, uint64_t now_ms)
 /* Handshakes of layers, and the header of a proxy, have limits of their own within CONNECT's. */
 static void conn_on_new_timer(struct conn *conn, uint64_t now_ms)
 {
-    uint64_t until_ms = conn->opened_ms + conn->net->settings->connect_timeout_ms;
+    uint64_t until_ms = conn->opened_ms + conn_settings(conn)->connect_timeout_ms;
     if (now_ms >= until_ms) {
         conn_abort(conn, CAUSE_CONNECT_TIMEOUT);
         return;
@@ -275,7 +275,8 @@ enum rc conn_open(struct net *net, int fd, uint16_t listener, uint64_t opened_ms
     conn->last_in_ms = net->shard->now_ms;
     conn_find_peer(conn);
     timer_init(&conn->timer, conn_on_timer);
-    timer_set(&net->shard->timers, &conn->timer, opened_ms + net->settings->connect_timeout_ms);
+    timer_set(&net->shard->timers, &conn->timer,
+              opened_ms + conn_settings(conn)->connect_timeout_ms);
     net_count(net, STAT_CONNECTIONS, 1);
     uint32_t *count = &net->conns_by_listener[listener];
     __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
@@ -407,7 +408,7 @@ static void conn_say_goodbye(struct conn *conn, enum reason reason)
     if (reason_is_failure(reason))
         view.reason_string = bytes_of_text(reason_text(reason));
     if (reason == REASON_USE_ANOTHER_SERVER)
-        view.server_reference = net->settings->server_reference;
+        view.server_reference = conn_settings(conn)->server_reference;
     uint32_t size = encode_disconnect_size(MQTT_50, &view, conn->packet_size_max);
     uint8_t *at = size == 0 ? NULL : output_reserve(&conn->output, &net->pool, size);
     if (at == NULL)
@@ -493,7 +494,7 @@ void conn_established(struct conn *conn, uint16_t keep_alive_s)
 {
     struct net *net = conn->net;
     conn->keep_alive_ms = (uint32_t)(keep_alive_s * UINT64_C(1) *
-                                     net->settings->keep_alive_permille);
+                                     conn_settings(conn)->keep_alive_permille);
     conn->last_in_ms = net->shard->now_ms;
     conn_open_timer(conn);
 }

@@ -73,7 +73,7 @@ static uint8_t *on_room(struct conn *conn, enum packet_type type, uint32_t len,
      * A client that asks and never reads: answers cannot be dropped, so the connection is. The last
      * PUBLISH that found room may be as large as any packet; what is above that is answers.
      */
-    uint64_t most = 2 * net->settings->output_bytes_max + net->settings->packet_size_max;
+    uint64_t most = 2 * net->settings->output_bytes_max + conn_settings(conn)->packet_size_max;
     *out_cause = CAUSE_SEND_TIMEOUT;
     if (UNLIKELY(conn->output.bytes > most))
         return NULL;

@@ -48,7 +48,7 @@ static uint32_t stash_fit(const struct conn *conn, struct bytes begin, uint32_t 
     while (capacity < need)
         capacity *= 2;
     struct frame frame;
-    enum frame_result result = frame_read(begin, conn->net->settings->packet_size_max,
+    enum frame_result result = frame_read(begin, conn_settings(conn)->packet_size_max,
                                           (enum mqtt_version)conn->version, &frame);
     bool is_near = result == FRAME_MORE && frame.len >= need && frame.len <= capacity * 2;
     return is_near ? frame.len : capacity;
@@ -141,7 +141,7 @@ static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
 {
     struct net *net = conn->net;
     struct input_row row = {0};
-    const uint32_t packet_size_max = net->settings->packet_size_max;
+    const uint32_t packet_size_max = conn_settings(conn)->packet_size_max;
     uint32_t at = 0;
     *out_stop = false;
     while (at < data.len && !*out_stop) {
@@ -180,7 +180,7 @@ static uint32_t stash_lacks(const struct conn *conn, uint32_t have)
 {
     struct bytes stash = {.ptr = conn->stash, .len = conn->stash_len};
     struct frame frame;
-    enum frame_result result = frame_read(stash, conn->net->settings->packet_size_max,
+    enum frame_result result = frame_read(stash, conn_settings(conn)->packet_size_max,
                                           (enum mqtt_version)conn->version, &frame);
     if (result != FRAME_MORE)
         return 0;

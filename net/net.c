@@ -37,8 +37,8 @@ static bool net_drain_slice(struct net *net)
             count++;
         } else if (conn->state == CONN_OPEN) {
             conn_close(conn, CAUSE_SHUTDOWN,
-                       net->settings->server_reference.len > 0 ? REASON_USE_ANOTHER_SERVER
-                                                               : REASON_SERVER_SHUTTING_DOWN);
+                       conn_settings(conn)->server_reference.len > 0 ? REASON_USE_ANOTHER_SERVER
+                                                                     : REASON_SERVER_SHUTTING_DOWN);
             count++;
         }
     }

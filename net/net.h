@@ -80,6 +80,7 @@ struct net_settings {
     uint16_t receive_max;            /* announced */
     uint32_t session_expiry_v3_s;    /* of 3.x clients without clean session */
     uint32_t session_expiry_max_s;   /* MQTT_EXPIRY_NEVER_S: no cap */
+    uint32_t message_expiry_max_s;   /* UINT32_MAX: no cap */
     uint64_t output_bytes_max;       /* of one connection */
     uint64_t output_bytes_total_max; /* of the process; UINT64_MAX: no limit */
     uint32_t connections_max;        /* of the process */
@@ -91,6 +92,8 @@ struct net_settings {
     uint64_t unfinished_bytes_max; /* of the process; UINT64_MAX: no limit */
     struct bucket_rate greedy;     /* what is too much while publishers are paused */
     struct listener_limits listeners[LISTENERS_MAX];
+    uint8_t zone; /* that these are of (zone.h); 0: of none */
+    const struct net_settings *of_listener[LISTENERS_MAX]; /* of its zone; NULL: these here */
 };
 
 /* One listener; each shard has a socket of its own (SO_REUSEPORT). */
@@ -214,6 +217,13 @@ static inline struct net *net_of(struct shard *shard)
 static inline const struct listen_policy *listener_policy(const struct net *net, unsigned listener)
 {
     return __atomic_load_n(&net->shared->listeners[listener].policy, __ATOMIC_ACQUIRE);
+}
+
+/* The settings that hold for a connection: those of its listener's zone. */
+static inline const struct net_settings *conn_settings(const struct conn *conn)
+{
+    const struct net_settings *own = conn->net->settings->of_listener[conn->listener];
+    return UNLIKELY(own != NULL) ? own : conn->net->settings;
 }
 
 /* Whether QoS 0 is dropped, as of now: a shard that has slept may not know that it is over. */

@@ -44,7 +44,7 @@ bool on_connect_refuse(struct conn *conn, enum mqtt_version version, enum reason
     connack.reason = reason;
     connack.reason_string = bytes_of_text(reason_text(reason));
     if (reason == REASON_USE_ANOTHER_SERVER)
-        connack.server_reference = conn->net->settings->server_reference;
+        connack.server_reference = conn_settings(conn)->server_reference;
     net_count(conn->net, STAT_CONNECT_REFUSED, 1);
     /* 3.x: a CONNECT that is not well-formed gets no answer [MQTT-3.1.4-1]. */
     bool silent = version == MQTT_NONE ||
@@ -70,9 +70,9 @@ void on_connect_fail(struct conn *conn, enum reason reason)
         conn_abort(conn, CAUSE_SESSION_NOT_STORED);
 }
 
-static enum reason on_connect_check(const struct net *net, const struct connect_view *view)
+static enum reason on_connect_check(const struct conn *conn, const struct connect_view *view)
 {
-    const struct net_settings *settings = net->settings;
+    const struct net_settings *settings = conn_settings(conn);
     if (view->client_id.len > settings->client_id_len_max)
         return REASON_CLIENT_ID_NOT_VALID;
     if (!view->has_will)
@@ -126,7 +126,7 @@ static bool on_connect_will(struct conn *conn, const struct connect_view *view,
             return false;
         pub.props = bytes_of(props, props_copy_forwardable(will->props, props));
     }
-    uint32_t cap_s = net->router->settings->message_expiry_max_s;
+    uint32_t cap_s = conn_settings(conn)->message_expiry_max_s;
     uint32_t expiry_s = will->has_expiry ? will->expiry_s : 0;
     if (cap_s != UINT32_MAX && (expiry_s == 0 || expiry_s > cap_s))
         expiry_s = cap_s;
@@ -139,7 +139,7 @@ static bool on_connect_will(struct conn *conn, const struct connect_view *view,
 static void on_connect_capabilities(const struct conn *conn, const struct connect_view *view,
                                     uint32_t expiry_s, struct connack_view *connack)
 {
-    const struct net_settings *settings = conn->net->settings;
+    const struct net_settings *settings = conn_settings(conn);
     connack->receive_max = settings->receive_max;
     connack->qos_max = settings->qos_max;
     connack->retain_available = settings->retain_available;
@@ -156,9 +156,9 @@ static void on_connect_capabilities(const struct conn *conn, const struct connec
         connack->response_info = settings->response_info;
 }
 
-static uint32_t on_connect_expiry_s(const struct net *net, const struct connect_view *view)
+static uint32_t on_connect_expiry_s(const struct conn *conn, const struct connect_view *view)
 {
-    const struct net_settings *settings = net->settings;
+    const struct net_settings *settings = conn_settings(conn);
     if (view->version < MQTT_50)
         return view->clean_start ? 0 : settings->session_expiry_v3_s;
     return view->session_expiry_s < settings->session_expiry_max_s ? view->session_expiry_s
@@ -169,12 +169,13 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
                       struct authn_outcome *outcome)
 {
     struct net *net = conn->net;
-    uint32_t expiry_s = on_connect_expiry_s(net, view);
+    uint32_t expiry_s = on_connect_expiry_s(conn, view);
     struct attach_request request = {.client_id = client_id,
                                      .conn = conn,
                                      .version = (uint8_t)view->version,
                                      .clean_start = view->clean_start,
                                      .is_bridge = view->bridge,
+                                     .zone = conn_settings(conn)->zone,
                                      .expiry_s = expiry_s,
                                      .receive_max = view->receive_max,
                                      .identity = outcome->identity};
@@ -217,7 +218,7 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
         on_connect_capabilities(conn, view, expiry_s, &connack);
         if (view->client_id.len == 0)
             connack.assigned_client_id = client_id; /* [MQTT-3.2.2-16] */
-        awaiting_rel_set_max(&session->awaiting, net->settings->receive_max);
+        awaiting_rel_set_max(&session->awaiting, conn_settings(conn)->receive_max);
         connack.auth_method = auth_method(conn); /* 3.2.2.3.17 */
         if (outcome->answer.len > 0)
             connack.auth_data = outcome->answer;
@@ -228,8 +229,8 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
     }
     net_count(net, STAT_CONNECTED, 1);
     uint16_t keep_alive_s = view->keep_alive_s;
-    if (view->version == MQTT_50 && net->settings->has_server_keep_alive)
-        keep_alive_s = net->settings->server_keep_alive_s;
+    if (view->version == MQTT_50 && conn_settings(conn)->has_server_keep_alive)
+        keep_alive_s = conn_settings(conn)->server_keep_alive_s;
     conn_established(conn, keep_alive_s);
     session_start(net->router, session);
     return true;
@@ -237,7 +238,7 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
 
 static bool on_connect_overloaded(struct conn *conn, const struct connect_view *view)
 {
-    bool elsewhere = conn->net->settings->server_reference.len > 0;
+    bool elsewhere = conn_settings(conn)->server_reference.len > 0;
     net_count(conn->net, STAT_CONNECT_OVERLOAD, 1);
     return on_connect_refuse(conn, view->version,
                              elsewhere ? REASON_USE_ANOTHER_SERVER : REASON_SERVER_BUSY);
@@ -267,7 +268,7 @@ bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packe
     if (view.version == MQTT_50)
         conn->packet_size_max = view.packet_size_max;
     if (reason == REASON_SUCCESS)
-        reason = on_connect_check(net, &view);
+        reason = on_connect_check(conn, &view);
     if (reason != REASON_SUCCESS)
         return on_connect_refuse(conn, view.version, reason);
     if (UNLIKELY(__atomic_load_n(&net->shared->overload, __ATOMIC_RELAXED) >= NET_REFUSE))
@@ -279,7 +280,7 @@ bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packe
     char assigned[ASSIGNED_ID_LEN + 1];
     struct bytes client_id = view.client_id;
     if (UNLIKELY(conn->cold != NULL) && conn_identity_client_id(conn, &client_id) &&
-        (client_id.len == 0 || client_id.len > net->settings->client_id_len_max))
+        (client_id.len == 0 || client_id.len > conn_settings(conn)->client_id_len_max))
         return on_connect_refuse(conn, view.version, REASON_CLIENT_ID_NOT_VALID);
     if (on_connect_banned(conn, &view, client_id))
         return on_connect_refuse(conn, view.version, REASON_BANNED);
@@ -292,8 +293,8 @@ bool on_connect(struct conn *conn, const struct frame *frame, struct bytes packe
     }
     conn->version = (uint8_t)view.version;
     conn->problem_info = view.request_problem_info;
-    conn->alias_out_max = view.topic_alias_max < net->settings->alias_out_max
+    conn->alias_out_max = view.topic_alias_max < conn_settings(conn)->alias_out_max
                               ? view.topic_alias_max
-                              : net->settings->alias_out_max;
+                              : conn_settings(conn)->alias_out_max;
     return auth_connect(conn, &view, client_id, packet);
 }

@@ -29,7 +29,7 @@ bool on_disconnect(struct conn *conn, const struct frame *frame)
         /* A session that was to end with the connection cannot be kept now (3.14.2.2.2). */
         if (conn->session->expiry_s == 0 && view.session_expiry_s != 0)
             return on_fault(conn, REASON_PROTOCOL_ERROR);
-        uint32_t cap_s = conn->net->settings->session_expiry_max_s;
+        uint32_t cap_s = conn_settings(conn)->session_expiry_max_s;
         conn->session->expiry_s = view.session_expiry_s < cap_s ? view.session_expiry_s : cap_s;
     }
     bool keeps_will = conn->version == MQTT_50 && view.reason != REASON_SUCCESS;

@@ -18,6 +18,7 @@
 #include "publish.h"
 #include "topic.h"
 #include "utf8.h"
+#include "zone.h"
 
 /* A property block to be filtered is copied here, or to the heap if it is larger. */
 #define ON_PUBLISH_PROPS_INLINE 1024
@@ -31,19 +32,19 @@ static bool on_publish_refuse(struct conn *conn, const struct publish_view *view
     return on_answer(conn, view->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, view->packet_id, reason);
 }
 
-static bool on_publish_knows(const struct net *net, struct bytes topic)
+static bool on_publish_knows(const struct conn *conn, struct bytes topic)
 {
-    const struct topic_known *known = &net->known;
-    return topic.len == known->len && known->settings == net->settings &&
+    const struct topic_known *known = &conn->net->known;
+    return topic.len == known->len && known->settings == conn_settings(conn) &&
            memcmp(topic.ptr, known->bytes, topic.len) == 0;
 }
 
-static void on_publish_learn(struct net *net, struct bytes topic, uint64_t hash)
+static void on_publish_learn(const struct conn *conn, struct bytes topic, uint64_t hash)
 {
-    struct topic_known *known = &net->known;
+    struct topic_known *known = &conn->net->known;
     if (topic.len > TOPIC_KNOWN_LEN_MAX)
         return;
-    known->settings = net->settings;
+    known->settings = conn_settings(conn);
     known->hash = hash;
     known->number++;
     known->len = topic.len;
@@ -56,27 +57,27 @@ static enum reason on_publish_topic(struct conn *conn, const struct publish_view
 {
     struct net *net = conn->net;
     const struct filter_index *filters = net->router->shared->filters;
-    if (view->alias > net->settings->alias_in_max)
+    if (view->alias > conn_settings(conn)->alias_in_max)
         return REASON_TOPIC_ALIAS_INVALID;
     if (view->topic.len == 0)
         return alias_in_get(conn, view->alias, &pub->topic, &pub->topic_hash)
                    ? REASON_SUCCESS
                    : REASON_PROTOCOL_ERROR;
     bool is_plain = view->alias == 0 && !conn->mounted;
-    if (is_plain && on_publish_knows(net, view->topic)) {
+    if (is_plain && on_publish_knows(conn, view->topic)) {
         pub->topic = view->topic;
         pub->topic_hash = net->known.hash;
         pub->topic_number = net->known.number;
         return REASON_SUCCESS;
     }
-    if (topic_name_check(view->topic, net->settings->topic_levels_max) != TOPIC_OK)
+    if (topic_name_check(view->topic, conn_settings(conn)->topic_levels_max) != TOPIC_OK)
         return REASON_TOPIC_NAME_INVALID;
     pub->topic = mount_add(conn, view->topic);
     if (pub->topic.ptr == NULL)
         return REASON_TOPIC_NAME_INVALID;
     pub->topic_hash = filter_index_hash(filters, pub->topic);
     if (is_plain)
-        on_publish_learn(net, pub->topic, pub->topic_hash);
+        on_publish_learn(conn, pub->topic, pub->topic_hash);
     if (view->alias == 0)
         return REASON_SUCCESS;
     switch (alias_in_set(conn, view->alias, pub->topic, pub->topic_hash)) {
@@ -91,7 +92,7 @@ static enum reason on_publish_topic(struct conn *conn, const struct publish_view
 
 static enum reason on_publish_allowed(const struct conn *conn, const struct publish_view *view)
 {
-    const struct net_settings *settings = conn->net->settings;
+    const struct net_settings *settings = conn_settings(conn);
     if (view->qos > settings->qos_max)
         return REASON_QOS_NOT_SUPPORTED; /* [MQTT-3.2.2-11] */
     if (view->retain && !settings->retain_available)
@@ -101,7 +102,7 @@ static enum reason on_publish_allowed(const struct conn *conn, const struct publ
 
 static uint64_t on_publish_expiry(const struct conn *conn, const struct publish_view *view)
 {
-    uint32_t cap_s = conn->net->router->settings->message_expiry_max_s;
+    uint32_t cap_s = conn_settings(conn)->message_expiry_max_s;
     if (!view->has_expiry && cap_s == UINT32_MAX)
         return 0;
     uint32_t expiry_s = view->has_expiry && view->expiry_s < cap_s ? view->expiry_s : cap_s;
@@ -115,7 +116,7 @@ static uint64_t on_publish_expiry(const struct conn *conn, const struct publish_
 static bool on_publish_denied(struct conn *conn, const struct publish_view *view)
 {
     net_count(conn->net, STAT_PUBLISH_REFUSED, 1);
-    if (conn->net->router->settings->deny_disconnects)
+    if (router_settings_of(conn->net->router, conn->session)->deny_disconnects)
         return on_fault(conn, REASON_NOT_AUTHORIZED);
     if (view->qos == 0)
         return true;
@@ -173,7 +174,7 @@ bool on_publish(struct conn *conn, const struct frame *frame)
         net_count(net, STAT_DROP_OVERLOAD, 1);
         return true;
     }
-    if (view.payload_is_text && net->settings->payload_format_check &&
+    if (view.payload_is_text && conn_settings(conn)->payload_format_check &&
         !utf8_check_data(view.payload.ptr, view.payload.len))
         return on_publish_refuse(conn, &view, REASON_PAYLOAD_FORMAT_INVALID);
     pub.expires_at_ms = on_publish_expiry(conn, &view);

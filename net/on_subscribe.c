@@ -10,6 +10,7 @@
 #include "mount.h"
 #include "on_packet.h"
 #include "subscribe.h"
+#include "zone.h"
 
 /* Codes of a usual SUBSCRIBE; more go to the heap. */
 #define ON_SUBSCRIBE_CODES 256
@@ -33,7 +34,7 @@ static enum reason on_subscribe_form(const struct net_settings *settings,
 static enum reason on_subscribe_one(struct conn *conn, const struct subscribe_item *item,
                                     uint32_t sub_id)
 {
-    const struct net_settings *settings = conn->net->settings;
+    const struct net_settings *settings = conn_settings(conn);
     struct subscribe_request request = {
         .sub_id = sub_id,
         .qos = item->qos < settings->qos_max ? item->qos : settings->qos_max,
@@ -85,7 +86,8 @@ bool on_subscribe(struct conn *conn, const struct frame *frame)
         is_denied |= codes[count++] == REASON_NOT_AUTHORIZED;
     }
     bool go_on = on_subscribe_answer(conn, PACKET_SUBACK, view.packet_id, bytes_of(codes, count));
-    if (go_on && is_denied && conn->net->router->settings->deny_disconnects)
+    if (go_on && is_denied &&
+        router_settings_of(conn->net->router, conn->session)->deny_disconnects)
         go_on = on_fault(conn, REASON_NOT_AUTHORIZED);
     if (codes != few)
         mem_free(codes);

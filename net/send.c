@@ -79,7 +79,7 @@ void send_forget(struct conn *conn)
 static void send_watch(struct net *net, struct conn *conn)
 {
     uint64_t now_ms = net->shard->now_ms;
-    uint64_t timeout_ms = net->settings->send_timeout_ms;
+    uint64_t timeout_ms = conn_settings(conn)->send_timeout_ms;
     conn->last_out_ms = now_ms;
     if (conn->state != CONN_OPEN || timeout_ms == UINT64_MAX)
         return;

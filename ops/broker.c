@@ -173,7 +173,7 @@ void broker_set_bounds(struct broker *broker)
 void broker_listener_limits(const struct config *config, struct settings *settings)
 {
     for (uint32_t i = 0; i < config->num_listeners; i++)
-        settings_listener(settings, i, &config->listeners[i]);
+        settings_listener(settings, i, config, &config->listeners[i]);
 }
 
 uint64_t broker_vacant(const struct broker *broker)

@@ -12,6 +12,7 @@
 #include "config_listener.h"
 #include "config_value.h"
 #include "config_yaml.h"
+#include "config_zone.h"
 #include "file_read.h"
 
 #include <errno.h>
@@ -125,6 +126,7 @@ static void config_finish(struct config *config, struct error_list *errors)
     }
     config_listeners_finish(config, errors);
     config_authns_finish(config, errors);
+    config_zones_finish(config, errors);
 }
 
 enum rc config_load_text(struct config *out, const char *name, const char *text, size_t text_len,
@@ -172,6 +174,7 @@ void config_fini(struct config *config)
         config_value_clear(&keys[i], config);
     config_listeners_fini(config);
     config_authns_fini(config);
+    config_zones_fini(config);
     memset(config, 0, sizeof(*config));
 }
 
@@ -208,6 +211,13 @@ static void config_print_authns(const struct config *config, struct config *stan
     }
 }
 
+static void config_print_zone_value(void *context, const char *path, const char *from,
+                                    const char *to)
+{
+    (void)from;
+    fprintf(context, "%s = %s\n", path, to);
+}
+
 void config_print(const struct config *config, FILE *out)
 {
     CHECK(config != NULL && config->num_listeners > 0 && out != NULL);
@@ -227,6 +237,7 @@ void config_print(const struct config *config, FILE *out)
             config_print_keys(keys, num, prefix, &config->listeners[i], standard.listeners, out);
         }
         config_print_authns(config, &standard, &errors, out);
+        config_zones_compare(&standard, config, config_print_zone_value, out);
     }
     error_list_print(&errors, "", out);
     config_fini(&standard);

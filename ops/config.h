@@ -5,8 +5,7 @@
  * (SLUICE_MQTT__MAX_INFLIGHT=64), the command line. Every source is read to its end and every error
  * is reported; a configuration with an error is never handed out. Two things are lists and are
  * replaced as a whole by a higher source: `listeners` by --listen, and the values of one key that
- * is a list (shards.cpus, mqtt.mqueue_priorities). Without any listener there are two, at the
- * loopback addresses of IPv4 and IPv6, port 1883.
+ * is a list (shards.cpus, mqtt.mqueue_priorities). Without any listener there are two: loopback.
  *
  * Field names: durations end in _ms or _s, factors in _permille, sizes are bytes. A word of the
  * table's `words` column (infinity, disabled) is the highest value of the field: UINT32_MAX for
@@ -42,10 +41,9 @@
 #define CONFIG_CPUS_MAX       1024 /* CPU_SETSIZE of the C library */
 #define CONFIG_PRIORITIES_MAX 1024
 #define CONFIG_FILE_LEN_MAX   (1024 * 1024)
-
-#define CONFIG_INFINITY_32 UINT32_MAX
-#define CONFIG_INFINITY_64 UINT64_MAX
-#define CONFIG_DISABLED_32 UINT32_MAX
+#define CONFIG_INFINITY_32    UINT32_MAX
+#define CONFIG_INFINITY_64    UINT64_MAX
+#define CONFIG_DISABLED_32    UINT32_MAX
 
 /* The enumerations: X(constant, text). Those of log levels and of TLS are the lower floors'. */
 #define CONFIG_SHARE_STRATEGY_TABLE(X)                                                             \
@@ -200,6 +198,8 @@ struct config {
     uint32_t num_listeners;
     struct config_authn *authns; /* in the operator's order */
     uint32_t num_authns;
+    struct config_zone *zones; /* config_zone.h */
+    uint32_t num_zones;
     bool listeners_are_default; /* none was configured: loopback only */
 };
 #undef CONFIG_STRUCT

@@ -10,6 +10,7 @@
 
 #include "config_authn.h"
 #include "config_value.h"
+#include "config_zone.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,17 @@ static void config_changes_alone(const struct config *config, const struct confi
     }
 }
 
+static void config_changes_zone(void *context, const char *path, const char *from, const char *to)
+{
+    static const char unset[] = "as without the zone";
+    const struct config_change_visit *visit = context;
+    const struct config_change change = {.path = path,
+                                         .from = from == NULL ? unset : from,
+                                         .to = to == NULL ? unset : to,
+                                         .reloadable = true};
+    visit->fn(visit->context, &change);
+}
+
 void config_changes(const struct config *current, const struct config *next, config_change_fn fn,
                     void *context)
 {
@@ -97,6 +109,8 @@ void config_changes(const struct config *current, const struct config *next, con
                                        .reloadable = true};
         fn(context, &change);
     }
+    struct config_change_visit zones = visit;
+    config_zones_compare(current, next, config_changes_zone, &zones);
     config_changes_alone(current, next, false, &visit);
     config_changes_alone(next, current, true, &visit);
 }
@@ -156,6 +170,8 @@ bool config_align(const struct config *current, struct config *next, uint64_t va
                   struct error_list *errors)
 {
     STATIC_CHECK(CONFIG_LISTENERS_MAX <= 64, "a bit for each");
+    if (!config_zones_align(current, next, errors))
+        return false;
     uint32_t places[CONFIG_LISTENERS_MAX];
     uint32_t num = 0;
     if (!config_places(current, next, vacant, places, &num)) {

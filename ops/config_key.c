@@ -342,6 +342,9 @@ const char *config_section_find(const char *name)
     }
     if (strcmp(name, authentication) == 0)
         return authentication;
+    static const char zones[] = CONFIG_SECTION_ZONES;
+    if (strcmp(name, zones) == 0)
+        return zones;
     return strcmp(name, listeners) == 0 ? listeners : NULL;
 }
 
@@ -372,6 +375,7 @@ const char *config_key_nearest(const char *section, const char *name)
     if (section[0] == '\0') {
         config_nearest_try(&best, name, CONFIG_SECTION_LISTENERS, CONFIG_SECTION_LISTENERS);
         config_nearest_try(&best, name, CONFIG_SECTION_AUTHN, CONFIG_SECTION_AUTHN);
+        config_nearest_try(&best, name, CONFIG_SECTION_ZONES, CONFIG_SECTION_ZONES);
         for (size_t i = 0; i < ARRAY_LEN(config_section_rows); i++)
             config_nearest_try(&best, name, config_section_rows[i].name,
                                config_section_rows[i].name);

@@ -70,6 +70,7 @@ struct config_section {
 
 #define CONFIG_SECTION_LISTENERS "listeners"
 #define CONFIG_SECTION_AUTHN     "authentication"
+#define CONFIG_SECTION_ZONES     "zones"
 
 /* All keys but those of listeners, in the table's order; and those of listeners. */
 const struct config_key *config_keys(uint32_t *out_num);

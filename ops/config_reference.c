@@ -9,6 +9,7 @@
 
 #include "config_env.h"
 #include "config_value.h"
+#include "config_zone.h"
 
 #include <string.h>
 
@@ -131,4 +132,13 @@ void config_reference_print(FILE *out)
           out);
     keys = config_authn_keys(&num_keys);
     config_reference_table(CONFIG_SECTION_AUTHN, keys, num_keys, out);
+    fputs("\n## Section `zones`\n\nA map of names to maps of sections: values that hold for the "
+          "clients of listeners with that `zone`, instead of those of the sections outside. See "
+          "[listeners](listeners.md#zones). These keys may stand there:\n\n",
+          out);
+    keys = config_keys(&num_keys);
+    for (uint32_t i = 0; i < num_keys; i++) {
+        if (config_zone_allows(&keys[i]))
+            fprintf(out, "- `%s`\n", keys[i].path);
+    }
 }

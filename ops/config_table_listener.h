@@ -75,7 +75,8 @@
       "`${clientid}` and `${username}` stand for the client's own, such as " \
       "`tenants/${username}/`.") \
     X(zone, TEXT, 0, 64, "", NUMBER, RELOAD, \
-      "Name by which rules of access can tell the clients of some listeners from others.") \
+      "One of `zones`, whose values hold for the clients of this listener. Empty or `default`: " \
+      "none.") \
     X(mode, TEXT, 0, 4, "", NUMBER, RESTART, \
       "Permissions of a Unix socket in octal, such as `0660`. Empty: by the umask.")
 

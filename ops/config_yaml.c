@@ -16,6 +16,7 @@
 #include "config_list.h"
 #include "config_listener.h"
 #include "config_value.h"
+#include "config_zone.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -424,6 +425,77 @@ static void config_yaml_list(struct config_yaml *yaml, const char *section, cons
     }
 }
 
+/* The keys of one section in a zone. */
+static void config_yaml_zone_section(struct config_yaml *yaml, struct config_zone *zone,
+                                     const char *section, const yaml_node_t *node)
+{
+    struct config_yaml_seen seen = {.num = 0};
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name_node = config_yaml_node(yaml, pair->key);
+        const char *name = config_yaml_text(yaml, name_node, section);
+        if (name == NULL)
+            continue;
+        const struct config_key *key = config_key_find(section, name);
+        if (key == NULL)
+            config_yaml_unknown(yaml, section, name, name_node);
+        else if (!config_zone_allows(key))
+            config_yaml_refuse(yaml, name_node, key->path, "this cannot differ between zones");
+        else if (config_yaml_is_first(yaml, &seen, key, name, name_node)) {
+            config_yaml_value(yaml, key, zone->over, config_yaml_node(yaml, pair->value));
+            config_zone_mark(zone, key);
+        }
+    }
+}
+
+/* The sections of one zone. */
+static void config_yaml_zone(struct config_yaml *yaml, struct config_zone *zone,
+                             const yaml_node_t *node)
+{
+    struct config_yaml_seen seen = {.num = 0};
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name_node = config_yaml_node(yaml, pair->key);
+        const yaml_node_t *value = config_yaml_node(yaml, pair->value);
+        const char *name = config_yaml_text(yaml, name_node, CONFIG_SECTION_ZONES);
+        const char *section = name == NULL ? NULL : config_section_find(name);
+        if (name == NULL)
+            continue;
+        if (section == NULL)
+            config_yaml_unknown(yaml, "", name, name_node);
+        else if (config_yaml_is_first(yaml, &seen, section, name, name_node) &&
+                 value->type == YAML_MAPPING_NODE)
+            config_yaml_zone_section(yaml, zone, section, value);
+        else if (!config_yaml_is_empty(value) && value->type != YAML_MAPPING_NODE)
+            config_yaml_refuse(yaml, value, section, "%s is not expected here, but a map of keys",
+                               config_yaml_kind(value));
+    }
+}
+
+/* The zones by their names. */
+static void config_yaml_zones(struct config_yaml *yaml, const yaml_node_t *node)
+{
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name_node = config_yaml_node(yaml, pair->key);
+        const yaml_node_t *value = config_yaml_node(yaml, pair->value);
+        const char *name = config_yaml_text(yaml, name_node, CONFIG_SECTION_ZONES);
+        char place[CONFIG_PLACE_MAX];
+        config_yaml_place(yaml, name_node, CONFIG_SECTION_ZONES, "", place);
+        struct config_zone *zone = name == NULL
+                                       ? NULL
+                                       : config_zone_add(yaml->config, name, place, yaml->errors);
+        if (zone == NULL || config_yaml_is_empty(value))
+            continue;
+        if (value->type == YAML_MAPPING_NODE)
+            config_yaml_zone(yaml, zone, value);
+        else
+            config_yaml_refuse(yaml, value, CONFIG_SECTION_ZONES,
+                               "%s is not expected here, but a map of sections",
+                               config_yaml_kind(value));
+    }
+}
+
 /* One pair of the root: a section, the listeners, or a key of its own. */
 static void config_yaml_root_pair(struct config_yaml *yaml, struct config_yaml_seen *seen,
                                   const char *name, const yaml_node_t *name_node,
@@ -446,6 +518,8 @@ static void config_yaml_root_pair(struct config_yaml *yaml, struct config_yaml_s
         config_yaml_list(yaml, section, "bind", node);
     else if (strcmp(section, CONFIG_SECTION_AUTHN) == 0)
         config_yaml_list(yaml, section, "type", node);
+    else if (node->type == YAML_MAPPING_NODE && strcmp(section, CONFIG_SECTION_ZONES) == 0)
+        config_yaml_zones(yaml, node);
     else if (node->type == YAML_MAPPING_NODE)
         config_yaml_map(yaml, section, yaml->config, node);
     else if (!config_yaml_is_empty(node))

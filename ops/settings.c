@@ -4,6 +4,7 @@
  */
 #include "settings.h"
 
+#include "config_zone.h"
 #include "packet.h"
 
 #include <stdlib.h>
@@ -70,7 +71,6 @@ static bool settings_route(const struct config *config, struct route_settings *r
         .queue_store_qos0 = mqtt->mqueue_store_qos0,
         .upgrade_qos = mqtt->upgrade_qos,
         .max_subscriptions = mqtt->max_subscriptions,
-        .message_expiry_max_s = mqtt->message_expiry_interval_s,
         .message_bytes_max = config->limits.message_bytes,
         .share_strategy = settings_strategies[mqtt->shared_subscription_strategy],
         .no_local_v3 = mqtt->ignore_loop_deliver,
@@ -131,6 +131,7 @@ static bool settings_net(const struct config *config, struct net_settings *net)
         .receive_max = (uint16_t)receive_max,
         .session_expiry_v3_s = mqtt->session_expiry_interval_s,
         .session_expiry_max_s = mqtt->max_session_expiry_interval_s,
+        .message_expiry_max_s = mqtt->message_expiry_interval_s,
         .output_bytes_max = config->limits.connection_output_bytes,
         .output_bytes_total_max = config->limits.output_bytes,
         .connections_max = config->limits.max_connections,
@@ -149,9 +150,14 @@ static bool settings_net(const struct config *config, struct net_settings *net)
            settings_text(mqtt->server_reference, &net->server_reference);
 }
 
-void settings_listener(struct settings *settings, unsigned slot, const struct config_listener *from)
+void settings_listener(struct settings *settings, unsigned slot, const struct config *config,
+                       const struct config_listener *from)
 {
     CHECK(slot < LISTENERS_MAX);
+    uint32_t zone = config_zone_number(config, from->zone);
+    CHECK(zone <= settings->zones_num);
+    if (zone > 0)
+        settings->net.of_listener[slot] = &settings->zones[zone - 1].net;
     settings->net.listeners[slot] = (struct listener_limits){
         .accepts = settings_rate(&from->max_conn_rate, from->max_conn_burst),
         .accepts_of_address = settings_rate(&from->max_conn_rate_per_address, 0),
@@ -161,25 +167,53 @@ void settings_listener(struct settings *settings, unsigned slot, const struct co
     };
 }
 
+static bool settings_zones(const struct config *config, struct settings *settings)
+{
+    STATIC_CHECK(CONFIG_ZONES_MAX <= ROUTE_ZONES_MAX, "a place for each zone");
+    settings->zones = calloc(config->num_zones + 1, sizeof(*settings->zones));
+    if (settings->zones == NULL)
+        return false;
+    for (uint32_t i = 0; i < config->num_zones; i++) {
+        struct config values;
+        struct settings_pair *pair = &settings->zones[i];
+        config_zone_values(config, &config->zones[i], &values);
+        settings->zones_num++;
+        if (!settings_route(&values, &pair->route) || !settings_net(&values, &pair->net))
+            return false;
+        pair->net.zone = (uint8_t)(i + 1);
+        settings->route.of_zone[i + 1] = &pair->route;
+    }
+    return true;
+}
+
 struct settings *settings_create(const struct config *config)
 {
     struct settings *settings = calloc(1, sizeof(*settings));
     if (settings == NULL)
         return NULL;
-    if (settings_route(config, &settings->route) && settings_net(config, &settings->net))
+    if (settings_route(config, &settings->route) && settings_net(config, &settings->net) &&
+        settings_zones(config, settings))
         return settings;
     settings_destroy(settings);
     return NULL;
+}
+
+static void settings_release(struct route_settings *route, struct net_settings *net)
+{
+    for (uint32_t i = 0; i < route->priorities_count; i++)
+        free((void *)(uintptr_t)route->priorities[i].topic.ptr);
+    free(route->priorities);
+    free((void *)(uintptr_t)net->response_info.ptr);
+    free((void *)(uintptr_t)net->server_reference.ptr);
 }
 
 void settings_destroy(struct settings *settings)
 {
     if (settings == NULL)
         return;
-    for (uint32_t i = 0; i < settings->route.priorities_count; i++)
-        free((void *)(uintptr_t)settings->route.priorities[i].topic.ptr);
-    free(settings->route.priorities);
-    free((void *)(uintptr_t)settings->net.response_info.ptr);
-    free((void *)(uintptr_t)settings->net.server_reference.ptr);
+    settings_release(&settings->route, &settings->net);
+    for (uint32_t i = 0; i < settings->zones_num; i++)
+        settings_release(&settings->zones[i].route, &settings->zones[i].net);
+    free(settings->zones);
     free(settings);
 }

@@ -13,16 +13,24 @@
 #include "net.h"
 #include "router.h"
 
-struct settings {
+/* Those of route and net; the pair of a zone is whole, with what holds for everybody in it, too. */
+struct settings_pair {
     struct route_settings route;
     struct net_settings net;
 };
 
-/* Owns copies of all texts. NULL without memory. Its listeners have no limits yet. */
+struct settings {
+    struct route_settings route;
+    struct net_settings net;
+    struct settings_pair *zones; /* zone n at n - 1 */
+    uint32_t zones_num;
+};
+
+/* Owns copies of all texts. NULL without memory. Its listeners have no limits and no zone yet. */
 struct settings *settings_create(const struct config *config);
 
-/* The limits of the listener in `slot` (of struct net_shared) are those that `from` says. */
-void settings_listener(struct settings *settings, unsigned slot,
+/* The listener in `slot` (of struct net_shared) has the limits that `from` says, and its zone. */
+void settings_listener(struct settings *settings, unsigned slot, const struct config *config,
                        const struct config_listener *from);
 void settings_destroy(struct settings *settings);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "outbound.h"
+#include "zone.h"
 
 /* Above this, bytes of a payload may be shared by reference (net decides for itself). */
 #define DELIVER_REFER_MIN 2048
@@ -33,9 +34,10 @@ struct deliver_gather {
     bool retain;
 };
 
-uint8_t deliver_qos(const struct router *router, uint8_t published, uint8_t granted)
+uint8_t deliver_qos(const struct router *router, const struct session *session, uint8_t published,
+                    uint8_t granted)
 {
-    if (router->settings->upgrade_qos)
+    if (router_settings_of(router, session)->upgrade_qos)
         return published > granted ? published : granted;
     return published < granted ? published : granted;
 }
@@ -68,7 +70,8 @@ static inline void deliver_one(struct router *router, struct pub *pub,
 {
     if (UNLIKELY(deliver_is_own(router, pub, subscriber)))
         return;
-    uint8_t qos = deliver_qos(router, pub->qos, subscriber->options & SUB_QOS_MASK);
+    uint8_t qos = deliver_qos(router, subscriber->session, pub->qos,
+                              subscriber->options & SUB_QOS_MASK);
     if (UNLIKELY(deliver_is_stalled(router, subscriber->session, qos)))
         return;
     uint32_t sub_id = subscriber->sub_id;
@@ -170,7 +173,7 @@ static void deliver_gathered(struct router *router, struct pub *pub, uint32_t us
             .pub = pub,
             .sub_ids = ids,
             .sub_ids_count = count,
-            .qos = deliver_qos(router, pub->qos, own->qos),
+            .qos = deliver_qos(router, own->session, pub->qos, own->qos),
             .retain = own->retain,
             .fan_out_id = router->gather_stamp,
         };

@@ -40,6 +40,7 @@ static inline const struct match_plan *deliver_plan(struct router *router,
 void deliver_planned(struct router *router, struct pub *pub, const struct match_plan *plan);
 
 /* The QoS of a copy: the minimum of both sides, or the maximum where upgrade_qos says so. */
-uint8_t deliver_qos(const struct router *router, uint8_t published, uint8_t granted);
+uint8_t deliver_qos(const struct router *router, const struct session *session, uint8_t published,
+                    uint8_t granted);
 
 #endif

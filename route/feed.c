@@ -168,7 +168,7 @@ static enum retained_verdict feed_visit(void *context, void *value, uint64_t ver
     struct delivery copy = {.pub = &pub,
                             .sub_ids = &feed->sub_id,
                             .sub_ids_count = feed->sub_id != 0 ? 1 : 0,
-                            .qos = deliver_qos(router, pub.qos, feed->granted_qos),
+                            .qos = deliver_qos(router, set->session, pub.qos, feed->granted_qos),
                             .retain = true};
     outbound_deliver(router, set->session, &copy);
     router_count(router, STAT_RETAINED_SENT, 1);

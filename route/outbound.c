@@ -13,6 +13,7 @@
 #include "share_dispatch.h"
 #include "share_handover.h"
 #include "store.h"
+#include "zone.h"
 
 void outbound_release(struct router *router, struct msg *msg, void *aux)
 {
@@ -61,8 +62,8 @@ void outbound_queue_put(struct router *router, struct session *session,
                         const struct mqueue_entry *entry)
 {
     struct outbound_queue_pass pass = {router, session, false};
-    enum rc rc = mqueue_put(&session->queue, &router->settings->queue, entry, outbound_on_drop,
-                            &pass);
+    enum rc rc = mqueue_put(&session->queue, &router_settings_of(router, session)->queue, entry,
+                            outbound_on_drop, &pass);
     if (rc == RC_OK) {
         session->queued_qos0 += entry->qos == 0 ? 1 : 0;
         router_count(router, STAT_QUEUED, 1);
@@ -80,13 +81,14 @@ void outbound_queue_put(struct router *router, struct session *session,
 static void outbound_queue(struct router *router, struct session *session, struct msg *msg,
                            void *aux, uint8_t qos, uint16_t flags)
 {
-    struct mqueue_entry entry = {.msg = msg,
-                                 .aux = aux,
-                                 .bytes = outbound_weight_of(&msg->pub),
-                                 .qos = qos,
-                                 .priority = router_priority(router, msg->pub.topic),
-                                 .flags = flags,
-                                 .number = session->stored_next++};
+    struct mqueue_entry entry = {
+        .msg = msg,
+        .aux = aux,
+        .bytes = outbound_weight_of(&msg->pub),
+        .qos = qos,
+        .priority = router_priority(router_settings_of(router, session), msg->pub.topic),
+        .flags = flags,
+        .number = session->stored_next++};
     outbound_queue_put(router, session, &entry);
 }
 
@@ -223,7 +225,7 @@ void outbound_deliver(struct router *router, struct session *session, struct del
         outbound_deliver_qos0(router, session, copy);
         return;
     }
-    if (copy->qos == 0 && !router->settings->queue_store_qos0) {
+    if (copy->qos == 0 && !router_settings_of(router, session)->queue_store_qos0) {
         router_count(router, STAT_DROP_QOS0_OFFLINE, 1);
         return;
     }
@@ -594,7 +596,7 @@ void outbound_discard(struct router *router, struct session *session)
 uint32_t outbound_appetite(struct router *router, const struct session *session)
 {
     if (session->conn == NULL || session->resend_count > 0 ||
-        session->inflight_bytes >= router->settings->inflight_bytes_max ||
+        session->inflight_bytes >= router_settings_of(router, session)->inflight_bytes_max ||
         !router->sink->has_room(session->conn))
         return 0;
     /* A resumed session may hold more than its new connection allows. */

@@ -7,6 +7,7 @@
 #define SLUICE_OUTBOUND_INNER_H
 
 #include "outbound.h"
+#include "zone.h"
 
 /* Of a copy's weight, what it takes in memory beside topic, properties and payload. */
 #define OUTBOUND_WEIGHT_FIXED ((uint32_t)(sizeof(struct msg) + sizeof(struct mqueue_entry)))
@@ -23,7 +24,7 @@ static inline bool outbound_window_open(const struct router *router, const struc
 {
     return session->conn != NULL && session->resend_count == 0 &&
            !inflight_is_full(&session->inflight) &&
-           session->inflight_bytes < router->settings->inflight_bytes_max;
+           session->inflight_bytes < router_settings_of(router, session)->inflight_bytes_max;
 }
 
 /* The entry is in flight from now on, its message counts with so many bytes. */

@@ -17,6 +17,7 @@
 #include "alloc.h"
 #include "subscribe.h"
 #include "will.h"
+#include "zone.h"
 
 #define PERMIT_MAGIC           0x5045524du
 #define PERMIT_REVIEW_SUBS     1024
@@ -107,7 +108,7 @@ static void permit_grow(const struct router *router, struct session *session)
 {
     struct permit *old = session->permit;
     uint32_t places = (old->mask + 1) * 4;
-    if (places > router->settings->permit_cache_max)
+    if (places > router_settings_of(router, session)->permit_cache_max)
         return;
     struct permit *grown = permit_create(places);
     if (grown == NULL)
@@ -130,7 +131,8 @@ static void permit_grow(const struct router *router, struct session *session)
 static struct permit_entry *permit_place(const struct router *router, struct session *session,
                                          const struct pub *pub)
 {
-    if (router->settings->permit_cache_max == 0 || pub->topic.len > PERMIT_TOPIC_MAX)
+    if (router_settings_of(router, session)->permit_cache_max == 0 ||
+        pub->topic.len > PERMIT_TOPIC_MAX)
         return NULL;
     if (session->permit != NULL && session->permit->generation != router->acl_generation)
         permit_free(session);

@@ -178,9 +178,9 @@ void router_settings_take(struct router *router)
     router_limit_look(router);
 }
 
-uint8_t router_priority(const struct router *router, struct bytes topic)
+uint8_t router_priority(const struct route_settings *settings, struct bytes topic)
 {
-    const struct route_settings *settings = router->settings;
+    CHECK(settings != NULL);
     uint32_t low = 0;
     uint32_t high = settings->priorities_count;
     while (low < high) {

@@ -78,6 +78,8 @@ enum route_mail {
 
 #define ROUTE_MAIL_IDS_INLINE 6
 
+#define ROUTE_ZONES_MAX 64
+
 /* A topic with a priority of its own in every queue. */
 struct route_priority {
     struct bytes topic; /* [I] owned by the settings */
@@ -97,7 +99,6 @@ struct route_settings {
     struct route_priority *priorities;  /* [I] sorted by topic (length, then bytes) */
     uint32_t priorities_count;          /* [I] */
     uint32_t max_subscriptions;         /* [I] of one session */
-    uint32_t message_expiry_max_s;      /* [I] UINT32_MAX: no cap */
     uint64_t message_bytes_max;         /* [I] of the process; UINT64_MAX: no limit */
     enum share_strategy share_strategy; /* [I] */
     bool no_local_v3;                   /* [I] ignore_loop_deliver */
@@ -107,6 +108,8 @@ struct route_settings {
     bool deny_disconnects;              /* [I] who may not is disconnected */
     bool session_owner;                 /* [I] a session is for the user who made it */
     uint32_t permit_cache_max;          /* [I] decisions that a session remembers */
+    /* [I] those of each zone, from 1 on; NULL: no such zone, and these here hold */
+    const struct route_settings *of_zone[ROUTE_ZONES_MAX + 1];
 };
 
 /* Who is told, before anybody is served, what rows the log has (store_keyed.h). */
@@ -233,6 +236,6 @@ void router_close(struct shard *shard);
 void router_settings_take(struct router *router);
 
 /* The queue priority of a topic. */
-uint8_t router_priority(const struct router *router, struct bytes topic);
+uint8_t router_priority(const struct route_settings *settings, struct bytes topic);
 
 #endif

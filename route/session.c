@@ -18,6 +18,7 @@
 #include "store.h"
 #include "subscribe.h"
 #include "will.h"
+#include "zone.h"
 
 #define SESSION_BUCKETS_FIRST 256
 
@@ -78,7 +79,7 @@ static bool session_buckets_reserve(struct router *router)
 static void session_await_rel_expire(struct router *router, struct session *session)
 {
     struct awaiting_rel_entry entry;
-    uint64_t timeout_ms = router->settings->await_rel_timeout_ms;
+    uint64_t timeout_ms = router_settings_of(router, session)->await_rel_timeout_ms;
     if (timeout_ms > router->shard->now_ms)
         return;
     while (awaiting_rel_expire(&session->awaiting, router->shard->now_ms - timeout_ms, &entry)) {
@@ -116,7 +117,7 @@ void session_timer_update(struct router *router, struct session *session)
     if (session->will_at_ms != 0 && session->will_at_ms < at_ms)
         at_ms = session->will_at_ms;
     struct awaiting_rel_entry *oldest = awaiting_rel_oldest(&session->awaiting);
-    uint64_t timeout_ms = router->settings->await_rel_timeout_ms;
+    uint64_t timeout_ms = router_settings_of(router, session)->await_rel_timeout_ms;
     if (oldest != NULL && timeout_ms != UINT64_MAX && oldest->received_ms + timeout_ms < at_ms)
         at_ms = oldest->received_ms + timeout_ms;
     if (at_ms != UINT64_MAX)
@@ -240,7 +241,9 @@ static void session_take_over(struct router *router, struct session *session)
 static void session_bind(struct router *router, struct session *session,
                          const struct attach_request *request)
 {
-    uint16_t window = router->settings->max_inflight;
+    session->zone = request->zone;
+    const struct route_settings *settings = router_settings_of(router, session);
+    uint16_t window = settings->max_inflight;
     if (request->receive_max < window)
         window = request->receive_max;
     session_will_cancel(router, session);
@@ -256,7 +259,7 @@ static void session_bind(struct router *router, struct session *session,
     session->identity = request->identity;
     permit_forget(router, session);
     inflight_set_max(&session->inflight, window);
-    awaiting_rel_set_max(&session->awaiting, router->settings->max_awaiting_rel);
+    awaiting_rel_set_max(&session->awaiting, settings->max_awaiting_rel);
     session_timer_update(router, session);
     subscribe_connected(router, session, true);
     router_count(router, STAT_SESSIONS_CONNECTED, 1);
@@ -293,11 +296,15 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
 {
     SHARD_CHECK(router->shard);
     CHECK(request->conn != NULL && request->receive_max > 0);
+    CHECK(request->zone <= ROUTE_ZONES_MAX);
     uint64_t hash = hash_keyed(&router->shared->home_key, request->client_id);
     CHECK(hash % router->shared->shards == router->shard->id);
     struct session *session = session_lookup(router, request->client_id, hash);
     uint64_t owner = session_owner_of(router, request->identity);
-    if (router->settings->session_owner && session != NULL && session->owner != 0 &&
+    const struct route_settings *settings = router->settings;
+    if (request->zone != 0 && settings->of_zone[request->zone] != NULL)
+        settings = settings->of_zone[request->zone];
+    if (settings->session_owner && session != NULL && session->owner != 0 &&
         session->owner != owner) {
         router_count(router, STAT_SESSIONS_NOT_OWNED, 1);
         return RC_DENIED;

@@ -43,7 +43,7 @@ static struct share_pick share_pick_of(const struct router *router, const struct
 static void share_deliver_here(struct router *router, struct session *session, struct msg *msg,
                                struct delivery_extra *extra, uint8_t options)
 {
-    uint8_t qos = deliver_qos(router, msg->pub.qos, options & SUB_QOS_MASK);
+    uint8_t qos = deliver_qos(router, session, msg->pub.qos, options & SUB_QOS_MASK);
     bool retain = msg->pub.retain && (options & SUB_RETAIN_AS_IS) != 0;
     if (qos > 0) {
         outbound_deliver_kept(router, session, msg, extra, qos, retain);
@@ -96,10 +96,10 @@ static void share_send(struct router *router, const struct share_member *member,
 static bool share_dispatch_plain(struct router *router, struct pub *pub,
                                  const struct share_member *member, struct share_terms terms)
 {
-    if (member->session.shard != router->shard->id || deliver_qos(router, pub->qos, terms.qos) != 0)
+    if (member->session.shard != router->shard->id)
         return false;
     struct session *session = slot_table_get(&router->sessions, member->session);
-    if (session == NULL)
+    if (session == NULL || deliver_qos(router, session, pub->qos, terms.qos) != 0)
         return false;
     struct delivery copy = {.pub = pub,
                             .sub_ids = &terms.sub_id,

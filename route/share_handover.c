@@ -8,6 +8,7 @@
 #include "outbound_inner.h"
 #include "share_dispatch.h"
 #include "store_checkpoint.h"
+#include "zone.h"
 
 #define HANDOVER_MAGIC       0x48414e44u
 #define HANDOVER_GIVER_MAGIC 0x48414e47u
@@ -265,7 +266,8 @@ static void handover_back(struct handover *handover)
                                  .location = handover->location,
                                  .number = session->stored_next++};
     if (handover->msg != NULL)
-        entry.priority = router_priority(router, handover->msg->pub.topic);
+        entry.priority = router_priority(router_settings_of(router, session),
+                                         handover->msg->pub.topic);
     uint64_t lsn;
     if (store_requeued(router, session, &entry, &lsn) == RC_OK) {
         handover_log_done(handover);

@@ -12,6 +12,7 @@
 
 #include "outbound_inner.h"
 #include "store_seen.h"
+#include "zone.h"
 
 /* Of a record beside topic, properties and payload. */
 #define STORE_HEAD_USUAL 40
@@ -157,7 +158,7 @@ static void store_deliver_queue(struct router *router, struct session *session,
     uint64_t lsn;
     entry->state = STORE_QUEUED;
     entry->packet_id = 0;
-    entry->priority = router_priority(router, copy->pub->topic);
+    entry->priority = router_priority(router_settings_of(router, session), copy->pub->topic);
     if (store_enqueue(store, session, copy->pub, entry, &lsn) != RC_OK) {
         store_refuse(router, keep, aux);
         return;

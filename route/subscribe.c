@@ -12,6 +12,7 @@
 #include "permit.h"
 #include "share_dispatch.h"
 #include "store.h"
+#include "zone.h"
 
 static uint32_t subscribe_options(const struct router *router, const struct session *session,
                                   const struct subscribe_request *request)
@@ -20,7 +21,7 @@ static uint32_t subscribe_options(const struct router *router, const struct sess
     bool no_local = request->no_local;
     bool retain_as_is = request->retain_as_published;
     if (session->version < MQTT_50) {
-        no_local = session->is_bridge || router->settings->no_local_v3;
+        no_local = session->is_bridge || router_settings_of(router, session)->no_local_v3;
         retain_as_is = session->is_bridge;
     }
     if (no_local)
@@ -169,7 +170,8 @@ enum reason subscribe_add(struct router *router, struct session *session,
     if (!permit_subscribe(router, session, request->parts.filter, request->qos))
         return REASON_NOT_AUTHORIZED;
     struct session_sub *sub = subscribe_find(router, session, &request->parts);
-    if (sub == NULL && session->subs.count >= router->settings->max_subscriptions)
+    if (sub == NULL &&
+        session->subs.count >= router_settings_of(router, session)->max_subscriptions)
         return REASON_QUOTA_EXCEEDED;
     if (session_is_stored(session) && !request->is_restored &&
         store_subscribe(router, session, &request->parts, request->sub_id,

@@ -54,9 +54,9 @@ static void deliver_shard(struct deliver_setup *setup)
     setup->route_settings = (struct route_settings){.max_inflight = UINT16_MAX,
                                                     .max_awaiting_rel = UINT16_MAX,
                                                     .message_bytes_max = UINT64_MAX,
-                                                    .message_expiry_max_s = UINT32_MAX,
                                                     .max_subscriptions = UINT32_MAX};
     setup->net_settings = (struct net_settings){.output_bytes_max = UINT64_C(1) << 30,
+                                                .message_expiry_max_s = UINT32_MAX,
                                                 .output_bytes_total_max = UINT64_MAX};
     setup->route = (struct route_shared){
         .settings = &setup->route_settings,

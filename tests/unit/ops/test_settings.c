@@ -3,6 +3,8 @@
  * (ops/settings.h).
  */
 #include "config_try.h"
+#include "config_value.h"
+#include "config_zone.h"
 #include "packet.h"
 #include "settings.h"
 
@@ -44,7 +46,7 @@ static void the_defaults_are_those_of_the_table(void **state)
     assert_false(settings->route.upgrade_qos);
     assert_false(settings->route.no_local_v3);
     assert_int_equal(settings->route.max_subscriptions, UINT32_MAX);
-    assert_int_equal(settings->route.message_expiry_max_s, UINT32_MAX);
+    assert_int_equal(settings->net.message_expiry_max_s, UINT32_MAX);
     assert_int_equal(settings->route.retained_payload_max, 1024 * 1024);
     assert_int_equal(settings->route.retained_expiry_s, UINT32_MAX);
     assert_false(settings->route.retained_clear_stays);
@@ -142,7 +144,7 @@ static void every_key_arrives(void **state)
     assert_int_equal(route->await_rel_timeout_ms, 4000);
     assert_false(route->queue_store_qos0);
     assert_int_equal(route->max_subscriptions, 3);
-    assert_int_equal(route->message_expiry_max_s, 13);
+    assert_int_equal(net->message_expiry_max_s, 13);
     assert_int_equal(route->retained_payload_max, 14);
     assert_int_equal(route->retained_expiry_s, 15);
 }
@@ -238,7 +240,7 @@ static void rates_of_listeners_arrive(void **state)
          "- {bind: 'tcp://:2', max_conn_rate: 5/s, messages_rate: 7/m, messages_burst: 70,\n"
          "   bytes_rate: 1KB/10s, max_conn_rate_per_address: 3/h, over_rate_disconnect: true}\n");
     for (unsigned i = 0; i < 2; i++)
-        settings_listener(settings, i, &try_config.listeners[i]);
+        settings_listener(settings, i, &try_config, &try_config.listeners[i]);
     const struct listener_limits *none = &settings->net.listeners[0];
     assert_false(bucket_rate_limits(&none->accepts) || bucket_rate_limits(&none->messages) ||
                  bucket_rate_limits(&none->bytes) || bucket_rate_limits(&none->accepts_of_address));
@@ -251,6 +253,107 @@ static void rates_of_listeners_arrive(void **state)
     assert_true(all->over_rate_disconnects);
 }
 
+/* What a key of that type may be, the first that is not the default, and "" when there is none. */
+static const char *another_value(const struct config_key *key)
+{
+    static const char *const values[][3] = {
+        [CONFIG_TYPE_BOOL] = {"true", "false"},
+        [CONFIG_TYPE_COUNT] = {"1", "50", "0"},
+        [CONFIG_TYPE_SIZE] = {"77KB", "78KB"},
+        [CONFIG_TYPE_DURATION] = {"777ms", "778s"},
+        [CONFIG_TYPE_SECONDS] = {"9s", "8s"},
+        [CONFIG_TYPE_FACTOR] = {"3", "4"},
+        [CONFIG_TYPE_TEXT] = {"other", "another"},
+        [CONFIG_TYPE_PRIORITIES] = {"a=3", "b=4"},
+        [CONFIG_TYPE_CHOICE] = {"disconnect", "highest"},
+    };
+    struct error_list errors;
+    error_list_init(&errors);
+    const struct config_report report = {.errors = &errors, .place = key->path};
+    assert_true(key->type < ARRAY_LEN(values));
+    for (unsigned i = 0; i < 3 && values[key->type][i] != NULL; i++) {
+        struct config probe;
+        memset(&probe, 0, sizeof(probe));
+        bool right = config_value_set(key, &probe, values[key->type][i], &report) &&
+                     !config_value_equal(key, &probe, &try_config);
+        config_value_clear(key, &probe);
+        if (right)
+            return values[key->type][i];
+    }
+    return "";
+}
+
+#if __has_builtin(__builtin_clear_padding)
+#define HAS_CLEAR_PADDING
+#endif
+
+/* The plain values of a pair: lengths of texts stay, addresses do not. */
+static struct settings_pair plain_of(const struct route_settings *route,
+                                     const struct net_settings *net)
+{
+    struct settings_pair pair;
+    memcpy(&pair.route, route, sizeof(*route));
+    memcpy(&pair.net, net, sizeof(*net));
+    pair.route.priorities = NULL;
+    pair.net.response_info.ptr = NULL;
+    pair.net.server_reference.ptr = NULL;
+    pair.net.zone = 0;
+    memset(pair.route.of_zone, 0, sizeof(pair.route.of_zone));
+#ifdef HAS_CLEAR_PADDING
+    __builtin_clear_padding(&pair);
+#endif
+    return pair;
+}
+
+static void every_key_of_a_zone_arrives(void **state)
+{
+    (void)state;
+#ifndef HAS_CLEAR_PADDING
+    skip(); /* structures cannot be compared as a whole */
+#endif
+    static const char base[] = "flapping_detect: {enable: true}\nzones:\n  other:\n  one:\n    %s: "
+                               "{%s: '%s'}\n";
+    uint32_t num = 0;
+    uint32_t tried = 0;
+    const struct config_key *keys = config_keys(&num);
+    for (uint32_t i = 0; i < num; i++) {
+        if (!config_zone_allows(&keys[i]))
+            continue;
+        char text[300];
+        load("flapping_detect: {enable: true}\n");
+        const char *value = another_value(&keys[i]);
+        snprintf(text, sizeof(text), base, keys[i].section, keys[i].name, value);
+        load(text);
+        assert_int_equal(settings->zones_num, 2);
+        const struct settings_pair *zones = settings->zones;
+        assert_ptr_equal(settings->route.of_zone[1], &zones[0].route);
+        assert_ptr_equal(settings->route.of_zone[2], &zones[1].route);
+        assert_int_equal(zones[1].net.zone, 2);
+        struct settings_pair all = plain_of(&settings->route, &settings->net);
+        struct settings_pair none = plain_of(&zones[0].route, &zones[0].net);
+        struct settings_pair one = plain_of(&zones[1].route, &zones[1].net);
+        assert_memory_equal(&all, &none, sizeof(all));
+        if (memcmp(&all, &one, sizeof(all)) == 0)
+            fail_msg("%s: a zone does not change it", keys[i].path);
+        tried++;
+    }
+    assert_int_equal(tried, 41);
+}
+
+static void a_listener_has_the_settings_of_its_zone(void **state)
+{
+    (void)state;
+    load("zones: {low: {mqtt: {max_qos: 0}}}\n"
+         "listeners:\n"
+         "- {bind: 'tcp://:1', zone: low}\n"
+         "- {bind: 'tcp://:2', zone: default}\n");
+    for (unsigned i = 0; i < 2; i++)
+        settings_listener(settings, i, &try_config, &try_config.listeners[i]);
+    assert_ptr_equal(settings->net.of_listener[0], &settings->zones[0].net);
+    assert_int_equal(settings->net.of_listener[0]->qos_max, 0);
+    assert_null(settings->net.of_listener[1]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -258,6 +361,8 @@ int main(void)
         TEST(the_defaults_are_those_of_the_table),
         TEST(every_key_arrives),
         TEST(rates_of_listeners_arrive),
+        TEST(every_key_of_a_zone_arrives),
+        TEST(a_listener_has_the_settings_of_its_zone),
         TEST(the_announced_receive_maximum_can_be_held),
         TEST(no_limit_is_translated_for_the_queue),
         TEST(the_largest_packet_still_has_its_header),
