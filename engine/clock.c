@@ -29,3 +29,12 @@ uint64_t clock_wall_ms(void)
 {
     return clock_read_ns(CLOCK_REALTIME) / 1000000;
 }
+
+uint64_t clock_cpu_ns(pthread_t thread)
+{
+    clockid_t id;
+    struct timespec ts;
+    if (pthread_getcpuclockid(thread, &id) != 0 || clock_gettime(id, &ts) != 0)
+        return 0;
+    return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}

@@ -9,6 +9,7 @@
 #ifndef SLUICE_CLOCK_H
 #define SLUICE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 /* Nanoseconds on a clock that never jumps (CLOCK_MONOTONIC); its zero means nothing. */
@@ -16,5 +17,8 @@ uint64_t clock_mono_ns(void);
 
 /* Milliseconds since 1970 (CLOCK_REALTIME), for people and for what outlives the process. */
 uint64_t clock_wall_ms(void);
+
+/* What a thread of this process has computed so far; 0 if that cannot be told. */
+uint64_t clock_cpu_ns(pthread_t thread);
 
 #endif

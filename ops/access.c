@@ -176,6 +176,13 @@ enum rc access_start(struct broker *broker)
     return rc;
 }
 
+void access_turn(struct broker *broker, uint64_t now_ns)
+{
+    struct access *access = &broker->access;
+    for (unsigned i = 0; i < access->workers_started; i++)
+        worker_look(&access->workers[i], now_ns);
+}
+
 void access_stop(struct broker *broker)
 {
     struct access *access = &broker->access;

@@ -45,6 +45,9 @@ void access_prepare(struct broker *broker, shard_id first);
 MUST_USE enum rc access_start(struct broker *broker);
 void access_stop(struct broker *broker);
 
+/* Looks after the workers; every turn. */
+void access_turn(struct broker *broker, uint64_t now_ns);
+
 /* A step has new keys (jwks.h): puts it into the place of the old one. */
 void access_on_step(struct broker *broker, const struct mail *mail);
 

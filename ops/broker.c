@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "acl_load.h"
+#include "clock.h"
 #include "config_change.h"
 #include "durability.h"
 #include "listen.h"
@@ -409,6 +410,7 @@ bool broker_turn(struct broker *broker)
         ;
     bans_turn(broker);
     overload_turn(broker);
+    access_turn(broker, clock_mono_ns());
     durability_turn(broker);
     mail_flush(broker->port, broker_wake, broker);
     for (unsigned i = 0; i < broker->net.shards; i++)
