@@ -13,12 +13,6 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline void le_put16(uint8_t *to, uint16_t value)
-{
-    value = htole16(value);
-    memcpy(to, &value, sizeof(value));
-}
-
 static inline void le_put32(uint8_t *to, uint32_t value)
 {
     value = htole32(value);
@@ -29,13 +23,6 @@ static inline void le_put64(uint8_t *to, uint64_t value)
 {
     value = htole64(value);
     memcpy(to, &value, sizeof(value));
-}
-
-static inline uint16_t le_get16(const uint8_t *from)
-{
-    uint16_t value;
-    memcpy(&value, from, sizeof(value));
-    return le16toh(value);
 }
 
 static inline uint32_t le_get32(const uint8_t *from)

@@ -114,11 +114,6 @@ static inline struct bytes session_id(const struct session *session)
     return (struct bytes){.ptr = (const uint8_t *)session->id, .len = session->id_len};
 }
 
-static inline bool session_is_connected(const struct session *session)
-{
-    return session->conn != NULL;
-}
-
 /* The keyed hash of a client id, which session->id_hash and pub.publisher_hash are. Any thread. */
 uint64_t session_id_hash(const struct router *router, struct bytes client_id);
 

@@ -241,7 +241,7 @@ enum rc image_on_keyed(struct store_image *image, const struct store_record *rec
     }
     mem_free(row->value);
     row->value = value;
-    row->value_len = record->value.len;
+    row->value_len = value == NULL ? 0 : record->value.len;
     row->kept = record->kept;
     row->version = record->number;
     return RC_OK;
