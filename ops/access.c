@@ -51,9 +51,10 @@ static struct authn_step *access_password(const struct config_authn *from,
     struct user_table *users = access_users(from, report);
     if (users == NULL)
         return NULL;
-    struct authn_step *step = authn_password_create(users, from->user_is == CONFIG_USER_IS_CLIENTID
-                                                               ? AUTHN_USER_IS_CLIENT_ID
-                                                               : AUTHN_USER_IS_NAME);
+    struct authn_step *step = authn_password_create(
+        users,
+        from->user_is == CONFIG_USER_IS_CLIENTID ? AUTHN_USER_IS_CLIENT_ID : AUTHN_USER_IS_NAME,
+        NULL);
     if (step == NULL) {
         user_table_unref(users);
         config_refuse(report, "%s", rc_text(RC_NO_MEMORY));

@@ -52,6 +52,7 @@ static bool broker_shard_start(struct shard *shard)
         router_close(shard);
         return false;
     }
+    router_begin(shard);
     if (net_open(shard, &broker->net) == RC_OK)
         return true;
     LOG(LOG_ERROR, "out of memory");

@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "authn_set.h"
 #include "digest.h"
+#include "password_job.h"
 #include "router.h"
 
 const struct authn_step *authn_job_step(const struct authn_job *job)
@@ -302,6 +303,10 @@ void authn_answer(struct mail_port *port, struct authn_job *job, enum authn_verd
 
 void authn_work(struct mail_port *port, const struct mail *mail)
 {
+    if (mail->kind == MAIL_PASSWORD) {
+        password_job_work(port, mail);
+        return;
+    }
     CHECK(mail->kind == MAIL_AUTHN_RUN);
     struct authn_job *job = mail->ptr;
     const struct authn_step *step = authn_job_step(job);
@@ -318,6 +323,10 @@ void authn_on_set(struct shard *shard, const struct mail *mail)
     authn_set_unref(router->authn);
     router->authn = mail->ptr;
     CHECK(router->authn != NULL);
+    if (mail->count == 0)
+        return;
+    struct mail answer = {.kind = MAIL_AUTHN_TAKEN};
+    shard_mail(shard, mail->from, MAIL_CONFIRM, &answer);
 }
 
 void authn_drop_set(const struct mail *mail)

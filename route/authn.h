@@ -155,7 +155,7 @@ void authn_drop_job(const struct mail *mail);
 
 /* ---- the side of workers and helper ---- */
 
-/* A worker's mail: runs the steps that are for workers and sends the job back. */
+/* A worker's mail: runs the steps that are for workers, makes passwords, and sends them back. */
 struct mail_port;
 void authn_work(struct mail_port *port, const struct mail *mail);
 
@@ -184,9 +184,6 @@ MUST_USE enum rc authn_set_add(struct authn_set *set, unsigned listener, struct 
 /* A set in which `old` is replaced by `fresh` (one reference taken over). NULL without memory. */
 MUST_USE struct authn_set *authn_set_with(const struct authn_set *set, const struct authn_step *old,
                                           struct authn_step *fresh);
-
-/* Does any step run there? */
-bool authn_set_needs(const struct authn_set *set, enum authn_place place);
 
 struct authn_step *authn_step_ref(struct authn_step *step);
 void authn_step_unref(struct authn_step *step);

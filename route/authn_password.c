@@ -12,6 +12,7 @@ struct authn_password {
     struct authn_step step;
     struct user_table *users;
     enum authn_user_is user_is;
+    const void *source;
 };
 
 static uint64_t authn_password_decoys_num;
@@ -71,19 +72,37 @@ static void authn_password_destroy(struct authn_step *step)
     mem_free(self);
 }
 
-struct authn_step *authn_password_create(struct user_table *users, enum authn_user_is user_is)
+static const struct authn_step_ops authn_password_ops = {.name = "password",
+                                                         .place = AUTHN_ON_WORKER,
+                                                         .concerns = authn_password_concerns,
+                                                         .run = authn_password_run,
+                                                         .destroy = authn_password_destroy};
+
+struct authn_step *authn_password_create(struct user_table *users, enum authn_user_is user_is,
+                                         const void *source)
 {
-    static const struct authn_step_ops ops = {.name = "password",
-                                              .place = AUTHN_ON_WORKER,
-                                              .concerns = authn_password_concerns,
-                                              .run = authn_password_run,
-                                              .destroy = authn_password_destroy};
     CHECK(users != NULL);
     struct authn_password *self = alloc_zeroed(sizeof(*self));
     if (self == NULL)
         return NULL;
-    self->step = (struct authn_step){.ops = &ops, .refs = 1};
+    self->step = (struct authn_step){.ops = &authn_password_ops, .refs = 1};
     self->users = users;
     self->user_is = user_is;
+    self->source = source;
     return &self->step;
+}
+
+const void *authn_password_source(const struct authn_step *step)
+{
+    CHECK(step != NULL);
+    if (step->ops != &authn_password_ops)
+        return NULL;
+    return CONTAINER_OF(step, struct authn_password, step)->source;
+}
+
+struct authn_step *authn_password_with(const struct authn_step *step, struct user_table *users)
+{
+    CHECK(step->ops == &authn_password_ops);
+    const struct authn_password *self = CONTAINER_OF(step, struct authn_password, step);
+    return authn_password_create(users, self->user_is, self->source);
 }

@@ -16,9 +16,19 @@
 /* Who a user is for the table: the user name of CONNECT, or the client id. */
 enum authn_user_is { AUTHN_USER_IS_NAME, AUTHN_USER_IS_CLIENT_ID };
 
-/* Takes over a reference to the table. NULL without memory: the table is still the caller's. */
+/*
+ * Takes over a reference to the table. NULL without memory: the table is still the caller's.
+ * `source` says where the users come from, for authn_password_source; NULL: from a file.
+ */
 MUST_USE struct authn_step *authn_password_create(struct user_table *users,
-                                                  enum authn_user_is user_is);
+                                                  enum authn_user_is user_is, const void *source);
+
+/* NULL also for steps of other kinds. */
+const void *authn_password_source(const struct authn_step *step);
+
+/* The same step with another table, of which it takes over a reference. NULL without memory. */
+MUST_USE struct authn_step *authn_password_with(const struct authn_step *step,
+                                                struct user_table *users);
 
 /* How often a password was verified for nobody, over all workers: for tests. */
 uint64_t authn_password_decoys(void);

@@ -89,16 +89,6 @@ struct authn_set *authn_set_with(const struct authn_set *set, const struct authn
     return made;
 }
 
-bool authn_set_needs(const struct authn_set *set, enum authn_place place)
-{
-    CHECK_OBJ(set, AUTHN_SET_MAGIC);
-    for (unsigned i = 0; i <= AUTHN_LISTENERS_MAX; i++)
-        for (uint32_t j = 0; j < set->chains[i].num; j++)
-            if (set->chains[i].steps[j]->ops->place == place)
-                return true;
-    return false;
-}
-
 const struct authn_step *authn_set_next(const struct authn_set *set, uint32_t *cursor)
 {
     CHECK_OBJ(set, AUTHN_SET_MAGIC);

@@ -12,6 +12,7 @@
 
 #include "feed.h"
 #include "lag.h"
+#include "password_job.h"
 #include "permit.h"
 #include "publish.h"
 #include "share_dispatch.h"
@@ -86,6 +87,8 @@ void router_tables_fill(struct shard_tables *tables)
     tables->drops[MAIL_AUTHN_RUN] = authn_drop_job;
     tables->drops[MAIL_AUTHN_DONE] = authn_drop_job;
     tables->drops[MAIL_AUTHN_SET] = authn_drop_set;
+    tables->drops[MAIL_PASSWORD] = password_job_drop;
+    tables->drops[MAIL_PASSWORD_MADE] = password_job_drop;
     tables->mails[MAIL_FORGET] = store_seen_on_forget;
     tables->mails[MAIL_RETAIN] = store_retain_on_mail;
     tables->drops[MAIL_RETAIN] = store_retain_drop;
@@ -126,7 +129,7 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
                                         .bytes_max = ROUTER_MATCH_BYTES_MAX};
     router->matches = match_cache_create(&config);
     router->picker = share_picker_create(ROUTER_PICKER_ENTRIES, shard->now_ns ^ shard->id);
-    router->authn = shared->authn != NULL ? authn_set_ref(shared->authn) : authn_set_create(false);
+    router->authn = authn_set_create(false);
     if (router->matches == NULL || router->picker == NULL || router->authn == NULL) {
         router_close(shard);
         return RC_NO_MEMORY;
@@ -139,6 +142,16 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
     if (rc != RC_OK)
         router_close(shard);
     return rc;
+}
+
+void router_begin(struct shard *shard)
+{
+    struct router *router = router_of(shard);
+    SHARD_CHECK(shard);
+    if (router->shared->authn == NULL)
+        return;
+    authn_set_unref(router->authn);
+    router->authn = authn_set_ref(router->shared->authn);
 }
 
 void router_close(struct shard *shard)

@@ -23,7 +23,9 @@
  *                  words[0..1]: filter id, group number.
  *   MAIL_AUTHN_RUN   control, to workers and the helper. ptr: struct authn_job (authn.h).
  *   MAIL_AUTHN_DONE  confirm, from them. ptr: the same job, with a verdict.
- *   MAIL_AUTHN_SET   control, from the ops thread. ptr: struct authn_set, one reference.
+ *   MAIL_AUTHN_SET   control, from the ops thread. ptr: struct authn_set, one reference. count:
+ *                    whether it wants MAIL_AUTHN_TAKEN (confirm) when the shard has it.
+ *   MAIL_PASSWORD    control, to workers; MAIL_PASSWORD_MADE: back; see password_job.h.
  *
  * Settings may be replaced while the broker runs (reload): route_shared.settings is one pointer,
  * which a router takes when it is told to. The old ones live until every shard has said that it has
@@ -73,6 +75,9 @@ enum route_mail {
     MAIL_LETTER,
     MAIL_KEYED,
     MAIL_KEYED_DONE,
+    MAIL_AUTHN_TAKEN,
+    MAIL_PASSWORD,
+    MAIL_PASSWORD_MADE,
     MAIL_NET_FIRST = 16
 };
 
@@ -231,6 +236,12 @@ void router_tables_fill(struct shard_tables *tables);
 /* Builds and destroys the router of the calling shard. RC_NO_MEMORY. */
 MUST_USE enum rc router_open(struct shard *shard, struct route_shared *shared);
 void router_close(struct shard *shard);
+
+/*
+ * The last step before clients are served: takes the chains of authentication that the log has
+ * completed with its users (store_rows_told). Called when all shards have recovered.
+ */
+void router_begin(struct shard *shard);
 
 /* Takes the newest settings: what the router had before is not used any more. */
 void router_settings_take(struct router *router);

@@ -25,7 +25,7 @@ static int set_up(void **state)
     struct user_table_error error;
     if (!password_start() || user_table_read(bytes_of_text(USERS), &users, &error) != RC_OK)
         return -1;
-    step = authn_password_create(users, AUTHN_USER_IS_NAME);
+    step = authn_password_create(users, AUTHN_USER_IS_NAME, NULL);
     return step != NULL ? 0 : -1;
 }
 
