@@ -9,9 +9,7 @@
  * nothing of the broker: what to say comes from the hooks.
  *
  * It has no thread of its own: admin_fd becomes readable when there is work, and admin_run does it.
- * Bounds: ADMIN_CONNECTIONS_MAX connections, ADMIN_REQUEST_BYTES_MAX for the head of a request, no
- * body, ADMIN_IDLE_S without a byte, and ADMIN_REQUEST_MS_MAX from one answer (or the connection's
- * begin) to the next, however busy the client is in between.
+ * Bounds: those of http_server.h; no body.
  *
  * Threads: the ops thread.
  */
@@ -21,11 +19,6 @@
 #include "exposition.h"
 #include "listen_uri.h"
 #include "rc.h"
-
-#define ADMIN_CONNECTIONS_MAX   32
-#define ADMIN_REQUEST_BYTES_MAX 16384 /* Prometheus' requests have some 400 */
-#define ADMIN_IDLE_S            30
-#define ADMIN_REQUEST_MS_MAX    90000 /* more than a usual scrape interval: keep-alive is kept */
 
 struct admin;
 

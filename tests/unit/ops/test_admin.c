@@ -3,6 +3,7 @@
  * not wait and the endpoint take turns.
  */
 #include "admin.h"
+#include "http_server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -232,7 +233,7 @@ static void a_connection_serves_many_requests(void **state)
 static void a_head_that_is_too_long_is_refused(void **state)
 {
     (void)state;
-    static char request[2 * ADMIN_REQUEST_BYTES_MAX];
+    static char request[2 * HTTP_HEAD_BYTES_MAX];
     size_t len = (size_t)snprintf(request, sizeof(request), "GET /metrics HTTP/1.1\r\nX: ");
     memset(request + len, 'a', sizeof(request) - 1 - len);
     int fd = client_connect();
@@ -260,7 +261,7 @@ static void a_slow_request_is_given_up(void **state)
     int fd = client_connect();
     client_send(fd, "GET /livez HT");
     assert_false(client_read(fd, 1));
-    now_ms += ADMIN_REQUEST_MS_MAX;
+    now_ms += HTTP_REQUEST_MS_MAX;
     client_send(fd, "TP/1.1\r\n");
     assert_false(client_read(fd, 1));
     now_ms += 1;
@@ -271,7 +272,7 @@ static void a_slow_request_is_given_up(void **state)
     for (unsigned i = 0; i < 3; i++) {
         client_send(fd, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
         assert_true(client_read(fd, 100));
-        now_ms += ADMIN_REQUEST_MS_MAX;
+        now_ms += HTTP_REQUEST_MS_MAX;
         turn();
     }
     close(fd);
@@ -280,8 +281,8 @@ static void a_slow_request_is_given_up(void **state)
 static void connections_are_bounded(void **state)
 {
     (void)state;
-    int fds[ADMIN_CONNECTIONS_MAX];
-    for (unsigned i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    int fds[HTTP_CONNECTIONS_MAX];
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         fds[i] = client_connect();
         client_send(fds[i], "GET /livez HTTP/1.1\r\n");
         turn();
@@ -295,7 +296,7 @@ static void connections_are_bounded(void **state)
         served = recv(one_more, answer, 1, MSG_PEEK) > 0;
     }
     assert_false(served);
-    for (unsigned i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++)
         close(fds[i]);
     assert_true(client_read(one_more, 0));
     begins(answer, "HTTP/1.1 200 ");
