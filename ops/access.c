@@ -45,16 +45,19 @@ static struct user_table *access_users(const struct config_authn *from,
     return users;
 }
 
+static enum authn_user_is access_user_is(const struct config_authn *from)
+{
+    return from->user_id_type == CONFIG_USER_IS_CLIENTID ? AUTHN_USER_IS_CLIENT_ID
+                                                         : AUTHN_USER_IS_NAME;
+}
+
 static struct authn_step *access_password(const struct config_authn *from,
                                           const struct config_report *report)
 {
     struct user_table *users = access_users(from, report);
     if (users == NULL)
         return NULL;
-    struct authn_step *step = authn_password_create(
-        users,
-        from->user_is == CONFIG_USER_IS_CLIENTID ? AUTHN_USER_IS_CLIENT_ID : AUTHN_USER_IS_NAME,
-        NULL);
+    struct authn_step *step = authn_password_create(users, access_user_is(from), NULL);
     if (step == NULL) {
         user_table_unref(users);
         config_refuse(report, "%s", rc_text(RC_NO_MEMORY));
@@ -89,6 +92,20 @@ static struct authn_step *access_cert(const struct config_authn *from,
     return step;
 }
 
+static struct authn_step *access_built_in(struct userdb *userdb, const struct config_authn *from,
+                                          const struct config_report *report)
+{
+    const struct userdb_database *database = userdb_open(userdb, from->database);
+    if (database == NULL) {
+        config_refuse(report, "there are more than %d databases, or no memory", USERDB_MAX);
+        return NULL;
+    }
+    struct authn_step *step = userdb_step(database, access_user_is(from));
+    if (step == NULL)
+        config_refuse(report, "%s", rc_text(RC_NO_MEMORY));
+    return step;
+}
+
 typedef struct authn_step *(*access_step_fn)(const struct config_authn *from,
                                              const struct config_report *report);
 
@@ -98,6 +115,7 @@ static const access_step_fn access_steps[] = {
     [CONFIG_AUTHN_SCRAM] = access_scram,
     [CONFIG_AUTHN_JWT] = access_jwt,
     [CONFIG_AUTHN_CERTIFICATE] = access_cert,
+    [CONFIG_AUTHN_BUILT_IN] = NULL, /* access_built_in, which needs the databases */
 };
 
 /* The listener that a step is for, by its place in the configuration. */
@@ -110,12 +128,14 @@ static unsigned access_listener(const struct config *config, const struct config
     return AUTHN_ALL_LISTENERS;
 }
 
-static bool access_add(struct authn_set *set, const struct config *config,
+static bool access_add(struct authn_set *set, const struct config *config, struct userdb *userdb,
                        const struct config_authn *from, struct error_list *errors)
 {
     const struct config_report report = {.errors = errors, .place = from->place};
-    CHECK(from->type < ARRAY_LEN(access_steps) && access_steps[from->type] != NULL);
-    struct authn_step *step = access_steps[from->type](from, &report);
+    CHECK(from->type < ARRAY_LEN(access_steps));
+    struct authn_step *step = from->type == CONFIG_AUTHN_BUILT_IN
+                                  ? access_built_in(userdb, from, &report)
+                                  : access_steps[from->type](from, &report);
     if (step == NULL)
         return false;
     if (authn_set_add(set, access_listener(config, from), step) == RC_OK)
@@ -124,7 +144,8 @@ static bool access_add(struct authn_set *set, const struct config *config,
     return config_refuse(&report, "a chain has at most %d steps", AUTHN_STEPS_MAX);
 }
 
-struct authn_set *access_create(const struct config *config, struct error_list *errors)
+struct authn_set *access_create(const struct config *config, struct userdb *userdb,
+                                struct error_list *errors)
 {
     struct authn_set *set = authn_set_create(config->access.allow_anonymous);
     if (set == NULL || !password_start()) {
@@ -134,7 +155,7 @@ struct authn_set *access_create(const struct config *config, struct error_list *
     }
     bool right = true;
     for (uint32_t i = 0; i < config->num_authns; i++)
-        right &= access_add(set, config, &config->authns[i], errors);
+        right &= access_add(set, config, userdb, &config->authns[i], errors);
     if (right)
         return set;
     authn_set_unref(set);
@@ -217,8 +238,7 @@ void access_on_step(struct broker *broker, const struct mail *mail)
 static bool access_reload_prepare(struct broker *broker, const struct config *next,
                                   struct error_list *errors, void **out_state)
 {
-    (void)broker;
-    *out_state = access_create(next, errors);
+    *out_state = access_create(next, &broker->userdb, errors);
     return *out_state != NULL;
 }
 

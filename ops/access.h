@@ -18,6 +18,7 @@
 #include "worker_thread.h"
 
 struct broker;
+struct userdb;
 
 #define ACCESS_WORKERS_MAX 32
 
@@ -30,10 +31,11 @@ struct access {
 };
 
 /*
- * The chains that `config` asks for. NULL: a file cannot be read or is not right, or there is no
- * memory; *errors has a message with file and line.
+ * The chains that `config` asks for, with users of `userdb`. NULL: a file cannot be read or is not
+ * right, or there is no memory; *errors has a message with file and line.
  */
-MUST_USE struct authn_set *access_create(const struct config *config, struct error_list *errors);
+MUST_USE struct authn_set *access_create(const struct config *config, struct userdb *userdb,
+                                         struct error_list *errors);
 
 /* How many workers the configuration wants for so many shards. */
 unsigned access_workers(const struct config *config, unsigned shards);

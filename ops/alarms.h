@@ -16,7 +16,6 @@
     X(ALARM_OVERLOAD_REFUSING, "overload_refusing", "overload: new connections are refused")       \
     X(ALARM_OVERLOAD_PAUSING, "overload_pausing", "overload: greedy publishers are paused")        \
     X(ALARM_OVERLOAD_SHEDDING, "overload_shedding", "overload: QoS 0 messages are dropped")        \
-    X(ALARM_BANS_UNSAVED, "bans_unsaved", "bans made at run time cannot be saved")                 \
     X(ALARM_LOG_FAILING, "log_failing", "what would have to be logged is refused")
 
 #define ALARM_ENUM(id, name, text) id,

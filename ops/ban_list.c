@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hash.h"
+#include "utf8.h"
 
 #define BAN_TABLE_FIRST 64
 
@@ -79,7 +80,8 @@ static bool ban_list_grow(struct ban_list *list)
 
 static bool ban_text_is_plain(const char *text)
 {
-    if (strlen(text) > BAN_TEXT_LEN_MAX)
+    size_t len = strlen(text);
+    if (len > BAN_TEXT_LEN_MAX || !utf8_check((const uint8_t *)text, len))
         return false;
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7F)
@@ -88,17 +90,23 @@ static bool ban_text_is_plain(const char *text)
     return true;
 }
 
-enum rc ban_list_add(struct ban_list *list, const struct ban *ban, char *out_why)
+bool ban_check(const struct ban *ban, char *out_why)
 {
     CHECK(ban->who != NULL && ban->reason != NULL && ban->by != NULL);
     if (!ban_rule_check(ban->kind, ban->who, out_why))
+        return false;
+    if (ban_text_is_plain(ban->reason) && ban_text_is_plain(ban->by))
+        return true;
+    snprintf(out_why, BAN_WHY_LEN_MAX + 1,
+             "a reason and a name are UTF-8 of at most %d bytes without control characters",
+             BAN_TEXT_LEN_MAX);
+    return false;
+}
+
+enum rc ban_list_add(struct ban_list *list, const struct ban *ban, char *out_why)
+{
+    if (!ban_check(ban, out_why))
         return RC_INVALID;
-    if (!ban_text_is_plain(ban->reason) || !ban_text_is_plain(ban->by)) {
-        snprintf(out_why, BAN_WHY_LEN_MAX + 1,
-                 "a reason and a name have at most %d bytes and no control characters",
-                 BAN_TEXT_LEN_MAX);
-        return RC_INVALID;
-    }
     struct ban copy = *ban;
     copy.who = strdup(ban->who);
     copy.reason = strdup(ban->reason);

@@ -50,6 +50,9 @@ struct ban_list {
 /* An empty list is all zero. */
 void ban_list_fini(struct ban_list *list);
 
+/* Does it make sense? False: `out_why` (BAN_WHY_LEN_MAX + 1 bytes) says why not. */
+MUST_USE bool ban_check(const struct ban *ban, char *out_why);
+
 /*
  * Adds a copy of `ban`, or replaces what is there for the same kind and `who`. RC_INVALID: the ban
  * is not right, `out_why` (BAN_WHY_LEN_MAX + 1 bytes) says why. RC_FULL, RC_NO_MEMORY.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "acl_load.h"
+#include "api_users.h"
 #include "clock.h"
 #include "config_change.h"
 #include "durability.h"
@@ -48,7 +49,8 @@ static bool broker_shard_start(struct shard *shard)
         return false;
     }
     /* Nobody is served before all have recovered: a publication must find every subscription. */
-    if (!runtime_meet(shard->runtime)) {
+    bool right = shard->id != 0 || rows_loaded(broker) == RC_OK;
+    if (!right || !runtime_meet(shard->runtime)) {
         router_close(shard);
         return false;
     }
@@ -305,7 +307,7 @@ static bool broker_access(struct broker *broker, char *out_reason, size_t reason
 {
     static struct error_list errors;
     error_list_init(&errors);
-    broker->authn = access_create(broker->config, &errors);
+    broker->authn = access_create(broker->config, &broker->userdb, &errors);
     broker->acl = acl_load(broker->config, &errors);
     if (broker->authn != NULL && broker->acl != NULL)
         return true;
@@ -336,6 +338,8 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
         snprintf(out_reason, reason_size, "not enough memory or descriptors to start");
         return RC_NO_MEMORY;
     }
+    rows_init(broker);
+    api_init(broker);
     broker_listener_limits(config, broker->settings);
     if (broker_wants_sources(config))
         broker->net.sources = source_rates_create(&broker->dir.secret);
@@ -397,6 +401,18 @@ static void broker_on_mail(void *context, const struct mail *mail)
         bans_on_mail(broker, mail);
         return;
     }
+    if (mail->kind == MAIL_KEYED_DONE) {
+        rows_on_mail(broker, mail);
+        return;
+    }
+    if (mail->kind == MAIL_PASSWORD_MADE) {
+        api_users_on_mail(broker, mail);
+        return;
+    }
+    if (mail->kind == MAIL_AUTHN_TAKEN) {
+        userdb_on_taken(&broker->userdb);
+        return;
+    }
     if (mail->kind == MAIL_AUTHN_STEP) {
         access_on_step(broker, mail);
         return;
@@ -405,15 +421,21 @@ static void broker_on_mail(void *context, const struct mail *mail)
     broker->drained++;
 }
 
+void broker_flush(struct broker *broker)
+{
+    mail_flush(broker->port, broker_wake, broker);
+}
+
 bool broker_turn(struct broker *broker)
 {
     while (mail_drain(broker->port, 64, broker_on_mail, broker))
         ;
     bans_turn(broker);
+    userdb_turn(broker);
     overload_turn(broker);
     access_turn(broker, clock_mono_ns());
     durability_turn(broker);
-    mail_flush(broker->port, broker_wake, broker);
+    broker_flush(broker);
     for (unsigned i = 0; i < broker->net.shards; i++)
         broker->log_lost += logger_drain(broker->runtime->shards[i].log, broker->json);
     return broker->drained == broker->net.shards;
@@ -448,6 +470,8 @@ void broker_destroy(struct broker *broker)
     authn_set_unref(broker->authn);
     acl_set_destroy(broker->acl);
     reload_fini(broker);
+    rows_fini(broker);
+    userdb_fini(&broker->userdb);
     bans_close(broker);
     overload_close(broker);
     source_rates_destroy(broker->net.sources);

@@ -12,15 +12,19 @@
 
 #include "access.h"
 #include "alarms.h"
+#include "api.h"
 #include "bans.h"
 #include "config.h"
+#include "control_socket.h"
 #include "datadir.h"
 #include "mem.h"
 #include "net.h"
 #include "overload.h"
 #include "reload.h"
+#include "rows.h"
 #include "settings.h"
 #include "store.h"
+#include "userdb.h"
 
 struct admin;
 struct listener_policy;
@@ -31,6 +35,8 @@ struct broker {
     struct config *config; /* borrowed; a reload replaces what is in it */
     struct settings *settings;
     struct reload reload;
+    struct rows rows;
+    struct userdb userdb;
     struct bans bans;
     struct alarms alarms;
     struct overload overload;
@@ -53,6 +59,9 @@ struct broker {
     uint64_t log_lost;
     struct tls_server *tls[CONFIG_LISTENERS_MAX]; /* tls_listeners.h */
     struct listener_policy *policies[CONFIG_LISTENERS_MAX];
+    struct api api;
+    struct http_server *control; /* the control socket, or NULL */
+    char control_path[CONTROL_PATH_MAX + 1];
     struct admin *admin; /* the endpoint for operators (telemetry.h), or NULL */
     struct mem_figures allocator;
     uint64_t allocator_next_ms; /* when to ask the allocator again */
@@ -90,6 +99,9 @@ void broker_drain(struct broker *broker);
 
 /* The ops thread's turn: takes answers and writes the log. True when every shard has drained. */
 bool broker_turn(struct broker *broker);
+
+/* Sends what has been mailed since the last turn. */
+void broker_flush(struct broker *broker);
 
 /* Stops the shards' threads and destroys everything. */
 void broker_stop(struct broker *broker);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONFIG_NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 struct config_authn_use {
     const char *key;
     uint32_t kinds;
@@ -112,6 +114,8 @@ static void config_authn_finish(const struct config *config, const struct config
     if (!config_authn_has_listener(config, step->listener))
         config_refuse(&report, "there is no listener \"%s\"",
                       error_list_quote(step->listener, quote));
+    if (strspn(step->database, CONFIG_NAME_BYTES) != strlen(step->database))
+        config_refuse(&report, "the name of a database has letters, digits, - and _");
     uint32_t num = 0;
     const struct config_key *keys = config_authn_keys(&num);
     for (uint32_t i = 0; i < num; i++) {

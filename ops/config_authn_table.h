@@ -16,7 +16,8 @@
     X(CONFIG_AUTHN_HTTP, "http")                                                                   \
     X(CONFIG_AUTHN_SCRAM, "scram")                                                                 \
     X(CONFIG_AUTHN_JWT, "jwt")                                                                     \
-    X(CONFIG_AUTHN_CERTIFICATE, "certificate")
+    X(CONFIG_AUTHN_CERTIFICATE, "certificate")                                                     \
+    X(CONFIG_AUTHN_BUILT_IN, "built_in_database")
 
 #define CONFIG_HTTP_METHOD_TABLE(X)                                                                \
     X(CONFIG_HTTP_POST, "post")                                                                    \
@@ -61,8 +62,12 @@
       "Name of a listener. The steps that name it are its chain, instead of the others.") \
     X(path, TEXT, 0, 4000, "", NUMBER, RELOAD, \
       "The file with users and their stored passwords.") \
-    X(user_is, AUTHN_USER_IS, 0, 0, "username", NUMBER, RELOAD, \
-      "What of CONNECT is the name of the user in the file.") \
+    X(user_id_type, AUTHN_USER_IS, 0, 0, "username", NUMBER, RELOAD, \
+      "What of CONNECT is the name of the user in the file or database.") \
+    X(database, TEXT, 0, 64, "", NUMBER, RELOAD, \
+      "The name of the built-in database, if there are several: letters, digits, `-` and `_`.") \
+    X(password_hash_algorithm, PASSWORD_HASH, 0, 0, "argon2id", NUMBER, RELOAD, \
+      "How passwords that are set from now on are stored.") \
     X(cert_is, AUTHN_CERT, 0, 0, "any", NUMBER, RELOAD, \
       "What the common name of the certificate has to be.") \
     X(from, AUTHN_FROM, 0, 0, "password", NUMBER, RELOAD, \
@@ -137,7 +142,9 @@
     X("verify_claims", 1u << CONFIG_AUTHN_JWT) \
     X("acl_claim", 1u << CONFIG_AUTHN_JWT) \
     X("disconnect_after_expire", 1u << CONFIG_AUTHN_JWT) \
-    X("user_is", 1u << CONFIG_AUTHN_PASSWORD_FILE) \
+    X("user_id_type", 1u << CONFIG_AUTHN_PASSWORD_FILE | 1u << CONFIG_AUTHN_BUILT_IN) \
+    X("database", 1u << CONFIG_AUTHN_BUILT_IN) \
+    X("password_hash_algorithm", 1u << CONFIG_AUTHN_BUILT_IN) \
     X("url", 1u << CONFIG_AUTHN_HTTP) \
     X("method", 1u << CONFIG_AUTHN_HTTP) \
     X("headers", 1u << CONFIG_AUTHN_HTTP) \

@@ -9,6 +9,8 @@
 #ifndef SLUICE_CONFIG_CTYPE_H
 #define SLUICE_CONFIG_CTYPE_H
 
+#include "password.h"
+
 /* One field per row of a table: its C type, and its name with the unit behind it. */
 #define CONFIG_CTYPE_BOOL             bool
 #define CONFIG_CTYPE_COUNT            uint32_t
@@ -45,6 +47,7 @@
 #define CONFIG_CTYPE_AUTHN_SCRAM      enum config_authn_scram
 #define CONFIG_CTYPE_AUTHN_USER_IS    enum config_authn_user_is
 #define CONFIG_CTYPE_HTTP_METHOD      enum config_http_method
+#define CONFIG_CTYPE_PASSWORD_HASH    enum password_algorithm
 
 #define CONFIG_NAME_BOOL(name)             name
 #define CONFIG_NAME_COUNT(name)            name
@@ -81,5 +84,6 @@
 #define CONFIG_NAME_AUTHN_SCRAM(name)      name
 #define CONFIG_NAME_AUTHN_USER_IS(name)    name
 #define CONFIG_NAME_HTTP_METHOD(name)      name
+#define CONFIG_NAME_PASSWORD_HASH(name)    name
 
 #endif

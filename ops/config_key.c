@@ -45,6 +45,10 @@ static const struct config_choice config_choices_authn_user_is[] = {
 
 static const struct config_choice config_choices_http_method[] = {
     CONFIG_HTTP_METHOD_TABLE(CONFIG_CHOICE){NULL, 0, false}};
+#define CONFIG_PASSWORD_CHOICE(constant, name, text) CONFIG_CHOICE(constant, name)
+static const struct config_choice config_choices_password_hash[] = {
+    PASSWORD_TABLE(CONFIG_PASSWORD_CHOICE){NULL, 0, false}};
+#undef CONFIG_PASSWORD_CHOICE
 static const struct config_choice config_choices_durability_mode[] = {
     CONFIG_DURABILITY_TABLE_MODES(CONFIG_CHOICE){NULL, 0, false}};
 static const struct config_choice config_choices_recovery[] = {
@@ -88,6 +92,7 @@ static const struct config_choice config_choices_deny_action[] = {
 #define CONFIG_CHOICES_AUTHN_SCRAM      config_choices_authn_scram
 #define CONFIG_CHOICES_AUTHN_USER_IS    config_choices_authn_user_is
 #define CONFIG_CHOICES_HTTP_METHOD      config_choices_http_method
+#define CONFIG_CHOICES_PASSWORD_HASH    config_choices_password_hash
 #define CONFIG_CHOICES_ACL_FORMAT       config_choices_acl_format
 #define CONFIG_CHOICES_PERMISSION       config_choices_permission
 #define CONFIG_CHOICES_DENY_ACTION      config_choices_deny_action
@@ -108,6 +113,7 @@ static const struct config_choice config_choices_deny_action[] = {
 #define CONFIG_TYPE_AUTHN_SCRAM      CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_AUTHN_USER_IS    CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_HTTP_METHOD      CONFIG_TYPE_CHOICE
+#define CONFIG_TYPE_PASSWORD_HASH    CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_ACL_FORMAT       CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_PERMISSION       CONFIG_TYPE_CHOICE
 #define CONFIG_TYPE_DENY_ACTION      CONFIG_TYPE_CHOICE

@@ -48,7 +48,7 @@
     X(retained, "Retained messages.") \
     X(limits, "Bounds of the whole process and of one connection.") \
     X(shards, "Threads and the CPUs they are pinned to.") \
-    X(admin, "The HTTP endpoint for operators: `/metrics` for Prometheus, `/livez`, `/readyz`.") \
+    X(admin, "For operators: `/metrics` and health by HTTP, changes by a control socket.") \
     X(access, "Who may come in. See [access](access.md).") \
     X(banned, "Clients that must not come in. See [limits](limits.md).") \
     X(flapping_detect, "Clients that come and go too often.") \
@@ -196,7 +196,11 @@
     X(listen, ENDPOINT, 0, 0, "tcp://127.0.0.1:18083", NUMBER, RESTART, \
       "Address of the endpoint, or `none`. Who reaches it can read it: it knows no passwords. " \
       "Without a port it is 18083. If the default is in use already, the broker starts without " \
-      "an endpoint and says so; an address that was configured has to be free.")
+      "an endpoint and says so; an address that was configured has to be free.") \
+    X(control, TEXT, 0, 107, "", NUMBER, RESTART, \
+      "Path of the Unix socket by which `sluicectl` changes bans and users while the broker " \
+      "runs; only the broker's own user and root reach it. Empty: `control.sock` in the data " \
+      "directory. `none`: there is none.")
 
 #define CONFIG_ACCESS_TABLE(X) \
     X(allow_anonymous, BOOL, 0, 0, "false", NUMBER, RELOAD, \

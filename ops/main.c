@@ -113,8 +113,9 @@ static void main_serve(struct broker *broker, int signal_fd)
             {.fd = signal_fd, .events = POLLIN},
             {.fd = broker->runtime->event_fds[broker->net.ops], .events = POLLIN},
             {.fd = telemetry_fd(broker), .events = POLLIN},
+            {.fd = control_socket_fd(broker), .events = POLLIN},
         };
-        int wait_ms = telemetry_timeout_ms(broker, MAIN_LOG_MS);
+        int wait_ms = control_socket_timeout_ms(broker, telemetry_timeout_ms(broker, MAIN_LOG_MS));
         bool sleep = mail_sleep(broker->port);
         int ready = poll(fds, ARRAY_LEN(fds), sleep ? wait_ms : 0);
         mail_awake(broker->port);
@@ -133,6 +134,7 @@ static void main_serve(struct broker *broker, int signal_fd)
         }
         drained = broker_turn(broker);
         telemetry_run(broker, clock_mono_ns() / 1000000);
+        control_socket_run(broker, clock_mono_ns() / 1000000);
         main_log_drain(broker);
     }
     if (!drained)
@@ -158,7 +160,8 @@ static int main_run(const struct config_sources *sources, struct config *config)
     main_raise_descriptors();
     int exit_code = MAIN_EXIT_FAILURE;
     bool up = broker_create(&broker, config, reason, sizeof(reason)) == RC_OK &&
-              telemetry_open(&broker, reason, sizeof(reason)) == RC_OK;
+              telemetry_open(&broker, reason, sizeof(reason)) == RC_OK &&
+              control_socket_open(&broker, reason, sizeof(reason)) == RC_OK;
     main_log_drain(&broker);
     if (up && broker_start(&broker, reason, sizeof(reason)) == RC_OK) {
         reload_init(&broker, sources);
@@ -174,6 +177,7 @@ static int main_run(const struct config_sources *sources, struct config *config)
         fprintf(stderr, "sluiced: %s\n", reason);
     }
     main_log_drain(&broker);
+    control_socket_close(&broker);
     telemetry_close(&broker);
     broker_destroy(&broker);
     log_attach(NULL);

@@ -587,6 +587,8 @@ static void metrics_write_reloads(struct exposition *out, const struct metrics_s
     exposition_whole(out, &results[1], 1, sources->reloads_refused);
     metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_bans", NULL, "Bans that hold.",
                         sources->bans);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_builtin_users", NULL,
+                        "Users in the built-in databases.", sources->builtin_users);
     metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_config_applied_timestamp_seconds", "seconds",
                         "When the configuration in use was read, in seconds since 1970.",
                         sources->reload_applied_at_s);

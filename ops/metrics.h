@@ -53,6 +53,7 @@ struct metrics_sources {
     const struct metrics_expiry *expiries;
     uint32_t num_expiries;
     uint64_t bans;
+    uint64_t builtin_users;
     const struct alarms *alarms; /* NULL: none was ever raised */
     uint64_t overload_level;
     bool is_ready;

@@ -69,6 +69,7 @@ static void telemetry_write(void *context, struct exposition *out)
         .allocator = telemetry_allocator(broker),
         .process = kernel_tells ? &process : NULL,
         .bans = bans_count(broker),
+        .builtin_users = userdb_count(&broker->userdb),
         .alarms = &broker->alarms,
         .overload_level = broker->net.overload,
         .reloads_applied = broker->reload.applied,

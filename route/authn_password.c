@@ -100,6 +100,12 @@ const void *authn_password_source(const struct authn_step *step)
     return CONTAINER_OF(step, struct authn_password, step)->source;
 }
 
+const struct user_table *authn_password_users(const struct authn_step *step)
+{
+    CHECK(step->ops == &authn_password_ops);
+    return CONTAINER_OF(step, struct authn_password, step)->users;
+}
+
 struct authn_step *authn_password_with(const struct authn_step *step, struct user_table *users)
 {
     CHECK(step->ops == &authn_password_ops);

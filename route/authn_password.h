@@ -26,6 +26,9 @@ MUST_USE struct authn_step *authn_password_create(struct user_table *users,
 /* NULL also for steps of other kinds. */
 const void *authn_password_source(const struct authn_step *step);
 
+/* The table of such a step. */
+const struct user_table *authn_password_users(const struct authn_step *step);
+
 /* The same step with another table, of which it takes over a reference. NULL without memory. */
 MUST_USE struct authn_step *authn_password_with(const struct authn_step *step,
                                                 struct user_table *users);

@@ -13,13 +13,15 @@ keys for its first listener, `scheme` what its address begins with (tcp, ws, uni
 a number, that is a file system of its own (tmpfs) with so many MiB for each shard. `refusal()` says
 with what words a start on that directory fails.
 `log_level` is that of the command line, `warning` where it is not given; None leaves it to the
-configuration. `reload(...)` changes options of a broker with `admin=True`,
+configuration. `api(method, path, body)` asks the control socket of a broker with a data directory,
+or with `control=True`. `reload(...)` changes options of a broker with `admin=True`,
 writes the configuration again, sends SIGHUP and says what came of it.
 
 Two kinds are known. "sluiced" takes everything. "mosquitto" serves to develop the tests: the few
 options with an equivalent are translated, any other raises Unsupported and the test is skipped.
 """
 
+import http.client
 import json
 import os
 import resource
@@ -83,8 +85,12 @@ class Broker:
         self.process, self.admin_port, self.data = None, 0, "none"
         self.more = []  # on the command line, from the next start on
         wants_admin = self.options.pop("admin", False)
+        self.control = os.path.join(self.folder, "control")
+        wants_control = self.options.pop("control", False)
         data = self.options.pop("data", False)
         self.data = os.path.join(self.folder, "data") if data else "none"
+        if not data and not wants_control:
+            self.control = "none"
         self.is_mounted = data is not True and bool(data) and self.mount(data * shards)
         self.log_level = self.options.pop("log_level", "warning")
         self.tls = self.options.pop("tls", None)
@@ -154,6 +160,7 @@ class Broker:
             arguments = ["--config", path, "--data", self.data, "--shards", str(self.shards),
                          "--admin", f"tcp://127.0.0.1:{self.admin_port}" if self.admin_port
                          else "none"] + listen
+            lines.append(f"admin: {yaml_value({'control': self.control})}")
             if self.log_level:
                 arguments += ["--log-level", self.log_level]
             arguments += self.more
@@ -258,6 +265,30 @@ class Broker:
         self.shards = shards or self.shards
         if not self.start():
             raise RuntimeError(f"no start after a crash: {self.last_words()}")
+
+    def api(self, method, path, body=None, timeout=20):
+        """(status, answer) of a request to the control socket; the path without /api/v5."""
+        connection = http.client.HTTPConnection("localhost", timeout=timeout)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(timeout)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                connection.sock.connect(self.control)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)  # the broker accepts clients before it has this socket
+        if not isinstance(body, (bytes, type(None))):
+            body = json.dumps(body).encode()
+        try:
+            connection.request(method, "/api/v5" + path, body)
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        finally:
+            connection.close()
 
     def reloads(self):
         """(applied, refused) so far."""

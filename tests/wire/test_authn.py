@@ -90,7 +90,7 @@ def test_without_a_user_name_comes_in_whom_the_configuration_allows(t):
 
 @only("sluiced")
 @versions(4, 5)
-@options(authentication=[{**STEP, "user_is": "clientid"}])
+@options(authentication=[{**STEP, "user_id_type": "clientid"}])
 def test_the_user_may_be_the_client_id(t):
     client = t.socket()
     client.connect("salted", username="x", password="one")

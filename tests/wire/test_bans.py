@@ -124,15 +124,11 @@ def test_a_client_that_flaps_is_banned_for_a_while(t):
 
 
 @only("sluiced")
-@options(flapping_detect={"enable": True, "max_count": 4, "window_time": "1m", "ban_time": "1h"})
+@options(data=True, flapping_detect={"enable": True, "max_count": 4, "window_time": "1m",
+                                     "ban_time": "1h"})
 @private(bystander=False)
-@slow
 def test_bans_made_at_run_time_survive_a_crash(t):
     """Two clients that take the session from each other flap, and the ban outlives the process."""
-    data = os.path.join(t.broker.folder, "data")
-    os.mkdir(data)
-    t.broker.data = data
-    t.broker.restart()
     for _ in range(5):
         try:
             t.connect("flapper")
@@ -140,14 +136,37 @@ def test_bans_made_at_run_time_survive_a_crash(t):
             break
     time.sleep(0.3)
     refused(t, "flapper")
-    path = os.path.join(data, "bans.csv")
-    deadline = time.monotonic() + t.timeout
-    while not os.path.exists(path):
-        t.true(time.monotonic() < deadline, "no file of bans")
-        time.sleep(0.02)
-    t.broker.restart(crash=True)
+    t.broker.crash()
     refused(t, "flapper")
     t.connect("other").ping()
-    with open(path) as text:
-        t.true(f"clientid,{t.id('flapper')},its connections ended too often," in text.read(),
-               "the file does not say who and why")
+    status, answer = t.broker.api("GET", "/banned")
+    t.equal((status, [(row["as"], row["who"], row["reason"], row["by"])
+                      for row in answer["data"]]),
+            (200, [("clientid", t.id("flapper"), "its connections ended too often",
+                    "flapping detector")]))
+
+
+@only("sluiced")
+@options(data=True, log_level="info")
+@private(bystander=False)
+def test_the_file_of_an_earlier_version_moves_into_the_log(t):
+    path = os.path.join(t.broker.data, "bans.csv")
+    rows = [f"clientid,{t.id('old')},too loud,,,anna"]
+    rows += [f"username,user-{number},,,," for number in range(300)]
+    with open(path, "w") as out:
+        out.write("as,who,reason,at,until,by\n" + "".join(row + "\n" for row in rows))
+    t.broker.crash()
+    refused(t, "old")
+    deadline = time.monotonic() + t.timeout
+    while os.path.exists(path):
+        t.true(time.monotonic() < deadline, "the file is still there")
+        time.sleep(0.02)
+    t.true(os.path.exists(path + ".imported"), "the file is gone")
+    log = t.broker.stderr()
+    t.true("301 bans of" in log and "it is now bans.csv.imported" in log, log)
+    t.broker.crash()
+    refused(t, "old")
+    status, answer = t.broker.api("GET", "/banned?as=clientid")
+    t.equal((status, answer["meta"]["count"], answer["data"][0]["by"]), (200, 1, "anna"))
+    t.equal(t.broker.api("GET", "/banned?limit=7")[1]["meta"],
+            {"page": 1, "limit": 7, "count": 301, "hasnext": True})

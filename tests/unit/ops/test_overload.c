@@ -95,14 +95,14 @@ static void alarms_are_raised_once(void **state)
     (void)state;
     struct alarms alarms = {.times = {0}};
     for (unsigned i = 0; i < 3; i++)
-        alarms_set(&alarms, ALARM_BANS_UNSAVED, true, "why");
-    assert_true(alarms.is_raised[ALARM_BANS_UNSAVED]);
-    assert_int_equal(alarms.times[ALARM_BANS_UNSAVED], 1);
-    alarms_set(&alarms, ALARM_BANS_UNSAVED, false, "");
-    alarms_set(&alarms, ALARM_BANS_UNSAVED, true, "");
-    assert_int_equal(alarms.times[ALARM_BANS_UNSAVED], 2);
+        alarms_set(&alarms, ALARM_LOG_FAILING, true, "why");
+    assert_true(alarms.is_raised[ALARM_LOG_FAILING]);
+    assert_int_equal(alarms.times[ALARM_LOG_FAILING], 1);
+    alarms_set(&alarms, ALARM_LOG_FAILING, false, "");
+    alarms_set(&alarms, ALARM_LOG_FAILING, true, "");
+    assert_int_equal(alarms.times[ALARM_LOG_FAILING], 2);
     assert_false(alarms.is_raised[ALARM_OVERLOAD_REFUSING]);
-    assert_string_equal(alarm_name(ALARM_BANS_UNSAVED), "bans_unsaved");
+    assert_string_equal(alarm_name(ALARM_LOG_FAILING), "log_failing");
 }
 
 int main(void)
