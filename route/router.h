@@ -237,10 +237,7 @@ void router_tables_fill(struct shard_tables *tables);
 MUST_USE enum rc router_open(struct shard *shard, struct route_shared *shared);
 void router_close(struct shard *shard);
 
-/*
- * The last step before clients are served: takes the chains of authentication that the log has
- * completed with its users (store_rows_told). Called when all shards have recovered.
- */
+/* When all shards have recovered: takes the chains of authentication, with users of the log. */
 void router_begin(struct shard *shard);
 
 /* Takes the newest settings: what the router had before is not used any more. */
