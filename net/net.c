@@ -164,6 +164,7 @@ void net_tables_fill(struct shard_tables *tables)
     tables->mails[MAIL_HANDOVER] = handover_on_mail;
     tables->mails[MAIL_DRAIN] = net_on_drain;
     tables->mails[MAIL_RELOAD] = net_on_reload;
+    STATIC_CHECK(MAIL_BAN_WANTED < SHARD_MAIL_KINDS_MAX, "a row for the last kind of mail");
     tables->mails[MAIL_BANS] = ban_on_mail;
     tables->mails[MAIL_AUTHN_DONE] = auth_on_mail;
     tables->drops[MAIL_HANDOVER] = handover_drop;

@@ -46,6 +46,7 @@ enum rc durability_prepare(struct broker *broker, unsigned shards, char *out_rea
     if (rc != RC_OK)
         return rc;
     store->generation = manifest.generation;
+    store->shards_before = manifest.shards;
     broker->route.store = store;
     rc = manifest_sweep(store->log_dir, manifest.generation, out_reason, reason_size);
     if (rc != RC_OK || manifest.shards == shards)

@@ -78,7 +78,7 @@ enum route_mail {
     MAIL_AUTHN_TAKEN,
     MAIL_PASSWORD,
     MAIL_PASSWORD_MADE,
-    MAIL_NET_FIRST = 16
+    MAIL_NET_FIRST
 };
 
 #define ROUTE_MAIL_IDS_INLINE 6
