@@ -11,9 +11,8 @@
  *                  in words[], more in an allocated array whose address is words[0].
  *   MAIL_LETTER    data, posted. A small publication in a parcel, see letter.h.
  *   MAIL_SHARED    data. ptr: struct msg, one shared reference: one delivery for one member of a
- *                  shared group. words[0]: handle of its session, words[1]: address of the
- *                  delivery_extra, words[2]: SUB_* of its subscription.
- *                  words[3..4]: the ticket of the publisher's acknowledgement, if it waits for us.
+ *                  shared group. words[0]: handle of its session, [1]: address of the
+ *                  delivery_extra, [2]: SUB_*, [3..4]: the ticket of the acknowledgement, if any.
  *   MAIL_PUBLISH_STORE  like MAIL_PUBLISH, to be confirmed with the ticket in the message.
  *   MAIL_FORGET    data. A QoS 2 message was released; see store_seen.h.
  *   MAIL_RETAIN    data. A retained message to be logged; see store_retain.h.
@@ -27,9 +26,8 @@
  *                    whether it wants MAIL_AUTHN_TAKEN (confirm) when the shard has it.
  *   MAIL_PASSWORD    control, to workers; MAIL_PASSWORD_MADE: back; see password_job.h.
  *
- * Settings may be replaced while the broker runs (reload): route_shared.settings is one pointer,
- * which a router takes when it is told to. The old ones live until every shard has said that it has
- * taken the new ones.
+ * Settings may be replaced while the broker runs: route_shared.settings is one pointer, which a
+ * router takes when it is told to; the old ones live until every shard has taken the new ones.
  *
  * Threads: see each function; a router belongs to its shard.
  */
