@@ -78,6 +78,13 @@ enum reason mount_open(struct conn *conn, struct bytes client_id, struct bytes u
     return REASON_SUCCESS;
 }
 
+struct bytes mount_point(const struct conn *conn)
+{
+    if (!conn->mounted)
+        return bytes_of(NULL, 0);
+    return bytes_of(conn->cold->mount->bytes, conn->cold->mount->len);
+}
+
 struct bytes mount_add_point(struct conn *conn, struct bytes topic)
 {
     CHECK(conn->mounted);

@@ -37,6 +37,9 @@ static inline struct bytes mount_add(struct conn *conn, struct bytes topic)
     return LIKELY(!conn->mounted) ? topic : mount_add_point(conn, topic);
 }
 
+/* The mount point itself; empty if there is none. */
+struct bytes mount_point(const struct conn *conn);
+
 /* The topic without the mount point. */
 struct bytes mount_strip_point(const struct conn *conn, struct bytes topic);
 

@@ -165,6 +165,14 @@ static uint32_t on_connect_expiry_s(const struct conn *conn, const struct connec
                                                                    : settings->session_expiry_max_s;
 }
 
+/* The reason for which a session was not attached. */
+static enum reason on_connect_why(enum rc rc, enum mqtt_version version)
+{
+    if (rc == RC_DENIED)
+        return REASON_NOT_AUTHORIZED;
+    return rc == RC_IO && version == MQTT_50 ? REASON_QUOTA_EXCEEDED : REASON_SERVER_BUSY;
+}
+
 bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct bytes client_id,
                       struct authn_outcome *outcome)
 {
@@ -195,6 +203,7 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, reason);
     }
+    request.is_mounted = conn->mounted;
     if (!on_connect_will(conn, view, client_id, &request.will)) {
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, REASON_SERVER_BUSY);
@@ -203,10 +212,7 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
     if (rc != RC_OK) {
         will_free(request.will, net->shard->id);
         identity_destroy(outcome->identity);
-        return on_connect_refuse(conn, view->version,
-                                 rc == RC_DENIED                           ? REASON_NOT_AUTHORIZED
-                                 : rc == RC_IO && view->version == MQTT_50 ? REASON_QUOTA_EXCEEDED
-                                                                           : REASON_SERVER_BUSY);
+        return on_connect_refuse(conn, view->version, on_connect_why(rc, view->version));
     }
     struct session *session = result.session;
     /* Towards v5 the limit is the Receive Maximum that we announce. */

@@ -220,6 +220,7 @@ static void sink_address(const struct conn *conn, struct client_identity *out)
     out->port = conn->peer_port;
     out->listener = bytes_of_text(listener->name);
     out->zone = listener_policy(conn->net, conn->listener)->zone;
+    out->mount = mount_point(conn);
 }
 
 static void sink_close(struct conn *conn, enum reason reason)

@@ -143,6 +143,8 @@ static void print_session(const struct store_record *record, unsigned parts, FIL
         print_text("client", record->client_id, out);
         fprintf(out, " mqtt=%u%s%s", record->version, record->is_bridge ? " bridge" : "",
                 record->connected ? " connected" : "");
+        if (record->owner != 0)
+            fprintf(out, " owner=%016" PRIx64, record->owner);
     }
     if ((parts & SHOW_EXPIRY) != 0)
         fprintf(out, " expiry_s=%" PRIu32, record->expiry_s);

@@ -87,6 +87,7 @@ struct client_identity {
     struct bytes cert_subject;
     struct bytes listener; /* its name; empty while there is no connection */
     struct bytes zone;     /* of the listener */
+    struct bytes mount;    /* what stands before its topics, unseen by it and by rules */
     uint8_t address[16];   /* IPv6, or IPv4 mapped; all zero: local, or no connection */
     uint16_t port;         /* host order */
     const struct identity_attr *attrs;

@@ -63,9 +63,21 @@ static bool permit_rule_fits(const struct identity_rule *rule, const struct clie
     return acl_topic_fits(rule->topic, rule->is_literal, rule->allow, client, query);
 }
 
-static bool permit_judge(const struct router *router, const struct client_identity *client,
-                         const struct acl_query *query)
+/* What the client itself calls it. One of before it came from elsewhere goes by its whole name. */
+static struct bytes permit_name(const struct client_identity *client, struct bytes topic)
 {
+    struct bytes mount = client->mount;
+    if (mount.len == 0 || topic.len <= mount.len || memcmp(topic.ptr, mount.ptr, mount.len) != 0)
+        return topic;
+    return bytes_of(topic.ptr + mount.len, topic.len - mount.len);
+}
+
+static bool permit_judge(const struct router *router, const struct client_identity *client,
+                         const struct acl_query *asked)
+{
+    struct acl_query own = *asked;
+    const struct acl_query *query = &own;
+    own.topic = permit_name(client, asked->topic);
     STATIC_CHECK(ACL_PUBLISH == IDENTITY_PUBLISH && ACL_SUBSCRIBE == IDENTITY_SUBSCRIBE,
                  "one set of actions");
     if (client->is_superuser)

@@ -48,6 +48,8 @@ static inline bool permit_publish(struct router *router, struct session *session
                                   const struct pub *pub)
 {
     uint8_t kind = pub->topic.ptr[0] == '$' ? ACL_TOPICS_DOLLAR : ACL_TOPICS_PLAIN;
+    if (UNLIKELY(session->is_mounted))
+        kind = ACL_TOPICS_ALL; /* rules see what is behind the mount point */
     if (LIKELY((router->judged_publish & kind) == 0))
         return true;
     return permit_publish_judged(router, session, pub);

@@ -251,6 +251,7 @@ static void session_bind(struct router *router, struct session *session,
     session->stalled = false;
     session->version = request->version;
     session->is_bridge = request->is_bridge;
+    session->is_mounted = request->is_mounted;
     session->expiry_s = request->expiry_s;
     session->expires_at_ms = 0;
     session->will_at_ms = 0;
@@ -266,7 +267,10 @@ static void session_bind(struct router *router, struct session *session,
     permit_resumed(router, session);
 }
 
-/* 0: not known; 1: a client without a user name. A hash, because it is kept for each session. */
+/*
+ * 0: not known, as in logs of before; 1: a client without a user name. A hash, because it is kept
+ * for each session, keyed by the secret of the data directory, because it is in the log.
+ */
 static uint64_t session_owner_of(const struct router *router, const struct identity *identity)
 {
     if (identity == NULL || identity->is.username.len == 0)
@@ -283,12 +287,14 @@ struct session_logged {
 
 /* Logs CONNECT if the session is or becomes durable. False: the log takes nothing. */
 static bool session_log_attach(struct router *router, const struct session *session,
-                               const struct attach_request *request, struct session_logged *out)
+                               const struct attach_request *request, uint64_t owner,
+                               struct session_logged *out)
 {
     bool stored = session != NULL && session_is_stored(session);
     if (request->expiry_s == 0 && !stored)
         return true;
-    return store_attach(router, stored ? session : NULL, request, &out->number, &out->lsn) == RC_OK;
+    return store_attach(router, stored ? session : NULL, request, owner, &out->number, &out->lsn) ==
+           RC_OK;
 }
 
 enum rc session_attach(struct router *router, const struct attach_request *request,
@@ -313,7 +319,7 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
     bool ends = session != NULL && (request->clean_start || session->expiry_s == 0);
     struct session_logged logged = {0};
     if (UNLIKELY(router->store != NULL) &&
-        !session_log_attach(router, ends ? NULL : session, request, &logged))
+        !session_log_attach(router, ends ? NULL : session, request, owner, &logged))
         return RC_IO;
     if (session != NULL && session->conn != NULL)
         session_take_over(router, session);

@@ -53,6 +53,7 @@ struct session {
     uint8_t version;              /* [O] enum mqtt_version of the latest connection */
     bool is_bridge : 1;           /* [O] 3.x bridge bit: no own messages back, retain kept */
     bool shared_seen : 1;         /* [O] a shared delivery was kept here at some time */
+    bool is_mounted : 1;          /* [O] topics of the latest connection have a mount point */
     uint8_t zone;                 /* [O] of the latest connection, 0: none (router.h) */
     bool stalled;                 /* [O] its connection had no room for QoS 0, and has not yet */
     struct handle handle;         /* [I] */
@@ -96,7 +97,8 @@ struct attach_request {
     uint8_t version;
     bool clean_start;
     bool is_bridge;
-    uint8_t zone; /* of the listener, 0: none */
+    bool is_mounted; /* its topics have a mount point before them */
+    uint8_t zone;    /* of the listener, 0: none */
     uint32_t expiry_s;
     uint16_t receive_max;      /* the client's; 65535 for 3.x */
     struct will *will;         /* taken over on RC_OK; NULL: none */

@@ -152,8 +152,8 @@ struct store_message store_message_of(struct store *store, const struct pub *pub
  * session's (that of `session` unless NULL), `*out_lsn` is to be waited for. RC_* of wal_append.
  */
 MUST_USE enum rc store_attach(struct router *router, const struct session *session,
-                              const struct attach_request *request, uint64_t *out_number,
-                              uint64_t *out_lsn);
+                              const struct attach_request *request, uint64_t owner,
+                              uint64_t *out_number, uint64_t *out_lsn);
 /* The session of store_attach did not come into being. */
 void store_attach_undo(struct router *router, uint64_t number, const struct will *will);
 void store_detached(struct router *router, struct session *session);

@@ -93,6 +93,7 @@ static void checkpoint_begin_session(struct store_checkpoint *checkpoint, struct
                                   .expiry_s = session->expiry_s,
                                   .version = session->version,
                                   .is_bridge = session->is_bridge,
+                                  .owner = session->owner,
                                   .connected = session->conn != NULL,
                                   .number = session->stored_next,
                                   .packet_id = session->inflight.last_id};

@@ -147,6 +147,7 @@ static void image_session_note(struct image_session *session, const struct store
     session->expiry_s = record->expiry_s;
     session->version = record->version;
     session->is_bridge = record->is_bridge;
+    session->owner = record->owner;
     session->wall_ms = record->connected ? 0 : record->wall_ms;
 }
 

@@ -78,6 +78,7 @@ struct image_session {
     struct image_state *shadow; /* [O] of the snapshot that is being read, or NULL */
     uint8_t version;            /* [O] */
     bool is_bridge;             /* [O] */
+    uint64_t owner;             /* [O] as in struct session */
     uint16_t id_len;            /* [I] */
     uint8_t id[];               /* [I] client id */
 };

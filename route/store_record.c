@@ -25,6 +25,7 @@
 
 #define STORE_SESSION_BRIDGE    0x01u
 #define STORE_SESSION_CONNECTED 0x02u
+#define STORE_SESSION_OWNER     0x04u /* of logs since sessions have owners in them */
 
 #define STORE_NAME(id, number, name, text) [number] = (name),
 static const char *const store_names[STORE_TYPE_END] = {STORE_RECORDS(STORE_NAME)};
@@ -207,8 +208,11 @@ static void write_session(struct store_writer *writer, const struct store_record
     write_varint(writer, record->expiry_s);
     write_u8(writer, record->version);
     write_u8(writer, (record->is_bridge ? STORE_SESSION_BRIDGE : 0) |
-                         (record->connected ? STORE_SESSION_CONNECTED : 0));
+                         (record->connected ? STORE_SESSION_CONNECTED : 0) |
+                         (record->owner != 0 ? STORE_SESSION_OWNER : 0));
     write_varint(writer, record->wall_ms);
+    if (record->owner != 0)
+        writer->at = put_u64(writer->at, record->owner);
     if (record->type != STORE_SNAP_BEGIN)
         return;
     write_varint(writer, record->number);
@@ -447,9 +451,13 @@ static void read_session(struct byte_reader *reader, struct store_record *out)
     unsigned flags = byte_reader_u8(reader);
     out->is_bridge = (flags & STORE_SESSION_BRIDGE) != 0;
     out->connected = (flags & STORE_SESSION_CONNECTED) != 0;
-    if (flags > (STORE_SESSION_BRIDGE | STORE_SESSION_CONNECTED))
+    if (flags > (STORE_SESSION_BRIDGE | STORE_SESSION_CONNECTED | STORE_SESSION_OWNER))
         reader->failed = true;
     out->wall_ms = read_varint(reader);
+    if ((flags & STORE_SESSION_OWNER) != 0) {
+        out->owner = read_u64(reader);
+        reader->failed |= out->owner == 0;
+    }
     if (out->type != STORE_SNAP_BEGIN)
         return;
     out->number = read_varint(reader);

@@ -17,7 +17,8 @@
  *            [varint count, varint identifiers], [varint attempts, bytes filter of the group]
  *
  *   SESSION      varint session, bytes client id, varint expiry in s, u8 MQTT version, u8 flags
- *                (bit 0 bridge, 1 connected), varint ms since 1970 of the disconnection
+ *                (bit 0 bridge, 1 connected, 2 owner follows), varint ms since 1970 of the
+ *                disconnection, [u64 owner: keyed hash of the user name that it belongs to]
  *   DETACHED     varint session, varint ms since 1970, varint expiry in s
  *   SESSION_END  varint session
  *   SUBSCRIBE    varint session, varint identifier, u8 options, bytes filter with its $share/group/
@@ -153,6 +154,7 @@ struct store_record {
     uint32_t sub_id;
     uint64_t session;
     uint64_t wall_ms;
+    uint64_t owner;  /* 0: not known */
     uint64_t number; /* version, will, message id, entry number, old location, next entry number */
     struct store_class by; /* of SEEN_BY */
     struct bytes client_id;

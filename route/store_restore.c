@@ -144,6 +144,7 @@ static enum rc restore_session(struct restore *restore, struct image_session *fr
         return rc;
     session->version = from->version;
     session->is_bridge = from->is_bridge;
+    session->owner = from->owner;
     session->stored_wall_ms = from->wall_ms != 0 ? from->wall_ms : restore->alive_wall_ms;
     session->expiry_s = from->expiry_s;
     awaiting_rel_fini(&session->awaiting);

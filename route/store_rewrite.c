@@ -400,6 +400,7 @@ static enum rc rewrite_session(struct rewrite *rewrite, const struct image_sessi
                                   .expiry_s = session->expiry_s,
                                   .version = session->version,
                                   .is_bridge = session->is_bridge,
+                                  .owner = session->owner,
                                   .wall_ms = session->wall_ms != 0 ? session->wall_ms
                                                                    : from->alive_wall_ms,
                                   .number = session->entry_next,

@@ -35,7 +35,8 @@ static enum rc store_attach_will(struct store *store, uint64_t session, struct w
 }
 
 enum rc store_attach(struct router *router, const struct session *session,
-                     const struct attach_request *request, uint64_t *out_number, uint64_t *out_lsn)
+                     const struct attach_request *request, uint64_t owner, uint64_t *out_number,
+                     uint64_t *out_lsn)
 {
     struct store *store = store_of(router);
     /* A session that is there may come back to a full log: only so can it take its messages. */
@@ -49,6 +50,7 @@ enum rc store_attach(struct router *router, const struct session *session,
                                   .expiry_s = request->expiry_s,
                                   .version = request->version,
                                   .is_bridge = request->is_bridge,
+                                  .owner = owner,
                                   .connected = true};
     if (session != NULL)
         record.session = session->stored_number;

@@ -11,8 +11,8 @@ import time
 import urllib.request
 
 from harness import cases, covers, only, options, private, versions
-from mqtt_wire import (CONNACK, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, ack, connect, publish,
-                       subscribe)
+from mqtt_wire import (CONNACK, Client, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, ack, connect,
+                       publish, subscribe)
 
 FOLDER = tempfile.mkdtemp(prefix="wire-authz-")
 
@@ -306,6 +306,25 @@ def test_a_session_belongs_to_the_user_who_made_it(t):
 
 
 @only("sluiced")
+@private(bystander=False)
+@options(authorization={"session_owner": True}, data=True)
+def test_a_session_belongs_to_its_user_after_crashes_too(t):
+    """From the record of CONNECT, from a snapshot, and moved to another number of shards."""
+    for user in ("ann", None):
+        t.persistent(str(user), username=user).abandon()
+    for change in ({}, {}, {"shards": 3}, {"stop": True}):
+        t.broker.crash(**change)
+        for user, other in (("ann", "eve"), ("ann", None), (None, "eve")):
+            thief = t.socket()
+            thief.send(connect(t.id(str(user)), version=5, username=other))
+            thief.expect_refused(0x87)
+        for user in ("ann", None):
+            again = t.persistent(str(user), username=user)
+            t.true(again.connack.session_present, f"the session is gone after {change}")
+            again.abandon()
+
+
+@only("sluiced")
 @versions(4, 5)
 @options(authorization={})
 def test_without_rules_clients_of_this_machine_may_do_everything(t):
@@ -354,3 +373,52 @@ def test_sluicectl_says_which_rule_of_the_file_decides(t):
     code, _, said = check("--topic", "a", "publish")
     t.equal(code, 1)
     t.true("/nowhere/acl" in said, said)
+
+
+MOUNT_RULES = """
+allow user=out           all        #
+allow all                publish    mine/${username}/# will/ok
+allow all                subscribe  mine/${username}/# given
+deny  all
+"""
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(admin=True, more=[{"bind": "tcp://127.0.0.1:{a}", "mountpoint": "in/${username}/"}],
+         authorization={"file": write("mounted", MOUNT_RULES)})
+def test_rules_see_what_the_client_calls_its_topics(t):
+    """What is behind the mount point, as in EMQX: publications, filters, wills, the cache, and
+    subscriptions that are judged anew."""
+    def come(suffix, **values):
+        client = Client(t.broker.host, t.broker.ports["a"], 5, timeout=t.timeout)
+        t.clients.append(client)
+        client.connect(t.id(suffix), username="eva", **values)
+        return client
+    outside = t.connect("out", username="out")
+    outside.subscribe("in/eva/#", qos=1)
+    eva = come("eva")
+    for number in range(3):  # the second answer comes from what the session remembers
+        eva.publish("mine/eva/a", str(number), qos=1)
+        outside.take("in/eva/mine/eva/a", str(number))
+        eva.publish("in/eva/mine/eva/a", b"", qos=1, reason=0x87)
+        eva.publish("other", b"", qos=1, reason=0x87)
+    eva.subscribe("mine/eva/#", "given", "other", "$share/g/given", "#",
+                  reasons=[0, 0, 0x87, 0, 0x87])
+    for topic, comes in (("will/ok", True), ("will/no", False)):
+        come(topic[-2:], will={"topic": topic, "payload": "gone"}).abandon()
+        if comes:
+            outside.take("in/eva/will/ok", "gone")
+    t.quiet(outside)
+    outside.publish("in/eva/given", "1", qos=1)
+    t.equal(sorted(eva.take("given").payload for _ in range(2)), [b"1", b"1"])
+    without = write("mounted-less", MOUNT_RULES.replace(" given", ""))
+    t.equal(t.broker.reload(authorization={"file": without}), "applied")
+    deadline = time.monotonic() + t.timeout
+    while figures(t)["sluice_authz_subscriptions_revoked_total"] < 2 and \
+            time.monotonic() < deadline:
+        time.sleep(0.01)
+    outside.publish("in/eva/given", "2", qos=1)
+    outside.publish("in/eva/mine/eva/b", "3", qos=1)
+    eva.take("mine/eva/b", "3")
+    t.quiet(eva)

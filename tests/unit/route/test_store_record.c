@@ -95,6 +95,10 @@ static void test_session(void **state)
     in.connected = true;
     out = round_trip(&in);
     assert_true(out.connected);
+    assert_true(out.owner == 0);
+    in.owner = 0x8877665544332211;
+    out = round_trip(&in);
+    assert_true(out.owner == in.owner);
     assert_true(out.number == UINT64_MAX && out.packet_id == 65535);
 }
 
