@@ -32,7 +32,11 @@ bool fleet_size(const struct options *options, const struct scenario *scenario,
     CHECK(publishers > 0 && subscribers > 0);
     *out_publishers = (uint32_t)publishers;
     *out_subscribers = (uint32_t)subscribers;
-    return scenario->audience == SCENARIO_OWN || publishers * subscribers <= FLEET_TALLIES_MAX;
+    if (scenario->audience == SCENARIO_OWN)
+        return true;
+    const uint64_t couple = scenario->audience == SCENARIO_GROUP ? FLEET_COUPLE_BYTES_GROUP
+                                                                 : FLEET_COUPLE_BYTES;
+    return publishers * subscribers <= FLEET_COUPLES_BYTES_MAX / couple;
 }
 
 uint32_t fleet_extras(const struct options *options)

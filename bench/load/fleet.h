@@ -20,8 +20,13 @@
 
 #define FLEET_RUN_ID_LEN 8
 
-/* Publishers times subscribers that hear all of them: each such couple has a tally of 128 bytes. */
-#define FLEET_TALLIES_MAX 4000000
+/*
+ * What a publisher and a subscriber that hears it need for each other: a tally of their own, or in a
+ * group a pointer to the group's and the place in the order; and of all such couples.
+ */
+#define FLEET_COUPLE_BYTES       128
+#define FLEET_COUPLE_BYTES_GROUP 16
+#define FLEET_COUPLES_BYTES_MAX  UINT64_C(512000000)
 
 struct fleet {
     const struct options *options;

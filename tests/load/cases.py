@@ -86,8 +86,10 @@ def test_a_refused_upgrade_is_said(tools):
 
 
 def test_a_scenario_that_needs_more_descriptors_says_so(tools):
-    code, said = tools.bench("run conn-tcp-1M-5K", descriptors=2000)
-    assert code == 2 and "descriptors" in said and "--clients" in said, said
+    for name, advice in (("conn-tcp-1M-5K", "--clients"), ("p2p-50K-50K-50K-50K", "--publishers"),
+                         ("sharedsub-50K-500-50K-50K", "--publishers")):
+        code, said = tools.bench(f"run {name}", descriptors=2000)
+        assert code == 2 and "descriptors" in said and advice in said, said
 
 
 PAGE = (800, 1500)
