@@ -21,8 +21,8 @@
 #define FLEET_RUN_ID_LEN 8
 
 /*
- * What a publisher and a subscriber that hears it need for each other: a tally of their own, or in a
- * group a pointer to the group's and the place in the order; and of all such couples.
+ * What a publisher and a subscriber that hears it need for each other: a tally of their own, or in
+ * a group a pointer to the group's and the place in the order; and of all such couples.
  */
 #define FLEET_COUPLE_BYTES       128
 #define FLEET_COUPLE_BYTES_GROUP 16
