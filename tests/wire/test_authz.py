@@ -13,6 +13,8 @@ import urllib.request
 from harness import cases, covers, only, options, private, versions
 from mqtt_wire import (CONNACK, Client, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, ack, connect,
                        publish, subscribe)
+from test_authn import salted
+from test_jwt import HMAC, token
 
 FOLDER = tempfile.mkdtemp(prefix="wire-authz-")
 
@@ -422,3 +424,58 @@ def test_rules_see_what_the_client_calls_its_topics(t):
     outside.publish("in/eva/mine/eva/b", "3", qos=1)
     eva.take("mine/eva/b", "3")
     t.quiet(eva)
+
+
+# --------------------------------------------------- superusers, and rules that come with a token
+
+CLOSED = write("closed", "allow all all file/#\n")
+MEMBERS = write("members", f"chief:{salted('c')}:superuser\neva:{salted('e')}\n")
+
+
+def denied(t, client, topic):
+    client.publish(topic, b"", qos=1, reason=0x87)
+    client.subscribe(topic, reasons=[0x87])
+
+
+def granted(t, client, topic):
+    client.subscribe(topic, reasons=[1], qos=1)
+    client.publish(topic, "x", qos=1)
+    client.take(topic, "x")
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(authentication=[{"type": "password_file", "path": MEMBERS}],
+         authorization={"file": CLOSED, "no_match": "deny"})
+def test_superusers_are_not_asked_about(t):
+    chief, eva = (t.connect(name, username=name, password=word)
+                  for name, word in (("chief", "c"), ("eva", "e")))
+    granted(t, chief, "secret/a")
+    chief.subscribe("$SYS/#", "#", reasons=[0, 0])
+    denied(t, eva, "secret/a")
+    granted(t, eva, "file/a")
+    eva.subscribe("$SYS/#", "#", reasons=[0x87, 0x87])
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(authentication=[HMAC], authorization={"file": CLOSED, "no_match": "allow"})
+def test_rules_of_a_token_stand_before_the_file(t):
+    """What they do not allow is denied, and the file is not asked; without rules it is."""
+    def come(suffix, **claims):
+        return t.connect(suffix, username="eva", password=token(**claims))
+    ruled = come("ruled", acl=[
+        {"permission": "allow", "action": "subscribe", "topic": "eq own/+"},
+        {"permission": "deny", "action": "all", "topic": "own/no"},
+        {"permission": "allow", "action": "all", "topic": "own/${clientid}/#"},
+        {"permission": "allow", "action": "publish", "topic": "one", "qos": [1], "retain": False}])
+    granted(t, ruled, f"own/{t.id('ruled')}/a")
+    for topic in ("own/no", "own/other/a", "file/a"):
+        denied(t, ruled, topic)
+    ruled.subscribe("own/+", "own/x", "one", reasons=[0, 0x87, 0x87])
+    ruled.publish("one", "", qos=1)
+    ruled.publish("one", "", qos=2, reason=0x87)
+    ruled.publish("one", "", qos=1, retain=True, reason=0x87)
+    denied(t, come("none", acl=[]), "file/a")
+    granted(t, come("free"), "file/a")
+    granted(t, come("chief", is_superuser=True, acl=[]), "own/no")

@@ -17,7 +17,8 @@ import certificates
 from certificates import pair, path
 from harness import Skip, cases, only, options, private, slow
 from mqtt_packet import connect
-from mqtt_wire import PUBLISH, Client, Failure
+from mqtt_wire import CONNACK, PUBLISH, Client, Failure
+from test_authn import USERS
 from tls_socket import TlsSocket, context
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -233,6 +234,27 @@ def test_tls_verify_depth(t):
 @options(tls=VERIFIED)
 def test_tls_a_chain_of_the_client(t):
     joins(t, "via", context("via"))
+
+
+BY_CERTIFICATE = {"type": "certificate", "cert_is": "username"}
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(tls={**VERIFIED, "verify": "optional"}, access={"allow_anonymous": False},
+         authentication=[BY_CERTIFICATE, {"type": "password_file", "path": USERS}])
+def test_tls_a_certificate_is_a_step_of_authentication(t):
+    """It lets in whom it names, without a password, and refuses who says another name; who has
+    none is for the next step."""
+    def come(suffix, of, **values):
+        client = t.socket(wrap=over(of))
+        client.send(connect(t.id(suffix), **values))
+        return client
+    come("good", context("client"), username="device-7").expect(CONNACK, reason=0)
+    come("other", context("client"), username="salted", password="one").expect_refused(0x87)
+    come("none", context(None), username="salted", password="one").expect(CONNACK, reason=0)
+    come("wrong", context(None), username="device-7").expect_refused(0x86)
+    come("nobody", context(None)).expect_refused(0x87)
 
 
 @only("sluiced")
