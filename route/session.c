@@ -323,6 +323,7 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
         return RC_IO;
     if (session != NULL && session->conn != NULL)
         session_take_over(router, session);
+    bool ends_stored = ends && session_is_stored(session);
     if (ends) {
         router_count(router, STAT_SESSIONS_DISCARDED, 1);
         session_end(router, session);
@@ -344,6 +345,8 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
     if (logged.number != 0) {
         out->session->stored_number = logged.number;
         router_hold(router, out->session, logged.lsn);
+    } else if (ends_stored) {
+        router_hold(router, out->session, router->log_last); /* CONNACK says that it is gone */
     }
     return RC_OK;
 }

@@ -9,6 +9,7 @@
  * What must be committed before what leaves; each row has a test of its name in test_durable.py:
  *
  *     CONNACK of a durable session          SESSION, and WILL
+ *     CONNACK that ends a durable session   SESSION_END
  *     SUBACK, UNSUBACK                      SUBSCRIBE, UNSUBSCRIBE
  *     PUBACK, PUBREC to a publisher         ENQUEUE at every shard that stores, RETAIN
  *     PUBREC to a durable publisher         also INBOUND
