@@ -126,7 +126,7 @@ static struct gate *gate_last(struct conn *conn)
     struct gate *gate = gate_at(gates, gates->tail - 1);
     *gate = (struct gate){.at = conn->output.sent + conn->output.bytes,
                           .turn_ns = net->shard->now_ns,
-                          .number = ++conn->net->gate_number,
+                          .number = ++conn->net->gate_number & ~HOLD_WILL,
                           .is_connack = conn->state < CONN_OPEN};
     if (gates->tail - gates->head == 1)
         gate_show(conn);

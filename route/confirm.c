@@ -11,6 +11,7 @@
 
 #include "router.h"
 #include "share_handover.h"
+#include "will.h"
 
 #define CONFIRM_FIRST 64
 
@@ -22,12 +23,15 @@ static struct confirm_entry *confirm_at(const struct confirm_queue *queue, uint3
     return &queue->ring[index & (queue->capacity - 1)];
 }
 
-/* An answer for somebody of this shard: a connection, or a delivery on its way. */
-static void confirm_here(struct router *router, const struct hold_ticket *ticket, uint32_t count,
-                         bool ok)
+/* `from` has answered for `count` copies: a connection's, a will's, or a delivery's on its way. */
+static void confirm_here(struct router *router, const struct hold_ticket *ticket, shard_id from,
+                         uint32_t count, bool ok)
 {
+    CHECK(ticket->conn.shard == router->shard->id);
     if (UNLIKELY(hold_ticket_is_handover(ticket)))
         handover_confirmed(router, ticket->conn, ok);
+    else if (UNLIKELY(hold_ticket_is_will(ticket)))
+        will_confirmed(router, ticket, from, count, ok);
     else
         router->sink->confirmed(router->shard, ticket, count, ok);
 }
@@ -36,7 +40,7 @@ static void confirm_send(struct router *router, const struct confirm_entry *entr
 {
     const struct hold_ticket *ticket = &entry->ticket;
     if (ticket->conn.shard == router->shard->id) {
-        confirm_here(router, ticket, entry->count, ok);
+        confirm_here(router, ticket, router->shard->id, entry->count, ok);
         return;
     }
     struct mail mail = {.kind = MAIL_STORED};
@@ -122,8 +126,7 @@ void confirm_on_mail(struct shard *shard, const struct mail *mail)
     struct router *router = router_of(shard);
     struct hold_ticket ticket = {.gate_number = (uint32_t)mail->words[1]};
     memcpy(&ticket.conn, &mail->words[0], sizeof(ticket.conn));
-    CHECK(ticket.conn.shard == shard->id);
-    confirm_here(router, &ticket, (uint32_t)mail->words[2], mail->words[3] != 0);
+    confirm_here(router, &ticket, mail->from, (uint32_t)mail->words[2], mail->words[3] != 0);
 }
 
 void confirm_fini(struct router *router)

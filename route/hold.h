@@ -21,6 +21,14 @@ struct hold_ticket {
     uint32_t gate_number; /* [M] */
 };
 
+/* Of a number: not that of a gate, but of a will that is being published (will.h). */
+#define HOLD_WILL (UINT32_C(1) << 31)
+
+static inline bool hold_ticket_is_will(const struct hold_ticket *ticket)
+{
+    return (ticket->gate_number & HOLD_WILL) != 0;
+}
+
 static inline bool hold_ticket_is_none(const struct hold_ticket *ticket)
 {
     return handle_is_none(ticket->conn);

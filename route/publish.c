@@ -206,6 +206,30 @@ enum reason publish_route(struct router *router, struct pub *pub)
     return REASON_SUCCESS;
 }
 
+bool publish_again(struct router *router, struct pub *pub, const struct shard_set *stored)
+{
+    const struct match_result *result = match_topic(router->matches, pub->topic, pub->topic_hash);
+    if (result == NULL)
+        return false;
+    struct match_result rest = *result;
+    for (unsigned word = 0; word < SHARD_SET_WORDS; word++)
+        rest.durable.words[word] &= ~stored->words[word];
+    if (pub->qos == 0 || shard_set_is_empty(&rest.durable))
+        return true;
+    pub->audience = PUB_FOR_DURABLE;
+    publish_ticket(router, pub, &rest);
+    bool done = true;
+    for (unsigned to = 0; to < router->shared->shards; to++) {
+        if (!shard_set_has(&rest.durable, (shard_id)to))
+            continue;
+        if (to == router->shard->id)
+            deliver_planned(router, pub, deliver_plan(router, result));
+        else
+            done &= publish_mail(router, pub, result, (shard_id)to);
+    }
+    return done;
+}
+
 /* QoS 2 of a durable publisher: stored here in one commit, unless it is here already. */
 static void publish_once(struct router *router, struct pub *pub, const struct filter_id *ids,
                          uint32_t count)

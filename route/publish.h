@@ -22,6 +22,12 @@
  */
 enum reason publish_route(struct router *router, struct pub *pub);
 
+/*
+ * Once more, to durable sessions of the shards that are not in `stored`: the first time their logs
+ * took nothing. False without memory.
+ */
+MUST_USE bool publish_again(struct router *router, struct pub *pub, const struct shard_set *stored);
+
 /* A publication from another shard (MAIL_PUBLISH), and one that nobody will receive any more. */
 void publish_on_mail(struct shard *shard, const struct mail *mail);
 void publish_drop(const struct mail *mail);

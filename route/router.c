@@ -66,6 +66,8 @@ static bool router_turn_end(struct shard *shard)
     confirm_run(router);
     if (router->store != NULL)
         more |= store_turn_end(router);
+    /* The log may have failed just now, which ends connections. */
+    more |= !list_is_empty(&router->wills) && wills_can_run(router);
     struct match_figures figures;
     match_cache_figures(router->matches, &figures);
     router_count(router, STAT_MATCH_HITS, figures.hits - router->match_hits);
@@ -117,7 +119,7 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
     router->settings = shared->settings;
     router->sink = shared->sink;
     slot_table_init(&router->sessions, shard->id, ROUTER_SESSIONS_MAX);
-    list_init(&router->wills);
+    wills_init(router);
     list_init(&router->feeds);
     list_init(&router->parked);
     permit_take(router);

@@ -340,8 +340,8 @@ static void checkpoint_keyed(struct store_checkpoint *checkpoint)
 static bool checkpoint_is_due(struct store *store)
 {
     struct router *router = store->router;
-    if (router->wills_count > CHECKPOINT_WILLS_MAX || wal_is_failed(store->wal) ||
-        store_compact_is_busy(store))
+    if (router->wills_count + router->wills_flying_count > CHECKPOINT_WILLS_MAX ||
+        wal_is_failed(store->wal) || store_compact_is_busy(store))
         return false;
     uint64_t bytes = wal_checkpoint_bytes(store->wal);
     bool is_coming = wal_checkpoint_is_coming(store->wal);
@@ -357,6 +357,13 @@ static bool checkpoint_is_due(struct store *store)
     }
     return router->shard->now_ms >= store->checkpoint_next_ms &&
            (store->gap || (is_short && bytes > store->checkpoint_bytes));
+}
+
+static void checkpoint_wills(struct store_checkpoint *checkpoint, const struct list_node *wills)
+{
+    struct list_node *node = list_first(wills);
+    for (; node != NULL; node = list_after(wills, node))
+        checkpoint_will(checkpoint, 0, CONTAINER_OF(node, struct will, node));
 }
 
 static void checkpoint_start(struct store *store)
@@ -378,9 +385,8 @@ static void checkpoint_start(struct store *store)
     store->checkpoint = checkpoint;
     store->gap = false;
     wal_checkpoint_begin(store->wal);
-    struct list_node *node = list_first(&router->wills);
-    for (; node != NULL && node != &router->wills; node = node->next)
-        checkpoint_will(checkpoint, 0, CONTAINER_OF(node, struct will, node));
+    checkpoint_wills(checkpoint, &router->wills);
+    checkpoint_wills(checkpoint, &router->wills_flying);
 }
 
 void store_checkpoint_stop(struct store *store)

@@ -192,8 +192,15 @@ static enum rc restore_will(void *context, struct image_will *from)
     }
     if (session->will != NULL)
         will_due(router, session->will);
+    session->will = NULL;
+    session->will_at_ms = 0;
+    uint64_t at_ms = restore_due_ms(restore, will->delay_s, restore_away_ms(restore, owner));
+    if (at_ms <= router->shard->now_ms) {
+        will_due(router, will); /* not by the timer: the client may be back before that runs */
+        return RC_OK;
+    }
     session->will = will;
-    session->will_at_ms = restore_due_ms(restore, will->delay_s, restore_away_ms(restore, owner));
+    session->will_at_ms = at_ms;
     session_timer_update(router, session);
     return RC_OK;
 }

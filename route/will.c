@@ -11,7 +11,9 @@
 #include "publish.h"
 #include "store.h"
 
-#define WILLS_PER_TURN 128
+#define WILLS_PER_TURN   128
+#define WILLS_FLYING_MAX 1024
+#define WILLS_AGAIN_MS   1000
 
 struct will *will_create(const struct pub *pub, uint32_t delay_s, uint32_t expiry_s, shard_id self)
 {
@@ -45,36 +47,128 @@ void will_due(struct router *router, struct will *will)
     router->wills_count++;
 }
 
-bool wills_run(struct router *router)
+/* ---- flights ---- */
+
+static void wills_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
+{
+    (void)wheel; /* the end of this turn looks at what is due */
+    (void)timer;
+    (void)now_ms;
+}
+
+void wills_init(struct router *router)
+{
+    list_init(&router->wills);
+    list_init(&router->wills_flying);
+    timer_init(&router->wills_timer, wills_on_timer);
+}
+
+bool wills_can_run(const struct router *router)
+{
+    return router->wills_flying_count < WILLS_FLYING_MAX &&
+           router->shard->now_ms >= router->wills_next_ms && !mail_pressed_any(router->shard->port);
+}
+
+struct hold_ticket will_ticket(struct router *router)
+{
+    struct will *will = router->promised;
+    CHECK_OBJ(will, WILL_MAGIC);
+    will->waits++;
+    return (struct hold_ticket){.conn = {.generation = 1, .shard = router->shard->id},
+                                .gate_number = will->number};
+}
+
+/* All shards have answered. */
+static void will_land(struct router *router, struct will *will)
+{
+    CHECK(will->waits == 0 && router->wills_flying_count > 0);
+    list_remove(&will->node);
+    router->wills_flying_count--;
+    if (will->is_refused) {
+        will_due(router, will);
+        router->wills_next_ms = router->shard->now_ms + WILLS_AGAIN_MS;
+        timer_set(&router->shard->timers, &router->wills_timer, router->wills_next_ms);
+        return;
+    }
+    router_count(router, STAT_WILLS, 1);
+    store_will_gone(router, will->stored_number);
+    will_free(will, router->shard->id);
+}
+
+void will_confirmed(struct router *router, const struct hold_ticket *ticket, shard_id from,
+                    uint32_t count, bool ok)
+{
+    struct list_node *node = list_first(&router->wills_flying);
+    for (; node != NULL; node = list_after(&router->wills_flying, node)) {
+        struct will *will = CONTAINER_OF(node, struct will, node);
+        if (will->number != ticket->gate_number)
+            continue;
+        CHECK(will->waits >= count);
+        will->waits -= count;
+        will->is_refused |= !ok;
+        if (ok)
+            shard_set_add(&will->by, from);
+        if (will->waits == 0)
+            will_land(router, will);
+        return;
+    }
+}
+
+static void will_publish(struct router *router, struct will *will)
 {
     struct shard *shard = router->shard;
-    for (unsigned i = 0; i < WILLS_PER_TURN && !mail_pressed_any(shard->port); i++) {
+    struct pub pub = will->msg->pub;
+    uint64_t refused = router->log_refused;
+    pub.received_ns = shard->now_ns;
+    if (will->expiry_s != 0)
+        pub.expires_at_ms = shard->now_ms + will->expiry_s * UINT64_C(1000);
+    /* Its expiry, and the ticket for those who store it, make it another message. */
+    bool is_other = will->expiry_s != 0 || router->store != NULL;
+    if (is_other)
+        pub.msg = NULL;
+    will->number = HOLD_WILL | (++router->wills_number & ~HOLD_WILL);
+    will->is_refused = false;
+    list_push_back(&router->wills_flying, &will->node);
+    router->wills_flying_count++;
+    router->promised = will;
+    bool done = will->is_repeated ? publish_again(router, &pub, &will->by)
+                                  : !reason_is_failure(publish_route(router, &pub));
+    router->promised = NULL;
+    if (is_other)
+        pub_release(&pub, shard->id);
+    if (router->log_refused != refused)
+        will->is_refused = true;
+    else
+        shard_set_add(&will->by, shard->id);
+    if (!done) {
+        /* Without memory: what was counted is lost, or those who have not answered get it again. */
+        will->waits = 0;
+        will->is_refused = will->is_repeated;
+    }
+    will->is_repeated = true;
+    if (will->waits == 0)
+        will_land(router, will);
+}
+
+bool wills_run(struct router *router)
+{
+    for (unsigned i = 0; i < WILLS_PER_TURN && wills_can_run(router); i++) {
         struct list_node *node = list_pop_front(&router->wills);
         if (node == NULL)
             return false;
         CHECK(router->wills_count > 0);
         router->wills_count--;
-        struct will *will = CONTAINER_OF(node, struct will, node);
-        struct pub pub = will->msg->pub;
-        pub.received_ns = shard->now_ns;
-        if (will->expiry_s != 0) {
-            pub.expires_at_ms = shard->now_ms + will->expiry_s * UINT64_C(1000);
-            pub.msg = NULL;
-        }
-        publish_route(router, &pub);
-        if (will->expiry_s != 0)
-            pub_release(&pub, shard->id);
-        router_count(router, STAT_WILLS, 1);
-        store_will_gone(router, will->stored_number);
-        will_free(will, shard->id);
+        will_publish(router, CONTAINER_OF(node, struct will, node));
     }
-    return !list_is_empty(&router->wills) && !mail_pressed_any(shard->port);
+    return !list_is_empty(&router->wills) && wills_can_run(router);
 }
 
 void wills_fini(struct router *router)
 {
     struct list_node *node;
+    list_splice_back(&router->wills, &router->wills_flying);
     while ((node = list_pop_front(&router->wills)) != NULL)
         will_free(CONTAINER_OF(node, struct will, node), router->shard->id);
-    router->wills_count = 0;
+    router->wills_count = router->wills_flying_count = 0;
+    timer_cancel(&router->shard->timers, &router->wills_timer);
 }

@@ -12,13 +12,24 @@
  * queue on their shard, which publishes WILLS_PER_TURN of them a turn, and none while a shard that
  * they would have to reach is pressed. A will's message expiry begins when it is published.
  *
- * Bounds: one for each session, and as many due ones as sessions lost.
+ * With a log, a will counts as published when every shard with a durable subscriber has said that
+ * it is stored there; only then WILL_GONE is logged. Where a log refused it, it is offered again,
+ * to durable sessions of those shards only. So after a crash a will may come twice, but is not
+ * lost.
+ *
+ *   due -> flying, until all shards have confirmed -> gone
+ *    ^        |
+ *    +--------+  a log took nothing: again after WILLS_AGAIN_MS
+ *
+ * Bounds: one for each session, and as many due ones as sessions lost; WILLS_FLYING_MAX of these
+ * fly.
  *
  * Threads: the session's home shard.
  */
 #ifndef SLUICE_WILL_H
 #define SLUICE_WILL_H
 
+#include "hold.h"
 #include "list.h"
 #include "msg.h"
 
@@ -30,9 +41,14 @@ struct will {
     uint32_t magic;         /* [I] */
     uint32_t delay_s;       /* [I] */
     uint32_t expiry_s;      /* [I] message expiry; 0: never */
-    struct list_node node;  /* [O] in router->wills when due */
+    struct list_node node;  /* [O] in router->wills when due, in router->wills_flying after that */
     uint64_t stored_number; /* [O] its number in the log; 0: not logged */
     struct msg *msg;        /* [O] one reference */
+    uint32_t number;        /* [O] of its tickets, while it flies */
+    uint32_t waits;         /* [O] confirmations that are missing */
+    bool is_repeated;       /* [O] who stores nothing has had it */
+    bool is_refused;        /* [O] by a log, in this flight */
+    struct shard_set by;    /* [O] shards that store it */
 };
 
 /* Copies `pub`. NULL without memory. */
@@ -43,8 +59,17 @@ void will_free(struct will *will, shard_id self);
 /* Queues a will for publication, taking it over. */
 void will_due(struct router *router, struct will *will);
 
+void wills_init(struct router *router);
+
 /* Publishes a slice. True if more are due and can go. */
 bool wills_run(struct router *router);
+
+/* Whether those that are due may be published now. */
+bool wills_can_run(const struct router *router);
+
+/* `from` has answered `count` tickets of a will; not `ok`: it cannot be stored there now. */
+void will_confirmed(struct router *router, const struct hold_ticket *ticket, shard_id from,
+                    uint32_t count, bool ok);
 
 /* Drops what is due, when the process stops. */
 void wills_fini(struct router *router);
