@@ -66,7 +66,7 @@ static bool net_end_slice(struct net *net)
 
 static void net_drain_report(struct net *net)
 {
-    if (net->conns.num_live > 0 || net->router->wills_count > 0)
+    if (net->conns.num_live > 0 || net->router->wills.due_count > 0)
         return;
     net->drained = true;
     struct mail mail = {.kind = MAIL_DRAINED};

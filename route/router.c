@@ -55,7 +55,7 @@ static bool router_turn_end(struct shard *shard)
     struct router *router = router_of(shard);
     if (router->shard->now_ms >= router->limit_next_ms)
         router_limit_look(router);
-    bool more = !list_is_empty(&router->wills) && wills_run(router);
+    bool more = !list_is_empty(&router->wills.due) && wills_run(router);
     if (!list_is_empty(&router->feeds)) {
         uint64_t mark = lag_mark(router);
         more |= feeds_run(router);
@@ -67,7 +67,7 @@ static bool router_turn_end(struct shard *shard)
     if (router->store != NULL)
         more |= store_turn_end(router);
     /* The log may have failed just now, which ends connections. */
-    more |= !list_is_empty(&router->wills) && wills_can_run(router);
+    more |= !list_is_empty(&router->wills.due) && wills_can_run(router);
     struct match_figures figures;
     match_cache_figures(router->matches, &figures);
     router_count(router, STAT_MATCH_HITS, figures.hits - router->match_hits);

@@ -50,6 +50,7 @@
 #include "shard.h"
 #include "sink.h"
 #include "subtable.h"
+#include "will.h"
 
 #define ROUTER_MAGIC 0x524f5554u
 
@@ -176,14 +177,7 @@ struct router {
     bool closing;                          /* [O] connections are gone, sessions are ending */
     bool over_limit;                       /* [O] the process keeps more messages than allowed */
     uint64_t limit_next_ms;                /* [O] when to look again */
-    struct list_node wills;                /* [O] due wills, published a slice per turn */
-    uint32_t wills_count;                  /* [O] */
-    struct list_node wills_flying;         /* [O] published, and not confirmed by all shards */
-    uint32_t wills_flying_count;           /* [O] */
-    uint32_t wills_number;                 /* [O] drawn last */
-    uint64_t wills_next_ms;                /* [O] some were refused: not before */
-    struct timer wills_timer;              /* [O] of that moment */
-    struct will *promised;                 /* [O] being published; NULL: none */
+    struct wills wills;                    /* [O] due and flying ones */
     struct list_node feeds;                /* [O] sessions whose retained walks may go on */
     struct list_node parked;               /* [O] shared deliveries that wait for a member */
     uint32_t parked_count;                 /* [O] */
@@ -216,27 +210,19 @@ static inline void router_count(struct router *router, unsigned index, uint64_t 
     stat_add(router->stats, index, amount);
 }
 
-/*
- * What a connection is told after this call leaves once the log has committed record `lsn`. Of a
- * session without a connection: nothing.
- */
+/* What the session's connection, if any, is told from now on leaves once `lsn` is committed. */
 static inline void router_hold(struct router *router, struct session *session, uint64_t lsn)
 {
     if (session->conn != NULL && lsn > router->log_committed)
         router->sink->hold(session->conn, lsn);
 }
 
-/* A ticket for the will that is being published (will.h). */
-struct hold_ticket will_ticket(struct router *router);
-
 /* The same for one confirmation from another shard; a ticket for it to bring back, or none. */
 static inline struct hold_ticket router_ticket(struct router *router)
 {
-    if (LIKELY(router->publishing != NULL))
-        return router->sink->hold_ticket(router->publishing);
-    if (router->promised != NULL)
+    if (router->publishing == NULL)
         return will_ticket(router);
-    return (struct hold_ticket){.conn = HANDLE_NONE};
+    return router->sink->hold_ticket(router->publishing);
 }
 
 /* Fills the rows of route in the tables of the runtime. Main thread, before start. */

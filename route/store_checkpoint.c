@@ -340,7 +340,7 @@ static void checkpoint_keyed(struct store_checkpoint *checkpoint)
 static bool checkpoint_is_due(struct store *store)
 {
     struct router *router = store->router;
-    if (router->wills_count + router->wills_flying_count > CHECKPOINT_WILLS_MAX ||
+    if (router->wills.due_count + router->wills.flying_count > CHECKPOINT_WILLS_MAX ||
         wal_is_failed(store->wal) || store_compact_is_busy(store))
         return false;
     uint64_t bytes = wal_checkpoint_bytes(store->wal);
@@ -385,8 +385,8 @@ static void checkpoint_start(struct store *store)
     store->checkpoint = checkpoint;
     store->gap = false;
     wal_checkpoint_begin(store->wal);
-    checkpoint_wills(checkpoint, &router->wills);
-    checkpoint_wills(checkpoint, &router->wills_flying);
+    checkpoint_wills(checkpoint, &router->wills.due);
+    checkpoint_wills(checkpoint, &router->wills.flying);
 }
 
 void store_checkpoint_stop(struct store *store)

@@ -43,8 +43,8 @@ void will_free(struct will *will, shard_id self)
 void will_due(struct router *router, struct will *will)
 {
     CHECK_OBJ(will, WILL_MAGIC);
-    list_push_back(&router->wills, &will->node);
-    router->wills_count++;
+    list_push_back(&router->wills.due, &will->node);
+    router->wills.due_count++;
 }
 
 /* ---- flights ---- */
@@ -58,20 +58,22 @@ static void wills_on_timer(struct timer_wheel *wheel, struct timer *timer, uint6
 
 void wills_init(struct router *router)
 {
-    list_init(&router->wills);
-    list_init(&router->wills_flying);
-    timer_init(&router->wills_timer, wills_on_timer);
+    list_init(&router->wills.due);
+    list_init(&router->wills.flying);
+    timer_init(&router->wills.timer, wills_on_timer);
 }
 
 bool wills_can_run(const struct router *router)
 {
-    return router->wills_flying_count < WILLS_FLYING_MAX &&
-           router->shard->now_ms >= router->wills_next_ms && !mail_pressed_any(router->shard->port);
+    return router->wills.flying_count < WILLS_FLYING_MAX &&
+           router->shard->now_ms >= router->wills.next_ms && !mail_pressed_any(router->shard->port);
 }
 
 struct hold_ticket will_ticket(struct router *router)
 {
-    struct will *will = router->promised;
+    struct will *will = router->wills.promised;
+    if (will == NULL)
+        return (struct hold_ticket){.conn = HANDLE_NONE};
     CHECK_OBJ(will, WILL_MAGIC);
     will->waits++;
     return (struct hold_ticket){.conn = {.generation = 1, .shard = router->shard->id},
@@ -81,13 +83,13 @@ struct hold_ticket will_ticket(struct router *router)
 /* All shards have answered. */
 static void will_land(struct router *router, struct will *will)
 {
-    CHECK(will->waits == 0 && router->wills_flying_count > 0);
+    CHECK(will->waits == 0 && router->wills.flying_count > 0);
     list_remove(&will->node);
-    router->wills_flying_count--;
+    router->wills.flying_count--;
     if (will->is_refused) {
         will_due(router, will);
-        router->wills_next_ms = router->shard->now_ms + WILLS_AGAIN_MS;
-        timer_set(&router->shard->timers, &router->wills_timer, router->wills_next_ms);
+        router->wills.next_ms = router->shard->now_ms + WILLS_AGAIN_MS;
+        timer_set(&router->shard->timers, &router->wills.timer, router->wills.next_ms);
         return;
     }
     router_count(router, STAT_WILLS, 1);
@@ -98,8 +100,8 @@ static void will_land(struct router *router, struct will *will)
 void will_confirmed(struct router *router, const struct hold_ticket *ticket, shard_id from,
                     uint32_t count, bool ok)
 {
-    struct list_node *node = list_first(&router->wills_flying);
-    for (; node != NULL; node = list_after(&router->wills_flying, node)) {
+    struct list_node *node = list_first(&router->wills.flying);
+    for (; node != NULL; node = list_after(&router->wills.flying, node)) {
         struct will *will = CONTAINER_OF(node, struct will, node);
         if (will->number != ticket->gate_number)
             continue;
@@ -126,14 +128,14 @@ static void will_publish(struct router *router, struct will *will)
     bool is_other = will->expiry_s != 0 || router->store != NULL;
     if (is_other)
         pub.msg = NULL;
-    will->number = HOLD_WILL | (++router->wills_number & ~HOLD_WILL);
+    will->number = HOLD_WILL | (++router->wills.number & ~HOLD_WILL);
     will->is_refused = false;
-    list_push_back(&router->wills_flying, &will->node);
-    router->wills_flying_count++;
-    router->promised = will;
+    list_push_back(&router->wills.flying, &will->node);
+    router->wills.flying_count++;
+    router->wills.promised = will;
     bool done = will->is_repeated ? publish_again(router, &pub, &will->by)
                                   : !reason_is_failure(publish_route(router, &pub));
-    router->promised = NULL;
+    router->wills.promised = NULL;
     if (is_other)
         pub_release(&pub, shard->id);
     if (router->log_refused != refused)
@@ -153,22 +155,22 @@ static void will_publish(struct router *router, struct will *will)
 bool wills_run(struct router *router)
 {
     for (unsigned i = 0; i < WILLS_PER_TURN && wills_can_run(router); i++) {
-        struct list_node *node = list_pop_front(&router->wills);
+        struct list_node *node = list_pop_front(&router->wills.due);
         if (node == NULL)
             return false;
-        CHECK(router->wills_count > 0);
-        router->wills_count--;
+        CHECK(router->wills.due_count > 0);
+        router->wills.due_count--;
         will_publish(router, CONTAINER_OF(node, struct will, node));
     }
-    return !list_is_empty(&router->wills) && wills_can_run(router);
+    return !list_is_empty(&router->wills.due) && wills_can_run(router);
 }
 
 void wills_fini(struct router *router)
 {
     struct list_node *node;
-    list_splice_back(&router->wills, &router->wills_flying);
-    while ((node = list_pop_front(&router->wills)) != NULL)
+    list_splice_back(&router->wills.due, &router->wills.flying);
+    while ((node = list_pop_front(&router->wills.due)) != NULL)
         will_free(CONTAINER_OF(node, struct will, node), router->shard->id);
-    router->wills_count = router->wills_flying_count = 0;
-    timer_cancel(&router->shard->timers, &router->wills_timer);
+    router->wills.due_count = router->wills.flying_count = 0;
+    timer_cancel(&router->shard->timers, &router->wills.timer);
 }

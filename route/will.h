@@ -32,6 +32,7 @@
 #include "hold.h"
 #include "list.h"
 #include "msg.h"
+#include "timer.h"
 
 #define WILL_MAGIC 0x57494c4cu
 
@@ -41,7 +42,7 @@ struct will {
     uint32_t magic;         /* [I] */
     uint32_t delay_s;       /* [I] */
     uint32_t expiry_s;      /* [I] message expiry; 0: never */
-    struct list_node node;  /* [O] in router->wills when due, in router->wills_flying after that */
+    struct list_node node;  /* [O] in wills.due, or in wills.flying */
     uint64_t stored_number; /* [O] its number in the log; 0: not logged */
     struct msg *msg;        /* [O] one reference */
     uint32_t number;        /* [O] of its tickets, while it flies */
@@ -49,6 +50,18 @@ struct will {
     bool is_repeated;       /* [O] who stores nothing has had it */
     bool is_refused;        /* [O] by a log, in this flight */
     struct shard_set by;    /* [O] shards that store it */
+};
+
+/* Those of a shard that are to be published. */
+struct wills {
+    struct list_node due;    /* [O] published a slice per turn */
+    struct list_node flying; /* [O] not confirmed by all shards */
+    uint32_t due_count;      /* [O] */
+    uint32_t flying_count;   /* [O] */
+    uint32_t number;         /* [O] of a flight, drawn last */
+    uint64_t next_ms;        /* [O] some were refused: none before */
+    struct timer timer;      /* [O] of that moment */
+    struct will *promised;   /* [O] being published; NULL: none */
 };
 
 /* Copies `pub`. NULL without memory. */
@@ -66,6 +79,9 @@ bool wills_run(struct router *router);
 
 /* Whether those that are due may be published now. */
 bool wills_can_run(const struct router *router);
+
+/* A ticket for the will that is being published; none if none is. */
+struct hold_ticket will_ticket(struct router *router);
 
 /* `from` has answered `count` tickets of a will; not `ok`: it cannot be stored there now. */
 void will_confirmed(struct router *router, const struct hold_ticket *ticket, shard_id from,

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "packet_table.h"
 #include "sim_base.h"
+#include "sim_power.h"
 
 #define SIM_S_IN_NS UINT64_C(1000000000)
 
@@ -95,7 +96,7 @@ static void sim_will_resolve(struct sim_client *client, bool confirmed)
     struct sim_message *will = sim_message_at(client->will);
     client->will = 0;
     /* `acked`: the witness was there when it was made. */
-    bool is_lost = client->severed && !client->lasting; /* with the memory of the broker */
+    bool is_lost = client->severed && !will->lasts; /* with the memory of the broker */
     if (client->state == SIM_ON)
         will->will = client->will_delayed || !will->acked || is_lost ? SIM_WILL_UNKNOWN
                                                                      : SIM_WILL_ONCE;
@@ -115,7 +116,7 @@ void sim_client_ended(struct sim_client *client, bool confirmed)
     if (client->state == SIM_CONNECTING && client->session == SIM_SESSION_NONE)
         client->session = SIM_SESSION_UNKNOWN;
     client->must_clean = client->state == SIM_CONNECTING && client->clean_asked;
-    if (!client->lasting) {
+    if (!client->lasting || client->brief) {
         sim_oracle_session_ended(client->index);
         sim_session_forget(client);
     }
@@ -132,6 +133,8 @@ void sim_client_ended(struct sim_client *client, bool confirmed)
     client->disconnect_seen = false;
     client->doubt = client->severed = false;
     client->quiet_until_ns = client->deaf_until_ns = 0;
+    if (sim_ailing)
+        client->backs_off_ns = clock_mono_ns() + sim_below(200) * UINT64_C(1000000);
     if (!sim_calm && sim_chance(300))
         client->quiet_until_ns = clock_mono_ns() + sim_below(4000) * UINT64_C(1000000);
 }
@@ -171,11 +174,11 @@ void sim_client_doubt(struct sim_client *client)
 
 static void sim_client_connect(struct sim_client *client)
 {
-    if (client->strays_num >= SIM_STRAYS_MAX - 1)
+    if (client->strays_num >= SIM_STRAYS_MAX - 1 || clock_mono_ns() < client->backs_off_ns)
         return;
     /* What a stray still says about a session must not hit one that was begun after it. */
     bool clean = !client->lasting || client->must_clean ||
-                 (!client->steady && client->version == MQTT_50 && !sim_calm &&
+                 (!client->steady && client->version > MQTT_31 && !sim_calm &&
                   client->strays_num == 0 && sim_chance(100));
     if (!client->lasting && client->strays_num > 0 && !sim_chance(200))
         return;
@@ -188,7 +191,10 @@ static void sim_client_connect(struct sim_client *client)
     if (client->socket == NULL)
         return;
     client->state = SIM_CONNECTING;
-    SIM_TRACE("client %u: connects, %s", client->index, clean ? "anew" : "as before");
+    /* Before MQTT 5 a session that begins anew also ends with its connection. */
+    client->brief = clean && client->lasting && (client->version < MQTT_50 || sim_chance(300));
+    SIM_TRACE("client %u: connects, %s%s", client->index, clean ? "anew" : "as before",
+              client->brief ? ", briefly" : "");
     sim_send_connect(client, clean);
 }
 

@@ -70,12 +70,15 @@ struct sim_client {
     unsigned strays_num;
     uint64_t quiet_until_ns; /* OFF: does not connect; else: does not read or write */
     uint64_t deaf_until_ns;  /* does not read */
+    uint64_t backs_off_ns;   /* does not connect before, because it may have been refused */
     uint64_t wrote_ns;
     uint16_t keep_alive_s;
 
     /* the session */
     enum sim_session session;
     bool clean_asked;    /* the CONNECT under way begins anew */
+    bool brief;          /* this session of a lasting client ends with its connection */
+    bool has_none;       /* CONNACK of a brief session came, no CONNECT was sent since */
     bool must_clean;     /* the last one should have, and was lost: our side is forgotten */
     bool present_unsure; /* and whether there was a session cannot be known */
     bool resumed;

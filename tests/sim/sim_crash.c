@@ -6,9 +6,10 @@
  * is sim_main.c with a data directory. A run is several lives of a broker (sim_power.h): each ends
  * within any write to the disk, or between two, also while it still recovers; what was not synced
  * is lost, torn or in another order (sim_disk.h); then a broker is made anew from what the disk
- * holds, and the clients go on where they were. One shard to four, segments so small that
- * checkpoints and their recycling go on all the time. The same seed gives the same run; a failure
- * prints it, and `SIM_TRACE=1 sim_crash SEED` shows what happened.
+ * holds, and the clients go on where they were. One shard to four, in some runs another number in
+ * each life; segments so small that checkpoints and compaction go on all the time. The same seed
+ * gives the same run; a failure prints it, and
+ * `SIM_TRACE=1 sim_crash SEED` shows what happened.
  *
  * Beside what sim_main.c lists, over all lives:
  *

@@ -15,7 +15,7 @@
 #include "sim_base.h"
 
 #define SIM_SECTOR    512
-#define SIM_NAMES_MAX 512
+#define SIM_NAMES_MAX 1024
 #define SIM_OPEN_MAX  512
 #define SIM_PATH_MAX  128
 

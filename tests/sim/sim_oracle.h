@@ -79,6 +79,7 @@ struct sim_message {
     uint8_t qos;
     bool retain;
     bool is_will;
+    bool lasts; /* a will: of a session that survives its connection */
     bool acked;
     bool expires;           /* has a Message Expiry Interval: may be dropped */
     uint8_t will;           /* enum sim_will */
@@ -104,6 +105,7 @@ enum sim_sub { SIM_SUB_NONE, SIM_SUB_ASKED, SIM_SUB_ON, SIM_SUB_LEAVING, SIM_SUB
 struct sim_view {
     uint32_t packet_max;           /* Maximum Packet Size of its connections; 0: none */
     bool lasting;                  /* its session survives its connection */
+    bool was_brief;                /* some session of it did not */
     bool steady;                   /* its session lasts and never begins anew */
     bool v5;                       /* No Local and identifiers mean something */
     uint8_t subs[SIM_FILTERS];     /* enum sim_sub */
@@ -176,6 +178,9 @@ void sim_oracle_cut(unsigned client);
 
 /* The client's session has ended or will have when the broker reads what was sent. */
 void sim_oracle_session_ended(unsigned client);
+
+/* It may be that the client's session was there before, with subscriptions. */
+void sim_oracle_session_unsure(unsigned client);
 
 void sim_oracle_received(const struct sim_receipt *receipt);
 

@@ -42,6 +42,7 @@ static void sim_will_create(struct sim_client *client, struct connect_view *conn
     struct sim_message *will = sim_message_create(client->index, SIM_TOPIC_WILL, 2,
                                                   SIM_PAYLOAD_MIN + sim_below(30));
     will->is_will = true;
+    will->lasts = client->lasting && !client->brief;
     will->sendings = 1;
     will->acked = sim_views[SIM_WITNESS].subs[SIM_FILTER_WILL] == SIM_SUB_ON;
     sim_message_fill(will, payload);
@@ -52,7 +53,7 @@ static void sim_will_create(struct sim_client *client, struct connect_view *conn
                                        .qos = 2};
     if (client->version == MQTT_50 && sim_chance(300))
         connect->will.delay_s = 1 + sim_below(3);
-    client->will_delayed = connect->will.delay_s > 0 && client->lasting;
+    client->will_delayed = connect->will.delay_s > 0 && will->lasts;
 }
 
 void sim_send_connect(struct sim_client *client, bool clean)
@@ -64,6 +65,8 @@ void sim_send_connect(struct sim_client *client, bool clean)
     client->packet_max = v5 && client->index % 4 == 2 ? 300 : 0;
     client->alias_max = v5 && sim_chance(500) ? (uint16_t)sim_size(SIM_ALIASES_MAX) : 0;
     client->clean_asked = clean;
+    client->has_none = false;
+    sim_views[client->index].was_brief |= client->brief;
     client->present_unsure = client->strays_num > 0;
     memset(client->aliases, SIM_TOPIC_NONE, sizeof(client->aliases));
     client->aliases_told = 0;
@@ -73,7 +76,7 @@ void sim_send_connect(struct sim_client *client, bool clean)
         .clean_start = clean,
         .keep_alive_s = client->keep_alive_s,
         .client_id = bytes_of_text(client->id),
-        .session_expiry_s = client->lasting ? MQTT_EXPIRY_NEVER_S : 0,
+        .session_expiry_s = client->lasting && !client->brief ? MQTT_EXPIRY_NEVER_S : 0,
         .packet_size_max = client->packet_max != 0 ? client->packet_max : PACKET_SIZE_UNLIMITED,
         .receive_max = client->receive_max,
         .topic_alias_max = client->alias_max,
@@ -365,6 +368,8 @@ static void sim_on_connack(struct sim_client *client, const struct frame *frame)
     if (had_none && !client->clean_asked) {
         sim_oracle_session_ended(client->index);
         sim_session_forget(client);
+        if (client->version == MQTT_31 && may_have_one)
+            sim_oracle_session_unsure(client->index);
         /* What was asked for behind CONNECT belongs to the new session. */
         for (unsigned i = 0; i < SIM_REQUESTS_MAX; i++)
             for (unsigned j = 0;
@@ -373,7 +378,9 @@ static void sim_on_connack(struct sim_client *client, const struct frame *frame)
     }
     /* MQTT 3.1 does not say whether there was a session. */
     client->resumed = !had_none || (client->version == MQTT_31 && may_have_one);
-    client->session = client->lasting ? SIM_SESSION_THERE : SIM_SESSION_NONE;
+    bool lasts = client->lasting && !client->brief;
+    client->session = lasts ? SIM_SESSION_THERE : SIM_SESSION_NONE;
+    client->has_none = !lasts;
     client->state = SIM_ON;
     client->their_receive_max = view.receive_max;
     client->their_alias_max = view.topic_alias_max;

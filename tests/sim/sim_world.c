@@ -9,6 +9,7 @@
 
 #include "broker.h"
 #include "clock.h"
+#include "durability.h"
 #include "listen.h"
 #include "logger.h"
 #include "quota.h"
@@ -21,7 +22,9 @@
 #include "sim_oracle.h"
 #include "sim_power.h"
 #include "sim_ring.h"
+#include "store_reshard.h"
 #include "timer.h"
+#include "will.h"
 
 #define SIM_SHARDS_MAX   4
 #define SIM_CHAOS_MAX    4
@@ -36,9 +39,10 @@
 struct sim_world {
     struct broker broker;
     struct config config;
-    char text[2048]; /* of the configuration */
+    char text[2048]; /* of the configuration, but for the number of shards */
     bool durable;
     bool tiny;            /* small segments, many checkpoints */
+    bool reshards;        /* lives differ in their number of shards */
     unsigned num_opened;  /* shards of the present life that have a ring, */
     unsigned num_started; /* and those that have started */
     unsigned shards;
@@ -101,7 +105,6 @@ static void sim_world_config(char *out, size_t size)
              "data_dir: %s\n"
              "durability: {mode: %s}\n"
              "listeners: [{bind: tcp://127.0.0.1:1883%s}]\n"
-             "shards: {count: %u}\n"
              "log: {level: debug}\n"
              "mqtt: {max_inflight: %u, receive_maximum: %u, max_awaiting_rel: %u,\n"
              "  await_rel_timeout: infinity, session_expiry_interval: infinity, %s,\n"
@@ -110,10 +113,9 @@ static void sim_world_config(char *out, size_t size)
              "limits: {connection_output_bytes: %uKB, mail_overflow_bytes: 64KB,\n"
              "  send_timeout: %us}\n",
              world.durable ? SIM_DATA_DIR : "none", world.durable ? sim_power_mode() : "commit",
-             rates, world.shards, 1 + sim_size(40), 1 + sim_size(40),
-             SIM_WINDOW_MAX + sim_below(20), queue, sim_chance(500) ? "true" : "false",
-             strategies[sim_below(7)], 1 + sim_below(10), sim_below(20), 4 + sim_size(60),
-             1 + sim_below(15));
+             rates, 1 + sim_size(40), 1 + sim_size(40), SIM_WINDOW_MAX + sim_below(20), queue,
+             sim_chance(500) ? "true" : "false", strategies[sim_below(7)], 1 + sim_below(10),
+             sim_below(20), 4 + sim_size(60), 1 + sim_below(15));
 }
 
 static struct sim_file *sim_world_listener(void)
@@ -151,6 +153,7 @@ static void sim_world_choose(const struct sim_options *options)
     world.chaos_num = sim_chance(250) ? 0 : 1 + sim_below(SIM_CHAOS_MAX);
     sim_power_start(options->durable, options->steps);
     world.tiny = sim_chance(700);
+    world.reshards = world.durable && sim_chance(300);
     sim_world_config(world.text, sizeof(world.text));
     SIM_TRACE("%s", world.text);
     for (unsigned i = 0; i < world.clients_num; i++)
@@ -175,12 +178,28 @@ static void sim_world_down(void)
     SIM_CHECK(sim_ring_count() == 0, "%u rings are left", sim_ring_count());
 }
 
+/* The logs are written anew if there were more or fewer before, each step by all shards. */
+static bool sim_world_reshard(void)
+{
+    struct broker *broker = &world.broker;
+    for (unsigned step = 0; broker->reshard != NULL && step < STORE_RESHARD_STEPS; step++) {
+        for (unsigned i = 0; i < world.shards; i++) {
+            sim_shard_enter(i);
+            enum rc rc = store_reshard_step(sim_shard(i), broker->reshard, step);
+            sim_shard_leave();
+            SIM_CHECK(rc == RC_OK || sim_disk_is_dead(), "step %u of shard %u: %s", step, i,
+                      rc_text(rc));
+            if (rc != RC_OK)
+                return false;
+        }
+    }
+    durability_settle(broker, true);
+    return true;
+}
+
 static bool sim_world_start(unsigned index)
 {
-    enum rc rc = shard_open(sim_shard(index));
-    SIM_CHECK(rc == RC_OK, "shard %u does not open", index);
-    world.num_opened++;
-    log_attach(shard_self->log);
+    sim_shard_enter(index);
     bool started = world.broker.runtime->tables.start(sim_shard(index));
     if (sim_tracing)
         logger_drain(shard_self->log, false);
@@ -196,9 +215,10 @@ static bool sim_world_up(void)
     char reason[512];
     struct error_list errors;
     const struct config_sources none = {.file = NULL};
+    char text[sizeof(world.text) + 40];
     error_list_init(&errors);
-    enum rc rc = config_load_text(&world.config, "sim", world.text, strlen(world.text), &none,
-                                  &errors);
+    snprintf(text, sizeof(text), "%sshards: {count: %u}\n", world.text, world.shards);
+    enum rc rc = config_load_text(&world.config, "sim", text, strlen(text), &none, &errors);
     SIM_CHECK(rc == RC_OK, "%s", errors.texts[0]);
     log_level_set(LOG_WARNING);
     rc = broker_create(&world.broker, &world.config, reason, sizeof(reason));
@@ -210,6 +230,14 @@ static bool sim_world_up(void)
     world.broker.store.segment_bytes_max = world.tiny ? SIM_SEGMENT_BYTES : 8 * SIM_SEGMENT_BYTES;
     world.broker.store.checkpoint_bytes_min = world.tiny ? SIM_SEGMENT_BYTES : 0;
     memset(world.asleep, 0, sizeof(world.asleep));
+    for (unsigned i = 0; i < world.shards; i++) {
+        rc = shard_open(sim_shard(i));
+        SIM_CHECK(rc == RC_OK, "shard %u does not open", i);
+        world.num_opened++;
+        sim_shard_leave();
+    }
+    if (!sim_world_reshard())
+        return false;
     for (unsigned i = 0; i < world.shards; i++)
         if (!sim_world_start(i))
             return false;
@@ -232,9 +260,11 @@ static void sim_shard_check_rest(const struct shard *shard)
     const struct router *router = shard->route;
     uint32_t cursor = 0;
     const struct conn *conn;
-    SIM_CHECK(list_is_empty(&net->dirty) && list_is_empty(&net->paused) &&
-                  list_is_empty(&net->starved) && list_is_empty(&router->wills),
-              "shard %u goes to sleep with work on its lists", shard->id);
+    SIM_CHECK(list_is_empty(&net->dirty), "shard %u sleeps and has output", shard->id);
+    SIM_CHECK(list_is_empty(&net->paused), "shard %u sleeps and has input", shard->id);
+    SIM_CHECK(list_is_empty(&net->starved), "shard %u sleeps and starves", shard->id);
+    SIM_CHECK(list_is_empty(&router->wills.due) || !wills_can_run(router),
+              "shard %u sleeps and has wills", shard->id);
     while ((conn = slot_table_next(&net->conns, &cursor)) != NULL) {
         if (conn->state == CONN_CLOSED)
             continue;
@@ -364,6 +394,20 @@ static bool sim_world_is_settled(void)
     return true;
 }
 
+static void sim_world_describe_log(const struct router *router)
+{
+    struct wal_figures figures;
+    if (router->store == NULL)
+        return;
+    wal_figures_read(router->store->wal, &figures);
+    printf("  log: error %d, %u segments, %llu bytes of them live, %llu pending, %llu since a "
+           "checkpoint, which had %llu\n",
+           figures.error, figures.segments, (unsigned long long)figures.live_bytes,
+           (unsigned long long)figures.pending_bytes,
+           (unsigned long long)wal_checkpoint_bytes(router->store->wal),
+           (unsigned long long)router->store->checkpoint_bytes);
+}
+
 static void sim_world_standstill(void)
 {
     for (unsigned i = 0; i < world.clients_num; i++)
@@ -375,6 +419,7 @@ static void sim_world_standstill(void)
                world.asleep[i] ? "asleep" : "awake", mail_has_news(shard->port),
                mail_pressed_any(shard->port), mail_has_overflow(shard->port),
                !list_is_empty(&net->paused), !list_is_empty(&net->starved));
+        sim_world_describe_log(shard->route);
     }
     SIM_FAIL("the broker and its clients do not come to rest");
 }
@@ -524,6 +569,8 @@ static void sim_world_cut(void)
         sim_world_end(end);
         sim_clock_advance(sim_below(sim_chance(200) ? 20000 : 500) * SIM_MS_IN_NS);
         sim_power_plan();
+        if (world.reshards && sim_chance(700))
+            world.shards = 1 + sim_below(SIM_SHARDS_MAX);
         end = sim_power_end();
     } while (!sim_world_up());
     sim_world_audit();
