@@ -5,9 +5,10 @@
 
 A cycle: start the broker on the data directory that the one before left, let publishers and
 subscribers work (clients.py), kill it at a random moment. Each cycle uses the next of the numbers
-of shards. After the last cycle the broker runs once more, everybody connects and answers
-everything, and every message is accounted for: by publisher, topic, QoS and subscriber. The last
-line is `N passed, N failed`, a check being one topic at one subscriber.
+of shards; where it is another one, the data moves first, and a kill may come while it does. After
+the last cycle the broker runs once more, everybody connects and answers everything, and every
+message is accounted for: by publisher, topic, QoS and subscriber. The last line is
+`N passed, N failed`, a check being one topic at one subscriber.
 """
 
 import argparse
