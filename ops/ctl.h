@@ -22,6 +22,16 @@
       "check [--config FILE] [--client ID] [--user NAME] [--cn NAME] [--addr ADDRESS]"             \
       " [--attr NAME=VALUE]... [--qos N] [--retain] --topic TOPIC publish|subscribe",              \
       "say which access rule decides, by file and line")                                           \
+    X("ban", ctl_ban,                                                                              \
+      "add KIND WHO [--reason TEXT] [--by NAME] [--for TIME | --until MOMENT]"                     \
+      " | list | delete KIND WHO  [--data DIR | --socket PATH]",                                   \
+      "change the ban list of a running broker; KIND is clientid, username, peerhost,"             \
+      " peerhost_net, clientid_re or username_re")                                                 \
+    X("user", ctl_user,                                                                            \
+      "add [-s] USER | passwd USER | delete USER | list"                                           \
+      "  [--database NAME] [--data DIR | --socket PATH]",                                          \
+      "change users of the built-in database of a running broker; the password is asked for, or"   \
+      " read from standard input")                                                                 \
     X("log", ctl_log, "dump|verify|stat DIR",                                                      \
       "read the logs of a data directory: records, damage, figures")
 

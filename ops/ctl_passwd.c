@@ -14,6 +14,7 @@
  */
 #include "ctl.h"
 
+#include "ctl_password.h"
 #include "file_read.h"
 #include "password.h"
 #include "scram_keys.h"
@@ -24,12 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
-#define CTL_PASSWORD_MAX 1024
-#define CTL_FILE_MAX     (64L * 1024 * 1024)
-#define CTL_PATH_MAX     4096
+#define CTL_FILE_MAX (64L * 1024 * 1024)
+#define CTL_PATH_MAX 4096
 
 /* What the line of a user holds. */
 enum ctl_line { CTL_LINE_PASSWORD, CTL_LINE_SCRAM_FIRST };
@@ -50,44 +49,16 @@ static int ctl_passwd_say(const char *what, const char *detail)
     return CTL_FAILED;
 }
 
-/* One line of standard input without its end; on a terminal it is not shown. */
-static bool ctl_passwd_line(const char *prompt, char *out, size_t size)
-{
-    struct termios shown;
-    bool is_terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &shown) == 0;
-    if (is_terminal) {
-        struct termios hidden = shown;
-        hidden.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-        fputs(prompt, stderr);
-    }
-    bool got = fgets(out, (int)size, stdin) != NULL;
-    if (is_terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-        fputc('\n', stderr);
-    }
-    if (got)
-        out[strcspn(out, "\r\n")] = '\0';
-    return got;
-}
-
 /* The password into `out` (CTL_PASSWORD_MAX + 1 bytes). */
 static int ctl_passwd_ask(const struct ctl_passwd *passwd, char *out)
 {
-    char again[CTL_PASSWORD_MAX + 1];
     if (passwd->password != NULL) {
         if (strlen(passwd->password) > CTL_PASSWORD_MAX)
             return ctl_passwd_say("the password is too long", "");
         memcpy(out, passwd->password, strlen(passwd->password) + 1);
         return EXIT_SUCCESS;
     }
-    if (!ctl_passwd_line("Password: ", out, CTL_PASSWORD_MAX + 1))
-        return ctl_passwd_say("there is no password", "");
-    if (!isatty(STDIN_FILENO))
-        return EXIT_SUCCESS;
-    if (!ctl_passwd_line("Again: ", again, sizeof(again)) || strcmp(out, again) != 0)
-        return ctl_passwd_say("the passwords differ", "");
-    return EXIT_SUCCESS;
+    return ctl_password_ask("passwd", out) ? EXIT_SUCCESS : CTL_FAILED;
 }
 
 /* The stored form of the password into `out` (PASSWORD_FORM_LEN_MAX + 1 bytes). */

@@ -23,8 +23,7 @@ static enum rc datadir_fail(char *out_reason, size_t size, const char *path, con
     return RC_IO;
 }
 
-/* The usual place: /var/lib/sluice for root, $XDG_STATE_HOME/sluice for others. */
-static bool datadir_usual(char *out, size_t size)
+bool datadir_usual(char *out, size_t size)
 {
     if (geteuid() == 0)
         return snprintf(out, size, "/var/lib/sluice") > 0;

@@ -20,6 +20,11 @@ struct datadir {
 };
 
 /*
+ * The usual place: /var/lib/sluice for root, $XDG_STATE_HOME/sluice for others. False: none.
+ */
+MUST_USE bool datadir_usual(char *out, size_t size);
+
+/*
  * Opens `path`, making it if needed; "" stands for the usual place, "none" for no directory. On
  * failure `out_reason` has one line that says what and how to mend it.
  */

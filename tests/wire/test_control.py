@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import threading
 import time
 
@@ -515,3 +516,60 @@ def test_a_full_disk_refuses_changes_with_a_reason(t):
     t.broker.crash()
     accepted(t, "a", "ann")
     accepted(t, "b", "bob")
+
+
+# ---- sluicectl ----
+
+
+def sluicectl(t, *words, password=None, socket_path=None):
+    """(exit code, standard output, standard error)"""
+    command = [os.path.join(os.path.dirname(t.broker.command[0]), "sluicectl"), *words,
+               "--socket", socket_path or t.broker.control]
+    done = subprocess.run(command, input=password, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+@only("sluiced")
+@options(data=True, authentication=[QUICK])
+@private(bystander=False)
+def test_sluicectl_user(t):
+    t.equal(sluicectl(t, "user", "add", "ann", password="one\n"), (0, "", ""))
+    t.equal(sluicectl(t, "user", "add", "-s", "a/b ü", password="two\n"), (0, "", ""))
+    accepted(t, "a", "ann", "one")
+    accepted(t, "b", "a/b ü", "two")
+    t.equal(sorted(sluicectl(t, "user", "list")[1].splitlines()), ["a/b ü:superuser", "ann"])
+    t.equal(sluicectl(t, "user", "passwd", "ann", password="three\n"), (0, "", ""))
+    accepted(t, "a", "ann", "three")
+    t.equal(sluicectl(t, "user", "delete", "a/b ü"), (0, "", ""))
+    refused(t, "b", "a/b ü", "two")
+    code, _, words = sluicectl(t, "user", "add", "ann", password="x\n")
+    t.equal((code, words), (1, "sluicectl user: there is a user of this id\n"))
+    code, _, words = sluicectl(t, "user", "delete", "eve")
+    t.equal((code, words), (1, "sluicectl user: there is no such user\n"))
+    t.equal(sluicectl(t, "user", "add", "eve", "secret")[0], 2)
+    t.equal(sluicectl(t, "user", "add")[0], 2)
+    code, _, words = sluicectl(t, "user", "list", socket_path="/nowhere")
+    t.true(code == 1 and "no broker at /nowhere" in words, words)
+
+
+@only("sluiced")
+@options(data=True)
+@private(bystander=False)
+def test_sluicectl_ban(t):
+    t.equal(sluicectl(t, "ban", "add", "clientid", t.id("bad"), "--reason", "too loud, \"really\"",
+                      "--by", "anna", "--for", "1h"), (0, "", ""))
+    client = t.socket()
+    client.send(connect(t.id("bad"), version=t.version))
+    client.expect_refused(0x8A, 5)
+    code, text, _ = sluicectl(t, "ban", "list")
+    lines = text.splitlines()
+    t.equal((code, len(lines), lines[0]), (0, 2, "as,who,reason,at,until,by"))
+    t.true(lines[1].startswith(f'clientid,{t.id("bad")},"too loud, ""really""",20'), text)
+    t.equal(sluicectl(t, "ban", "add", "peerhost_net", "198.51.100.0/24"), (0, "", ""))
+    t.equal(sluicectl(t, "ban", "delete", "peerhost_net", "198.51.100.0/24"), (0, "", ""))
+    code, _, words = sluicectl(t, "ban", "add", "peerhost", "nobody")
+    t.true(code == 1 and "it is not an address" in words, words)
+    t.equal(sluicectl(t, "ban", "delete", "clientid", t.id("bad")), (0, "", ""))
+    t.connect("bad").ping()
+    t.equal(sluicectl(t, "ban", "add", "clientid")[0], 2)
+    t.equal(sluicectl(t, "ban", "add", "clientid", "x", "--for", "soon")[0], 2)
