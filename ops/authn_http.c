@@ -53,6 +53,7 @@ void authn_http_figures_read(struct authn_http_figures *out)
     out->stale = __atomic_load_n(&authn_http_totals.stale, __ATOMIC_RELAXED);
     out->failed = __atomic_load_n(&authn_http_totals.failed, __ATOMIC_RELAXED);
     out->broken = __atomic_load_n(&authn_http_totals.broken, __ATOMIC_RELAXED);
+    out->open = __atomic_load_n(&authn_http_totals.open, __ATOMIC_RELAXED);
 }
 
 /* ---- making a step ---- */
@@ -60,6 +61,8 @@ void authn_http_figures_read(struct authn_http_figures *out)
 static void authn_http_destroy(struct authn_step *step)
 {
     struct authn_http *self = CONTAINER_OF(step, struct authn_http, step);
+    if (self->live.breaker != BREAKER_CLOSED)
+        __atomic_fetch_sub(&authn_http_totals.open, 1, __ATOMIC_RELAXED);
     http_cache_fini(&self->live.cache);
     connect_buffer_fini(&self->texts);
     free(self);
@@ -218,12 +221,23 @@ static bool response_is_failure(const struct connect_response *response)
     return response->status == 0 || response->status >= 500;
 }
 
+static void breaker_set(struct authn_http_live *live, enum breaker_state state)
+{
+    bool was_open = live->breaker != BREAKER_CLOSED;
+    bool is_open = state != BREAKER_CLOSED;
+    live->breaker = state;
+    if (is_open && !was_open)
+        COUNT(open);
+    else if (was_open && !is_open)
+        __atomic_fetch_sub(&authn_http_totals.open, 1, __ATOMIC_RELAXED);
+}
+
 static void breaker_note(struct authn_http *self, bool failed, uint64_t now_ms)
 {
     struct authn_http_live *live = &self->live;
     const struct authn_http_options *options = &self->options;
     if (!failed) {
-        live->breaker = BREAKER_CLOSED;
+        breaker_set(live, BREAKER_CLOSED);
         live->failures = 0;
         return;
     }
@@ -231,7 +245,7 @@ static void breaker_note(struct authn_http *self, bool failed, uint64_t now_ms)
     if (options->breaker_failures == 0)
         return;
     if (live->breaker == BREAKER_TRYING || live->failures >= options->breaker_failures) {
-        live->breaker = BREAKER_OPEN;
+        breaker_set(live, BREAKER_OPEN);
         live->open_until_ms = now_ms + options->breaker_open_ms;
     }
 }
@@ -244,7 +258,7 @@ static bool breaker_lets(struct authn_http *self, uint64_t now_ms)
         return true;
     if (live->breaker == BREAKER_TRYING || now_ms < live->open_until_ms)
         return false;
-    live->breaker = BREAKER_TRYING;
+    breaker_set(live, BREAKER_TRYING);
     return true;
 }
 

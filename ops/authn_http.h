@@ -92,6 +92,7 @@ struct authn_http_figures {
     uint64_t stale;
     uint64_t failed; /* no answer from the server */
     uint64_t broken; /* not asked, because the breaker was open */
+    uint64_t open;   /* steps whose breaker is not closed now */
 };
 
 void authn_http_figures_read(struct authn_http_figures *out);

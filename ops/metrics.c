@@ -594,6 +594,34 @@ static void metrics_write_reloads(struct exposition *out, const struct metrics_s
                         sources->reload_applied_at_s);
 }
 
+/* Authentication by HTTP, and the helper process that asks. */
+static void metrics_write_outside(struct exposition *out, const struct metrics_sources *sources)
+{
+    const struct authn_http_figures *http = &sources->authn_http;
+    const struct connector_figures *helper = &sources->helper;
+    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_requests", NULL,
+                        "Questions sent to authentication servers.", http->asked);
+    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_failures", NULL,
+                        "Of these, how many were not answered: time-out, refused, 5xx.",
+                        http->failed);
+    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_cache_hits", NULL,
+                        "Clients judged by an answer from the cache.", http->cached);
+    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_cache_stale", NULL,
+                        "Of these, how many by one older than cache_ttl.", http->stale);
+    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_breaker_ignored", NULL,
+                        "Clients about whom nobody was asked, because the breaker was open.",
+                        http->broken);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_authn_http_breakers_open", NULL,
+                        "Steps that leave their server alone at present.", http->open);
+    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_helper_starts", NULL,
+                        "Times sluice-connect was started.", helper->starts);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_helper_up", NULL,
+                        "Whether sluice-connect runs; it is started with the first question.",
+                        helper->is_up);
+    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_helper_requests_under_way", NULL,
+                        "Requests that wait for an answer from outside.", helper->under_way);
+}
+
 static void metrics_write_expiries(struct exposition *out, const struct metrics_sources *sources)
 {
     const struct exposition_family family = {
@@ -651,6 +679,7 @@ void metrics_write(struct exposition *out, const struct metrics_sources *sources
     metrics_write_mail(out, sources);
     metrics_write_shared(out, sources);
     metrics_write_reloads(out, sources);
+    metrics_write_outside(out, sources);
     metrics_write_alarms(out, sources);
     metrics_write_expiries(out, sources);
     metrics_write_histogram(out, "sluice_publish_to_deliver_seconds",

@@ -16,6 +16,7 @@
 #define SLUICE_METRICS_H
 
 #include "alarms.h"
+#include "authn_http.h"
 #include "exposition.h"
 #include "filter_index.h"
 #include "latency.h"
@@ -54,6 +55,8 @@ struct metrics_sources {
     uint32_t num_expiries;
     uint64_t bans;
     uint64_t builtin_users;
+    struct authn_http_figures authn_http;
+    struct connector_figures helper;
     const struct alarms *alarms; /* NULL: none was ever raised */
     uint64_t overload_level;
     bool is_ready;

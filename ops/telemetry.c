@@ -79,6 +79,8 @@ static void telemetry_write(void *context, struct exposition *out)
         .num_expiries = tls_listeners_expiries(broker, expiries, files, TELEMETRY_EXPIRIES_MAX),
         .is_ready = telemetry_not_ready(broker) == NULL,
     };
+    authn_http_figures_read(&sources.authn_http);
+    outside_figures(&broker->access.outside, &sources.helper);
     filter_index_figures(broker->route.filters, &sources.filters);
     metrics_write(out, &sources);
 }
