@@ -308,9 +308,7 @@ uint64_t wal_checkpoint_bytes(const struct wal *wal)
 {
     WAL_CHECK(wal);
     uint64_t from = wal->checkpoint_pos != 0 ? wal->checkpoint_pos : WAL_POS_FIRST;
-    uint64_t to = wal->gathering != NULL ? wal->gathering->pos + wal->gathering->len
-                                         : wal->next_pos;
-    return to - from;
+    return wal_end(wal) - from;
 }
 
 bool wal_checkpoint_is_coming(const struct wal *wal)

@@ -226,6 +226,7 @@ struct wal_figures {
     uint64_t disk_bytes;    /* all files of the log */
     uint64_t live_bytes;    /* with references */
     uint64_t pending_bytes; /* appended, not committed */
+    uint64_t end;           /* position behind all that was appended; rises */
     uint64_t segment_bytes; /* size of the next segment */
     uint32_t segments;      /* with records; without those made ahead */
     uint32_t spare;         /* made ahead */

@@ -125,6 +125,13 @@ struct wal {
 struct wal_batch *wal_batch_take(struct wal *wal);
 void wal_batch_free(struct wal *wal, struct wal_batch *batch);
 
+/* The position behind all that was appended. */
+static inline uint64_t wal_end(const struct wal *wal)
+{
+    const struct wal_batch *batch = wal->gathering;
+    return batch != NULL ? batch->pos + batch->len : wal->next_pos;
+}
+
 /* The batch in memory that holds the record at `pos`; NULL: none. */
 struct wal_batch *wal_batch_find(const struct wal *wal, uint64_t pos);
 

@@ -177,6 +177,7 @@ void wal_figures_read(const struct wal *wal, struct wal_figures *out)
         .disk_bytes = wal->disk_bytes,
         .live_bytes = wal->live_bytes,
         .pending_bytes = wal->pending_bytes,
+        .end = wal_end(wal),
         .segment_bytes = wal->size_next,
         .segments = wal->num_segments,
         .spare = wal->spare != NULL,

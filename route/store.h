@@ -83,6 +83,7 @@ struct store {
     uint64_t checkpoint_bytes;           /* [O] size of the last one */
     struct store_compact *compact;       /* [O] under way, or NULL */
     uint64_t compact_next_ms;            /* [O] not before */
+    uint64_t slice_end;                  /* [O] of the log, before the last slice of either */
     uint64_t checkpoint_bytes_min;       /* [I] growth of the log that makes one due */
     struct list_node loads;              /* [O] reads under way (store_load.c) */
     struct handover_set handovers;       /* [O] deliveries on their way to other members */

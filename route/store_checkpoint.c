@@ -414,6 +414,17 @@ static void checkpoint_finish(struct store *store)
     store_checkpoint_stop(store);
 }
 
+bool store_checkpoint_may_write(struct store *store, uint64_t bytes)
+{
+    struct wal_figures figures;
+    wal_figures_read(store->wal, &figures);
+    if (figures.pending_bytes > CHECKPOINT_PENDING_BYTES &&
+        figures.end - store->slice_end < (CHECKPOINT_SHARE + 1) * bytes)
+        return false;
+    store->slice_end = figures.end;
+    return true;
+}
+
 bool store_checkpoint_turn(struct store *store)
 {
     if (LIKELY(store->checkpoint == NULL)) {
@@ -424,10 +435,8 @@ bool store_checkpoint_turn(struct store *store)
     }
     struct store_checkpoint *checkpoint = store->checkpoint;
     CHECK_OBJ(checkpoint, CHECKPOINT_MAGIC);
-    struct wal_figures figures;
-    wal_figures_read(store->wal, &figures);
-    if (figures.pending_bytes > CHECKPOINT_PENDING_BYTES)
-        return false; /* the completion of the write brings the next turn */
+    if (!store_checkpoint_may_write(store, CHECKPOINT_SLICE_BYTES))
+        return false; /* the completion of a write brings the next turn */
     checkpoint->slice_bytes = 0;
     checkpoint->slice_records = 0;
     if (checkpoint->phase == CHECKPOINT_SESSIONS)

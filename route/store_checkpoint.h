@@ -21,8 +21,9 @@
  * of what is logged anyway, and a start has to read a constant times the live state. And at most
  * once a second when the log has a gap, or space is short and anything has been logged.
  *
- * Bounds: CHECKPOINT_SLICE_BYTES and CHECKPOINT_SLICE_RECORDS a turn, and none while more than
- * CHECKPOINT_PENDING_BYTES wait for the disk.
+ * Bounds: CHECKPOINT_SLICE_BYTES and CHECKPOINT_SLICE_RECORDS a turn. While more than
+ * CHECKPOINT_PENDING_BYTES wait for the disk, CHECKPOINT_SHARE times as much must have been logged
+ * by others since the last slice: the disk may be busy for ever, and the log must not grow as long.
  *
  * Threads: the shard's.
  */
@@ -37,12 +38,16 @@
 #define CHECKPOINT_SLICE_BYTES   (64u * 1024)
 #define CHECKPOINT_SLICE_RECORDS 512u
 #define CHECKPOINT_PENDING_BYTES (4u * 1024 * 1024)
+#define CHECKPOINT_SHARE         4u
 
 /* A checkpoint waits until no more due wills than this are to be written in one turn. */
 #define CHECKPOINT_WILLS_MAX 1024
 
 /* The part of this turn. True if there is more to do at once. */
 bool store_checkpoint_turn(struct store *store);
+
+/* Whether a slice of so many bytes may be logged now, of a checkpoint or of compaction. */
+bool store_checkpoint_may_write(struct store *store, uint64_t bytes);
 
 /* Gives an unfinished one up. */
 void store_checkpoint_stop(struct store *store);

@@ -205,10 +205,8 @@ static bool compact_read(struct store_compact *compact)
 /* True if there is more to do at once. */
 static bool compact_copy_turn(struct store_compact *compact)
 {
-    struct wal_figures figures;
-    wal_figures_read(compact->store->wal, &figures);
     /* The completion of a read or of a write brings the next turn. */
-    if (compact->pending > 0 || figures.pending_bytes > CHECKPOINT_PENDING_BYTES)
+    if (compact->pending > 0 || !store_checkpoint_may_write(compact->store, COMPACT_BATCH_BYTES))
         return false;
     if (compact_read(compact))
         return compact->pending == 0;

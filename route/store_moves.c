@@ -47,11 +47,18 @@ void store_moves_destroy(struct store_moves *moves)
 /* The range in which the location lies; ranges_num: none. */
 static uint32_t store_moves_range(const struct store_moves *moves, uint64_t location)
 {
-    uint32_t i = 0;
-    while (i < moves->ranges_num &&
-           (location < moves->ranges[i].first.word || location >= moves->ranges[i].end.word))
-        i++;
-    return i;
+    uint32_t low = 0;
+    uint32_t high = moves->ranges_num;
+    if (location >= moves->ranges[high - 1].end.word)
+        return moves->ranges_num;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (moves->ranges[middle].first.word <= location)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && location < moves->ranges[low - 1].end.word ? low - 1 : moves->ranges_num;
 }
 
 /* The slot of the location, or the free one that it would get. */

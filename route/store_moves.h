@@ -24,7 +24,7 @@
 #include "wal.h"
 
 #define STORE_MOVES_MAX     32768u
-#define STORE_MOVES_RANGES  8u
+#define STORE_MOVES_RANGES  64u
 #define STORE_MOVES_BUCKETS 4096u
 
 struct store_move {
