@@ -401,7 +401,13 @@ static enum rc image_on_snap_entries(struct store_image *image, struct image_ses
         return RC_OK;
     }
     struct store_entry entry;
+    struct bytes rest = entries;
     enum rc rc;
+    /* All of them, or of a damaged record none. */
+    while ((rc = store_entry_next(&rest, image->ids, &entry)) == RC_OK)
+        ;
+    if (rc != RC_NOT_FOUND)
+        return rc;
     while ((rc = store_entry_next(&entries, image->ids, &entry)) == RC_OK) {
         rc = image_put(image, session->shadow, &session->shadow->queue, &entry, entry.location);
         if (rc != RC_OK)
@@ -575,40 +581,47 @@ static enum rc image_on_known(struct store_image *image, const struct store_reco
     }
 }
 
-enum rc image_apply(struct store_image *image, uint8_t type, struct bytes body, uint64_t location)
+static enum rc image_on_record(struct store_image *image, const struct store_record *record,
+                               uint64_t location)
 {
-    struct store_record record;
-    enum rc rc = store_decode(type, body, image->ids, &record);
-    if (rc != RC_OK)
-        return rc;
-    image->figures.records++;
-    switch (type) {
+    switch (record->type) {
     case STORE_SESSION:
-        return image_on_session(image, &record);
+        return image_on_session(image, record);
     case STORE_SNAP_BEGIN:
-        return image_on_snap_begin(image, &record);
+        return image_on_snap_begin(image, record);
     case STORE_SNAP_END:
-        return image_on_snap_end(image, &record);
+        return image_on_snap_end(image, record);
     case STORE_RETAIN:
     case STORE_UNRETAIN:
-        return image_on_retain(image, &record);
+        return image_on_retain(image, record);
     case STORE_COPY:
         /* From another log (store_rewrite.h): whoever needs it names its place here. */
-        return record.number == 0 ? RC_OK : image_on_copy(image, record.number, location);
+        return record->number == 0 ? RC_OK : image_on_copy(image, record->number, location);
     case STORE_WILL:
-        return image_on_will(image, &record);
+        return image_on_will(image, record);
     case STORE_WILL_GONE:
-        image_on_will_gone(image, record.number);
+        image_on_will_gone(image, record->number);
         return RC_OK;
     case STORE_SEEN:
     case STORE_UNSEEN:
     case STORE_SEEN_BY:
-        return image_on_seen(image, &record);
+        return image_on_seen(image, record);
     case STORE_KEYED:
-        return image_on_keyed(image, &record);
+        return image_on_keyed(image, record);
     default:
-        return image_on_known(image, &record, location);
+        return image_on_known(image, record, location);
     }
+}
+
+enum rc image_apply(struct store_image *image, uint8_t type, struct bytes body, uint64_t location)
+{
+    struct store_record record;
+    enum rc rc = store_decode(type, body, image->ids, &record);
+    if (rc == RC_OK)
+        rc = image_on_record(image, &record, location);
+    if (rc == RC_OK)
+        image->figures.records++;
+    return rc;
 }
 
 void image_figures_read(const struct store_image *image, struct image_figures *out)
