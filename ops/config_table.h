@@ -160,7 +160,8 @@
     X(max_connections, COUNT, 1, UINT32_MAX - 1, "infinity", ZERO_INFINITE, RELOAD, \
       "Most connections of all listeners together.") \
     X(connection_output_bytes, SIZE, CONFIG_KB(4), CONFIG_GB(1), "16MB", NUMBER, RELOAD, \
-      "Unsent bytes of one connection beyond which QoS 0 messages for it are dropped.") \
+      "Unsent bytes of one connection beyond which QoS 0 messages for it are dropped, and go on " \
+      "being dropped until less than half of it waits.") \
     X(output_bytes, SIZE, CONFIG_MB(1), CONFIG_GB(1024), "1GB", INFINITE, RELOAD, \
       "Unsent bytes of all connections together. Over it a connection with more than 64KB of " \
       "them is treated as if it had reached `connection_output_bytes`.") \
