@@ -599,6 +599,9 @@ uint32_t outbound_appetite(struct router *router, const struct session *session)
         session->inflight_bytes >= router_settings_of(router, session)->inflight_bytes_max ||
         !router->sink->has_room(session->conn))
         return 0;
+    /* What the log does not take would be lost; store_turn_end wakes who waits for it. */
+    if (session_is_stored(session) && !store_is_ready(router->store))
+        return 0;
     /* A resumed session may hold more than its new connection allows. */
     uint64_t waiting = mqueue_count(&session->queue) + (uint64_t)session->inflight.count;
     uint16_t window_max = session->inflight.window_max;
