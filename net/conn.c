@@ -4,6 +4,7 @@
  */
 #include "conn.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -77,6 +78,13 @@ const char *conn_peer(const struct conn *conn, char *out)
                  ip_address_text(&conn->peer, address), conn->peer_port);
     }
     return out;
+}
+
+bool conn_is_reset(const struct conn *conn)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    return getpeername(conn->fd, (struct sockaddr *)&peer, &len) != 0 && errno == ENOTCONN;
 }
 
 static void conn_find_peer(struct conn *conn)

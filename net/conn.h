@@ -132,6 +132,9 @@ void conn_close_quietly(struct conn *conn, enum conn_cause cause);
 /* The connection is dead or worthless: unbinds the session and closes without last words. */
 void conn_abort(struct conn *conn, enum conn_cause cause);
 
+/* Has the client reset the connection, whatever has been read of it? A system call. */
+bool conn_is_reset(const struct conn *conn);
+
 /* The session has let go already: last words only (sink->close). */
 void conn_close_detached(struct conn *conn, enum conn_cause cause, enum reason reason);
 

@@ -173,6 +173,28 @@ static enum reason on_connect_why(enum rc rc, enum mqtt_version version)
     return rc == RC_IO && version == MQTT_50 ? REASON_QUOTA_EXCEEDED : REASON_SERVER_BUSY;
 }
 
+/* The list may be another one than when CONNECT came, and the name another one, too. */
+static bool on_connect_banned_meanwhile(struct conn *conn, const struct connect_view *view,
+                                        struct bytes client_id, const struct authn_outcome *outcome)
+{
+    if (LIKELY(conn->net->bans == NULL) ||
+        !ban_holds(conn, client_id,
+                   outcome->identity == NULL ? view->username : outcome->identity->is.username))
+        return false;
+    net_count(conn->net, STAT_CONNECT_BANNED, 1);
+    return true;
+}
+
+/*
+ * Shards read when they get to it, each for itself. A connection that is reset by now may be older
+ * than the one that has the session, which it must not end.
+ */
+static bool on_connect_is_late(const struct conn *conn, struct bytes client_id)
+{
+    const struct session *session = session_find(conn->net->router, client_id);
+    return session != NULL && session->conn != NULL && conn_is_reset(conn);
+}
+
 bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct bytes client_id,
                       struct authn_outcome *outcome)
 {
@@ -188,13 +210,14 @@ bool on_connect_admit(struct conn *conn, const struct connect_view *view, struct
                                      .receive_max = view->receive_max,
                                      .identity = outcome->identity};
     struct attach_result result;
-    /* The list may be another one than when CONNECT came, and the name another one, too. */
-    if (UNLIKELY(net->bans != NULL) &&
-        ban_holds(conn, client_id,
-                  outcome->identity == NULL ? view->username : outcome->identity->is.username)) {
-        net_count(net, STAT_CONNECT_BANNED, 1);
+    if (on_connect_banned_meanwhile(conn, view, client_id, outcome)) {
         identity_destroy(outcome->identity);
         return on_connect_refuse(conn, view->version, REASON_BANNED);
+    }
+    if (on_connect_is_late(conn, client_id)) {
+        identity_destroy(outcome->identity);
+        conn_abort(conn, CAUSE_NETWORK_ERROR);
+        return false;
     }
     struct bytes username = view->username;
     (void)conn_identity_user_name(conn, &username);
