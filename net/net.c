@@ -66,7 +66,9 @@ static bool net_end_slice(struct net *net)
 
 static void net_drain_report(struct net *net)
 {
-    if (net->conns.num_live > 0 || net->router->wills.due_count > 0)
+    /* Wills that a log has refused stay in the log for the next start, if that goes on. */
+    const struct wills *wills = &net->router->wills;
+    if (net->conns.num_live > 0 || (wills->due_count > 0 && net->shard->now_ms >= wills->next_ms))
         return;
     net->drained = true;
     struct mail mail = {.kind = MAIL_DRAINED};
