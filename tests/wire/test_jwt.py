@@ -259,8 +259,8 @@ def test_the_connection_ends_with_the_token(t):
 @slow
 @options(authentication=[{**HMAC, "disconnect_after_expire": False}])
 def test_or_does_not_end_with_it(t):
-    client = comes_in(t, token(exp=int(time.time()) + 1), keepalive=0)
-    client.expect_silence(2500)
+    client = comes_in(t, token(exp=int(time.time()) + 2), keepalive=0)
+    client.expect_silence(3500)
 
 
 @only("sluiced")
