@@ -170,7 +170,8 @@ static enum reason on_connect_why(enum rc rc, enum mqtt_version version)
 {
     if (rc == RC_DENIED)
         return REASON_NOT_AUTHORIZED;
-    return rc == RC_IO && version == MQTT_50 ? REASON_QUOTA_EXCEEDED : REASON_SERVER_BUSY;
+    return (rc == RC_IO || rc == RC_FULL) && version == MQTT_50 ? REASON_QUOTA_EXCEEDED
+                                                                : REASON_SERVER_BUSY;
 }
 
 /* The list may be another one than when CONNECT came, and the name another one, too. */

@@ -127,11 +127,13 @@ static bool broker_indexes(struct broker *broker, unsigned shards)
                                           .sink = net_sink(),
                                           .filters = filter_index_create(&filters),
                                           .retained = retained_create(&retained),
+                                          .accounts = accounts_create(),
                                           .home_key = broker->dir.secret,
                                           .acl = broker->acl,
                                           .authn = broker->authn,
                                           .shards = shards};
-    return broker->route.filters != NULL && broker->route.retained != NULL;
+    return broker->route.filters != NULL && broker->route.retained != NULL &&
+           broker->route.accounts != NULL;
 }
 
 static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
@@ -479,6 +481,7 @@ void broker_destroy(struct broker *broker)
         filter_index_destroy(broker->route.filters);
     if (broker->route.retained != NULL)
         retained_destroy(broker->route.retained);
+    accounts_destroy(broker->route.accounts);
     tls_listeners_fini(broker);
     for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++)
         listener_policy_destroy(broker->policies[i]);

@@ -32,8 +32,6 @@
 #include "tls_server.h"
 #include "units.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #define CONFIG_LISTENERS_MAX  64
@@ -154,6 +152,9 @@ struct config_banned {
 struct config_flapping_detect {
     CONFIG_FLAPPING_DETECT_TABLE(CONFIG_FIELD)
 };
+struct config_quotas {
+    CONFIG_QUOTAS_TABLE(CONFIG_FIELD)
+};
 struct config_overload_protection {
     CONFIG_OVERLOAD_PROTECTION_TABLE(CONFIG_FIELD)
 };
@@ -243,8 +244,7 @@ void config_fini(struct config *config);
 /* True unless data_dir is `none`. */
 bool config_has_data_dir(const struct config *config);
 
-/* What --check-config prints after success: "configuration ok", then every value that is not the
- * default, one line each ("mqtt.max_inflight = 64"). */
+/* For --check-config: "configuration ok", then what is not the default ("mqtt.max_qos = 1"). */
 void config_print(const struct config *config, FILE *out);
 
 #endif

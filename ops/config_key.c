@@ -160,6 +160,10 @@ static const struct config_choice config_choices_deny_action[] = {
     CONFIG_ROW("flapping_detect", "flapping_detect." #name, \
                offsetof(struct config, flapping_detect.CONFIG_NAME_##type(name)), \
                #name, type, low, high, initial, words, reload, text)
+#define CONFIG_ROW_QUOTAS(name, type, low, high, initial, words, reload, text) \
+    CONFIG_ROW("quotas", "quotas." #name, \
+               offsetof(struct config, quotas.CONFIG_NAME_##type(name)), \
+               #name, type, low, high, initial, words, reload, text)
 #define CONFIG_ROW_OVERLOAD_PROTECTION(name, type, low, high, initial, words, reload, text) \
     CONFIG_ROW("overload_protection", "overload_protection." #name, \
                offsetof(struct config, overload_protection.CONFIG_NAME_##type(name)), \
@@ -207,6 +211,7 @@ static const struct config_key config_key_rows[] = {
     CONFIG_ACCESS_TABLE(CONFIG_ROW_ACCESS)
     CONFIG_BANNED_TABLE(CONFIG_ROW_BANNED)
     CONFIG_FLAPPING_DETECT_TABLE(CONFIG_ROW_FLAPPING_DETECT)
+    CONFIG_QUOTAS_TABLE(CONFIG_ROW_QUOTAS)
     CONFIG_OVERLOAD_PROTECTION_TABLE(CONFIG_ROW_OVERLOAD_PROTECTION)
     CONFIG_DURABILITY_TABLE(CONFIG_ROW_DURABILITY)
     CONFIG_AUTHORIZATION_TABLE(CONFIG_ROW_AUTHORIZATION)

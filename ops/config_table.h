@@ -52,6 +52,7 @@
     X(access, "Who may come in. See [access](access.md).") \
     X(banned, "Clients that must not come in. See [limits](limits.md).") \
     X(flapping_detect, "Clients that come and go too often.") \
+    X(quotas, "What one user name may have at the same time. See [limits](limits.md).") \
     X(overload_protection, "What the broker does when there is more load than it can take.") \
     X(durability, "The log of durable sessions and retained messages; see durability.md.") \
     X(authorization, "What clients may do. See [access](access.md).") \

@@ -41,6 +41,15 @@
       "A client that publishes more often than this is greedy: while publishers are paused it is " \
       "held to this rate.")
 
+#define CONFIG_QUOTAS_TABLE(X) \
+    X(connections, COUNT, 1, UINT32_MAX - 1, "infinity", INFINITE, RELOAD, \
+      "Most connections of one user name (reason 0x97, MQTT 3: return code 3).") \
+    X(subscriptions, COUNT, 1, UINT32_MAX - 1, "infinity", INFINITE, RELOAD, \
+      "Most subscriptions of all sessions of one user name (reason 0x97, MQTT 3: 0x80).") \
+    X(queued_bytes, SIZE, CONFIG_KB(1), CONFIG_GB(65536), "infinity", INFINITE, RELOAD, \
+      "Most bytes that wait in the queues of all sessions of one user name. Over it the session " \
+      "that gets one more message drops the oldest of the lowest priority.")
+
 /* clang-format on */
 
 #endif

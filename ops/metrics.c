@@ -183,6 +183,7 @@ static const struct metrics_entry metrics_entries[] = {
     NEXT("sluice_messages_dropped", STAT_DROP_NO_LOCAL, "reason", "no_local")
     NEXT("sluice_messages_dropped", STAT_DROP_QUEUE_FULL, "reason", "queue_full")
     NEXT("sluice_messages_dropped", STAT_DROP_QUEUE_BYTES, "reason", "queue_bytes")
+    NEXT("sluice_messages_dropped", STAT_DROP_USER_BYTES, "reason", "user_bytes")
     NEXT("sluice_messages_dropped", STAT_DROP_QOS0_SLOW, "reason", "qos0_slow")
     NEXT("sluice_messages_dropped", STAT_DROP_QOS0_OFFLINE, "reason", "qos0_offline")
     NEXT("sluice_messages_dropped", STAT_DROP_EXPIRED, "reason", "expired")
@@ -238,6 +239,10 @@ static const struct metrics_entry metrics_entries[] = {
             "do not allow them.")
     COUNTER("sluice_sessions_not_owned", STAT_SESSIONS_NOT_OWNED,
             "CONNECTs refused because the session belongs to another user name.")
+    FIRST("sluice_quota_refused", STAT_QUOTA_CONNECTIONS, "quota", "connections",
+          "What users were refused because of their quotas; messages are in "
+          "sluice_messages_dropped.")
+    NEXT("sluice_quota_refused", STAT_QUOTA_SUBSCRIPTIONS, "quota", "subscriptions")
     COUNTER("sluice_authn_success", STAT_AUTHN_SUCCESS, "Clients that were authenticated.")
     COUNTER("sluice_authn_anonymous", STAT_AUTHN_ANONYMOUS,
             "Of these, how many no step was asked about.")

@@ -60,6 +60,11 @@ static bool settings_priorities(const struct config_mqtt *mqtt, struct route_set
     return true;
 }
 
+static uint64_t settings_count(uint32_t max)
+{
+    return max == CONFIG_INFINITY_32 ? ACCOUNT_NO_LIMIT : max;
+}
+
 static bool settings_route(const struct config *config, struct route_settings *route)
 {
     const struct config_mqtt *mqtt = &config->mqtt;
@@ -79,6 +84,9 @@ static bool settings_route(const struct config *config, struct route_settings *r
         .retained_clear_stays = config->retained.stop_publish_clear_msg,
         .deny_disconnects = config->authorization.deny_action == CONFIG_DENY_DISCONNECT,
         .session_owner = config->authorization.session_owner,
+        .user_max = {[ACCOUNT_CONNECTIONS] = settings_count(config->quotas.connections),
+                     [ACCOUNT_SUBSCRIPTIONS] = settings_count(config->quotas.subscriptions),
+                     [ACCOUNT_QUEUED_BYTES] = config->quotas.queued_bytes},
         .permit_cache_max = config->authorization.cache_size,
     };
     /* The queue says "no limit" with 0, the configuration with its highest value. */

@@ -13,6 +13,7 @@
 #include "share_dispatch.h"
 #include "share_handover.h"
 #include "store.h"
+#include "user_quota.h"
 #include "zone.h"
 
 void outbound_release(struct router *router, struct msg *msg, void *aux)
@@ -27,6 +28,7 @@ struct outbound_queue_pass {
     struct router *router;
     struct session *session;
     bool ended;
+    bool is_quota; /* bytes are short because of the user's quota */
 };
 
 /* An entry is not in the session's queue any more. */
@@ -39,14 +41,29 @@ static void outbound_left_queue(struct router *router, struct session *session,
     }
     stat_sub(router->shard->stats, STAT_QUEUE_MESSAGES, 1);
     stat_sub(router->shard->stats, STAT_QUEUE_BYTES, entry->bytes);
+    if (UNLIKELY(session->account != NULL))
+        account_sub(session->account, ACCOUNT_QUEUED_BYTES, entry->bytes);
+}
+
+/* An entry that is in no queue, or not any more, is dropped. */
+static void outbound_unqueued(struct router *router, struct session *session,
+                              const struct mqueue_entry *entry)
+{
+    if (entry->location != 0)
+        store_dropped(router, session, entry);
+    outbound_release(router, entry->msg, entry->aux);
 }
 
 void outbound_left(struct router *router, struct session *session, const struct mqueue_entry *entry)
 {
     outbound_left_queue(router, session, entry);
-    if (entry->location != 0)
-        store_dropped(router, session, entry);
-    outbound_release(router, entry->msg, entry->aux);
+    outbound_unqueued(router, session, entry);
+}
+
+/* What a message is counted as that the queue had no room for. */
+static enum route_stat outbound_short_of(const struct outbound_queue_pass *pass)
+{
+    return pass->is_quota ? STAT_DROP_USER_BYTES : STAT_DROP_QUEUE_BYTES;
 }
 
 static void outbound_on_drop(void *context, const struct mqueue_entry *entry,
@@ -54,16 +71,22 @@ static void outbound_on_drop(void *context, const struct mqueue_entry *entry,
 {
     struct outbound_queue_pass *pass = context;
     router_count(pass->router,
-                 reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : STAT_DROP_QUEUE_BYTES, 1);
+                 reason == MQUEUE_DROP_LEN ? STAT_DROP_QUEUE_FULL : outbound_short_of(pass), 1);
     outbound_left(pass->router, pass->session, entry);
 }
 
 void outbound_queue_put(struct router *router, struct session *session,
                         const struct mqueue_entry *entry)
 {
-    struct outbound_queue_pass pass = {router, session, false};
-    enum rc rc = mqueue_put(&session->queue, &router_settings_of(router, session)->queue, entry,
-                            outbound_on_drop, &pass);
+    struct outbound_queue_pass pass = {.router = router, .session = session};
+    struct mqueue_limits limits = router_settings_of(router, session)->queue;
+    if (UNLIKELY(session->account != NULL) &&
+        !user_quota_queue(router, session, entry->bytes, &limits, &pass.is_quota)) {
+        router_count(router, STAT_DROP_USER_BYTES, 1);
+        outbound_unqueued(router, session, entry);
+        return;
+    }
+    enum rc rc = mqueue_put(&session->queue, &limits, entry, outbound_on_drop, &pass);
     if (rc == RC_OK) {
         session->queued_qos0 += entry->qos == 0 ? 1 : 0;
         router_count(router, STAT_QUEUED, 1);
@@ -71,10 +94,10 @@ void outbound_queue_put(struct router *router, struct session *session,
         router_count(router, STAT_QUEUE_BYTES, entry->bytes);
         return;
     }
-    router_count(router, rc == RC_NO_MEMORY ? STAT_DROP_NO_MEMORY : STAT_DROP_QUEUE_BYTES, 1);
-    if (entry->location != 0)
-        store_dropped(router, session, entry);
-    outbound_release(router, entry->msg, entry->aux);
+    if (UNLIKELY(session->account != NULL))
+        account_sub(session->account, ACCOUNT_QUEUED_BYTES, entry->bytes);
+    router_count(router, rc == RC_NO_MEMORY ? STAT_DROP_NO_MEMORY : outbound_short_of(&pass), 1);
+    outbound_unqueued(router, session, entry);
 }
 
 /* Queues a kept delivery that is not in the log, taking it over. */
@@ -558,7 +581,7 @@ void outbound_pass_on(struct router *router, struct session *session)
             outbound_window_remove(router, session, entry);
         entry = next;
     }
-    struct outbound_queue_pass pass = {router, session, false};
+    struct outbound_queue_pass pass = {.router = router, .session = session};
     mqueue_remove_if(&session->queue, outbound_pass_queued, &pass);
 }
 
@@ -580,7 +603,7 @@ void outbound_discard(struct router *router, struct session *session)
         }
         outbound_window_remove(router, session, entry);
     }
-    struct outbound_queue_pass pass = {router, session, true};
+    struct outbound_queue_pass pass = {.router = router, .session = session, .ended = true};
     if (session->shared_seen)
         mqueue_remove_if(&session->queue, outbound_pass_queued, &pass);
     struct mqueue_entry queued;

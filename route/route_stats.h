@@ -30,6 +30,8 @@
       "Queued copies dropped because the queue held its limit of messages.")                       \
     X(STAT_DROP_QUEUE_BYTES, COUNTER, "dropped_queue_bytes",                                       \
       "Queued copies dropped because the queue held its limit of bytes.")                          \
+    X(STAT_DROP_USER_BYTES, COUNTER, "dropped_user_bytes",                                         \
+      "Queued copies dropped because of the user's quota of queued bytes.")                        \
     X(STAT_DROP_QOS0_SLOW, COUNTER, "dropped_qos0_slow",                                           \
       "QoS 0 copies dropped because the client's output was full.")                                \
     X(STAT_DROP_QOS0_OFFLINE, COUNTER, "dropped_qos0_offline",                                     \
@@ -84,6 +86,10 @@
       "Shared deliveries passed on to another member.")                                            \
     X(STAT_SESSIONS_NOT_OWNED, COUNTER, "sessions_not_owned",                                      \
       "CONNECTs refused because the session belongs to another user.")                             \
+    X(STAT_QUOTA_CONNECTIONS, COUNTER, "quota_connections",                                        \
+      "CONNECTs refused because of the user's quota of connections.")                              \
+    X(STAT_QUOTA_SUBSCRIPTIONS, COUNTER, "quota_subscriptions",                                    \
+      "Filters refused because of the user's quota of subscriptions.")                             \
     X(STAT_PERMIT_PUBLISH, COUNTER, "permit_publish", "Publications that rules allowed.")          \
     X(STAT_DENY_PUBLISH, COUNTER, "deny_publish", "Publications that rules denied.")               \
     X(STAT_PERMIT_SUBSCRIBE, COUNTER, "permit_subscribe", "Subscriptions that rules allowed.")     \

@@ -21,6 +21,7 @@
 #include "store_retain.h"
 #include "store_seen.h"
 #include "sweep.h"
+#include "user_quota.h"
 #include "will.h"
 
 #define ROUTER_SESSIONS_MAX    (1u << 24)
@@ -123,6 +124,7 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
     list_init(&router->feeds);
     list_init(&router->parked);
     permit_take(router);
+    user_quota_take(router);
     recycler_open(ROUTER_RECYCLED_BYTES_MAX);
     shard->route = router;
     struct match_cache_config config = {.index = shared->filters,
@@ -190,6 +192,7 @@ void router_settings_take(struct router *router)
     router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
     CHECK(router->settings != NULL);
     permit_take(router);
+    user_quota_take(router);
     router_limit_look(router);
 }
 

@@ -34,6 +34,7 @@
 #ifndef SLUICE_ROUTER_H
 #define SLUICE_ROUTER_H
 
+#include "account.h"
 #include "acl_set.h"
 #include "authn.h"
 #include "confirm.h"
@@ -111,6 +112,7 @@ struct route_settings {
     bool retained_clear_stays;          /* [I] stop_publish_clear_msg */
     bool deny_disconnects;              /* [I] who may not is disconnected */
     bool session_owner;                 /* [I] a session is for the user who made it */
+    uint64_t user_max[ACCOUNT_KINDS];   /* [I] quotas of a user; ACCOUNT_NO_LIMIT; of no zone */
     uint32_t permit_cache_max;          /* [I] decisions that a session remembers */
     /* [I] those of each zone, from 1 on; NULL: no such zone, and these here hold */
     const struct route_settings *of_zone[ROUTE_ZONES_MAX + 1];
@@ -129,6 +131,7 @@ struct route_shared {
     const struct sink *sink;               /* [I] */
     struct filter_index *filters;          /* [I] */
     struct retained *retained;             /* [I] */
+    struct accounts *accounts;             /* [I] what users have (user_quota.h) */
     struct hash_key home_key;              /* [I] secret: decides the home of a client id */
     unsigned shards;                       /* [I] */
     const struct store_config *store;      /* [I] NULL: nothing is logged */
@@ -174,6 +177,7 @@ struct router {
     uint32_t gather_capacity;              /* [O] */
     struct lag lag;                        /* [O] times of delivery (lag.h) */
     bool pressed;                          /* [O] the latest publication met a pressed shard */
+    bool counts_users;                     /* [O] there is or was a quota (user_quota.h) */
     bool closing;                          /* [O] connections are gone, sessions are ending */
     bool over_limit;                       /* [O] the process keeps more messages than allowed */
     uint64_t limit_next_ms;                /* [O] when to look again */

@@ -17,6 +17,7 @@
 #include "share_handover.h"
 #include "store.h"
 #include "subscribe.h"
+#include "user_quota.h"
 #include "will.h"
 #include "zone.h"
 
@@ -188,6 +189,7 @@ void session_end(struct router *router, struct session *session)
     subscribe_remove_all(router, session);
     feed_end_all(router, session);
     outbound_discard(router, session);
+    user_quota_end(router, session);
     /* Behind what it has passed on, which must not be lost with it. */
     if (session_is_stored(session) && !router->closing)
         handover_session_ended(router, session);
@@ -223,13 +225,15 @@ static void session_will_judge(struct router *router, struct session *session)
  * A newer connection takes the session: its old one is closed with 0x8E [MQTT-3.1.4-3]. The old
  * connection's will goes out if its delay is 0, otherwise the new connection came in time.
  */
-static void session_take_over(struct router *router, struct session *session)
+static void session_take_over(struct router *router, struct session *session,
+                              struct user_quota_entry *quota)
 {
     CHECK(session->conn != NULL);
     session_will_judge(router, session);
     router_count(router, STAT_SESSIONS_TAKEN_OVER, 1);
     router->sink->close(session->conn, REASON_SESSION_TAKEN_OVER);
     session->conn = NULL;
+    user_quota_replaced(session, quota);
     stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
     subscribe_connected(router, session, false);
     if (session->will != NULL && session->will->delay_s == 0) {
@@ -297,13 +301,56 @@ static bool session_log_attach(struct router *router, const struct session *sess
            RC_OK;
 }
 
+/* Nobody objects: the session is resumed, or made, and bound. RC_FULL, RC_NO_MEMORY, RC_IO. */
+static enum rc session_attach_allowed(struct router *router, struct session *session,
+                                      const struct attach_request *request, uint64_t owner,
+                                      struct user_quota_entry *quota, struct attach_result *out)
+{
+    /* Without an expiry the session ends with its connection, also when it is taken over. */
+    bool ends = session != NULL && (request->clean_start || session->expiry_s == 0);
+    struct session_logged logged = {0};
+    if (UNLIKELY(router->store != NULL) &&
+        !session_log_attach(router, ends ? NULL : session, request, owner, &logged))
+        return RC_IO;
+    if (session != NULL && session->conn != NULL)
+        session_take_over(router, session, quota);
+    bool ends_stored = ends && session_is_stored(session);
+    if (ends) {
+        router_count(router, STAT_SESSIONS_DISCARDED, 1);
+        session_end(router, session);
+        session = NULL;
+    }
+    *out = (struct attach_result){.session = session, .session_present = session != NULL};
+    if (session == NULL) {
+        uint64_t hash = session_id_hash(router, request->client_id);
+        enum rc rc = session_create(router, request->client_id, hash, &out->session);
+        if (rc != RC_OK) {
+            if (logged.number != 0)
+                store_attach_undo(router, logged.number, request->will);
+            return rc;
+        }
+    } else {
+        router_count(router, STAT_SESSIONS_RESUMED, 1);
+    }
+    out->session->owner = owner;
+    user_quota_bind(router, out->session, quota);
+    session_bind(router, out->session, request);
+    if (logged.number != 0) {
+        out->session->stored_number = logged.number;
+        router_hold(router, out->session, logged.lsn);
+    } else if (ends_stored) {
+        router_hold(router, out->session, router->log_last); /* CONNACK says that it is gone */
+    }
+    return RC_OK;
+}
+
 enum rc session_attach(struct router *router, const struct attach_request *request,
                        struct attach_result *out)
 {
     SHARD_CHECK(router->shard);
     CHECK(request->conn != NULL && request->receive_max > 0);
     CHECK(request->zone <= ROUTE_ZONES_MAX);
-    uint64_t hash = hash_keyed(&router->shared->home_key, request->client_id);
+    uint64_t hash = session_id_hash(router, request->client_id);
     CHECK(hash % router->shared->shards == router->shard->id);
     struct session *session = session_lookup(router, request->client_id, hash);
     uint64_t owner = session_owner_of(router, request->identity);
@@ -315,40 +362,14 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
         router_count(router, STAT_SESSIONS_NOT_OWNED, 1);
         return RC_DENIED;
     }
-    /* Without an expiry the session ends with its connection, also when it is taken over. */
-    bool ends = session != NULL && (request->clean_start || session->expiry_s == 0);
-    struct session_logged logged = {0};
-    if (UNLIKELY(router->store != NULL) &&
-        !session_log_attach(router, ends ? NULL : session, request, owner, &logged))
-        return RC_IO;
-    if (session != NULL && session->conn != NULL)
-        session_take_over(router, session);
-    bool ends_stored = ends && session_is_stored(session);
-    if (ends) {
-        router_count(router, STAT_SESSIONS_DISCARDED, 1);
-        session_end(router, session);
-        session = NULL;
-    }
-    *out = (struct attach_result){.session = session, .session_present = session != NULL};
-    if (session == NULL) {
-        enum rc rc = session_create(router, request->client_id, hash, &out->session);
-        if (rc != RC_OK) {
-            if (logged.number != 0)
-                store_attach_undo(router, logged.number, request->will);
-            return rc;
-        }
-    } else {
-        router_count(router, STAT_SESSIONS_RESUMED, 1);
-    }
-    out->session->owner = owner;
-    session_bind(router, out->session, request);
-    if (logged.number != 0) {
-        out->session->stored_number = logged.number;
-        router_hold(router, out->session, logged.lsn);
-    } else if (ends_stored) {
-        router_hold(router, out->session, router->log_last); /* CONNACK says that it is gone */
-    }
-    return RC_OK;
+    struct user_quota_entry quota;
+    enum rc rc = user_quota_enter(router, session, owner, &quota);
+    if (rc != RC_OK)
+        return rc;
+    rc = session_attach_allowed(router, session, request, owner, &quota, out);
+    if (rc != RC_OK)
+        user_quota_undo(router, &quota);
+    return rc;
 }
 
 void session_start(struct router *router, struct session *session)
@@ -368,6 +389,7 @@ void session_detach(struct router *router, struct session *session, bool publish
     else
         session_will_cancel(router, session);
     session->conn = NULL;
+    user_quota_left(session);
     stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
     subscribe_connected(router, session, false);
     if (session->expiry_s == 0) {
@@ -453,6 +475,8 @@ void session_end_all(struct router *router)
     uint32_t cursor = 0;
     struct session *session;
     while ((session = slot_table_next(&router->sessions, &cursor)) != NULL) {
+        if (session->conn != NULL)
+            user_quota_left(session);
         session->conn = NULL;
         session_will_cancel(router, session);
         session_end(router, session);

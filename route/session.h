@@ -40,6 +40,7 @@
 
 #define SESSION_MAGIC 0x53455353u
 
+struct account;
 struct conn;
 struct feed_set;
 struct handover_giver;
@@ -71,6 +72,7 @@ struct session {
     struct identity *identity;    /* [O] of the latest client; NULL: a plain one */
     struct permit *permit;        /* [O] what it may publish; NULL: nothing is remembered */
     uint64_t owner;               /* [O] whose session it is (session_owner_of) */
+    struct account *account;      /* [O] that it is counted in (user_quota.h), or NULL */
     uint32_t reviewed;            /* [O] rules by which subscriptions were judged; 0: none */
     struct feed_set *feeds;       /* [O] retained messages on their way; NULL: none */
     uint64_t inflight_bytes;      /* [O] of the messages in the window */
@@ -128,9 +130,9 @@ struct session *session_find(struct router *router, struct bytes client_id);
 /*
  * CONNECT succeeded: takes over or resumes the session, or makes a new one, and binds it to the
  * connection. An old connection is closed with 0x8E. Nothing is sent yet: once net has written
- * CONNACK it calls session_start. RC_NO_MEMORY, RC_FULL: nothing happened. RC_IO: neither, because
- * the session would be durable and the log takes nothing now. RC_DENIED: nor here, it is another
- * user's.
+ * CONNACK it calls session_start. RC_NO_MEMORY, RC_FULL (a quota): nothing happened. RC_IO:
+ * neither, because the session would be durable and the log takes nothing now. RC_DENIED: nor here,
+ * it is another user's.
  */
 MUST_USE enum rc session_attach(struct router *router, const struct attach_request *request,
                                 struct attach_result *out);

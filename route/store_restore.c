@@ -9,6 +9,7 @@
 #include "store_seen.h"
 #include "subscribe.h"
 #include "sweep.h"
+#include "user_quota.h"
 #include "will.h"
 
 struct restore {
@@ -158,6 +159,7 @@ static enum rc restore_session(struct restore *restore, struct image_session *fr
     if (rc != RC_OK)
         return rc;
     restore_deliveries(restore, session, from);
+    user_quota_adopt(router, session);
     if (from->expiry_s != MQTT_EXPIRY_NEVER_S)
         session->expires_at_ms = restore_due_ms(restore, from->expiry_s,
                                                 restore_away_ms(restore, from));

@@ -12,6 +12,7 @@
 #include "permit.h"
 #include "share_dispatch.h"
 #include "store.h"
+#include "user_quota.h"
 #include "zone.h"
 
 static uint32_t subscribe_options(const struct router *router, const struct session *session,
@@ -173,16 +174,22 @@ enum reason subscribe_add(struct router *router, struct session *session,
     if (sub == NULL &&
         session->subs.count >= router_settings_of(router, session)->max_subscriptions)
         return REASON_QUOTA_EXCEEDED;
+    if (sub == NULL && !user_quota_subscribe(router, session))
+        return REASON_QUOTA_EXCEEDED;
     if (session_is_stored(session) && !request->is_restored &&
         store_subscribe(router, session, &request->parts, request->sub_id,
-                        (uint8_t)subscribe_stored_options(request)) != RC_OK)
+                        (uint8_t)subscribe_stored_options(request)) != RC_OK) {
+        if (sub == NULL)
+            user_quota_unsubscribe(session);
         return REASON_QUOTA_EXCEEDED;
+    }
     if (sub != NULL) {
         subscribe_replace(router, session, sub, request);
     } else {
         enum rc rc = request->parts.is_shared ? subscribe_add_shared(router, session, request)
                                               : subscribe_add_plain(router, session, request);
         if (rc != RC_OK) {
+            user_quota_unsubscribe(session);
             if (session_is_stored(session) && !request->is_restored)
                 (void)(store_unsubscribe(router, session, &request->parts) == RC_OK);
             return rc == RC_FULL ? REASON_QUOTA_EXCEEDED : REASON_UNSPECIFIED_ERROR;
@@ -208,6 +215,7 @@ static void subscribe_drop(struct router *router, struct session *session, struc
         filter_index_remove(index, router->shard->epoch, sub->id, router->shard->id);
     }
     stat_sub(router->shard->stats, STAT_SUBSCRIPTIONS, 1);
+    user_quota_unsubscribe(session);
     struct session_sub *moved = session_subs_remove(&session->subs,
                                                     session_subs_position(&session->subs, sub));
     if (moved == NULL || moved->member != NULL)

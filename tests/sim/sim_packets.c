@@ -82,6 +82,9 @@ void sim_send_connect(struct sim_client *client, bool clean)
         .topic_alias_max = client->alias_max,
         .request_problem_info = sim_chance(500),
     };
+    /* Sessions go from user to user, and what is counted for their quotas with them. */
+    if (sim_chance(700))
+        connect.username = bytes_of_text(sim_chance(500) ? "ann" : "bob");
     if (client->index != SIM_WITNESS && sim_chance(500))
         sim_will_create(client, &connect, payload);
     if (clean) {

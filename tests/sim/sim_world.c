@@ -101,11 +101,15 @@ static void sim_world_config(char *out, size_t size)
         snprintf(rates, sizeof(rates),
                  ", messages_rate: %u/s, bytes_rate: %uKB/s, bytes_burst: 1KB",
                  50 + sim_below(2000), 2 + sim_below(200));
+    char quota[40] = "infinity";
+    if (sim_chance(500))
+        snprintf(quota, sizeof(quota), "%uKB", sim_lossless ? 1000000 : 1 + sim_below(60));
     snprintf(out, size,
              "data_dir: %s\n"
              "durability: {mode: %s}\n"
              "listeners: [{bind: tcp://127.0.0.1:1883%s}]\n"
              "log: {level: debug}\n"
+             "quotas: {queued_bytes: %s}\n"
              "mqtt: {max_inflight: %u, receive_maximum: %u, max_awaiting_rel: %u,\n"
              "  await_rel_timeout: infinity, session_expiry_interval: infinity, %s,\n"
              "  mqueue_store_qos0: %s, shared_subscription_strategy: %s,\n"
@@ -113,8 +117,8 @@ static void sim_world_config(char *out, size_t size)
              "limits: {connection_output_bytes: %uKB, mail_overflow_bytes: 64KB,\n"
              "  send_timeout: %us}\n",
              world.durable ? SIM_DATA_DIR : "none", world.durable ? sim_power_mode() : "commit",
-             rates, 1 + sim_size(40), 1 + sim_size(40), SIM_WINDOW_MAX + sim_below(20), queue,
-             sim_chance(500) ? "true" : "false", strategies[sim_below(7)], 1 + sim_below(10),
+             rates, quota, 1 + sim_size(40), 1 + sim_size(40), SIM_WINDOW_MAX + sim_below(20),
+             queue, sim_chance(500) ? "true" : "false", strategies[sim_below(7)], 1 + sim_below(10),
              sim_below(20), 4 + sim_size(60), 1 + sim_below(15));
 }
 

@@ -39,7 +39,7 @@ import ws_socket
 
 SECTIONS = ("limits", "shards", "log", "shutdown", "listeners", "retained", "access",
             "authentication", "authorization", "banned", "flapping_detect",
-            "overload_protection", "durability", "zones")
+            "overload_protection", "durability", "zones", "quotas")
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
               "WARNING: ThreadSanitizer", "WARNING: MemorySanitizer", "CHECK failed",
               "Assertion ", "assertion ")
