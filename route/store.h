@@ -6,14 +6,14 @@
  * written as it happens (store_record.h says how). Clean sessions and QoS 0 never come here: their
  * path has one predictable branch more.
  *
- * What must be committed before what leaves; each row has a test of its name in test_durable.py:
+ * What must be committed before what leaves; tests/sim/sim_rows.c shows each row with a held log:
  *
  *     CONNACK of a durable session          SESSION, and WILL
  *     CONNACK that ends a durable session   SESSION_END
  *     SUBACK, UNSUBACK                      SUBSCRIBE, UNSUBSCRIBE
  *     PUBACK, PUBREC to a publisher         ENQUEUE at every shard that stores, RETAIN
  *     PUBREC to a durable publisher         also INBOUND
- *     PUBCOMP to a durable publisher        RELEASED
+ *     PUBCOMP to a durable publisher        RELEASED, UNSEEN at every shard that stored
  *     PUBLISH with QoS 2                    ENQUEUE or SENT with its packet id
  *     PUBREL                                RECEIVED
  *     PUBLISH with QoS 1                    nothing: a repetition is allowed

@@ -72,6 +72,7 @@ struct sim_ops {
 
 struct ring {
     int fd;
+    bool holds_writes;
     uint32_t buffer_count;
     uint32_t buffer_size;
     uint8_t *buffer_bytes;
@@ -311,7 +312,7 @@ static bool sim_op_go(struct ring *ring, size_t index)
     }
 }
 
-static bool sim_op_can_go(const struct sim_op *op)
+static bool sim_op_can_go(const struct ring *ring, const struct sim_op *op)
 {
     const struct sim_file *file = op->file;
     switch (op->kind) {
@@ -323,6 +324,9 @@ static bool sim_op_can_go(const struct sim_op *op)
         return file->reset || file->broker_fin || file->client_closed || sim_socket_room(file) > 0;
     case SIM_POLL:
         return file->news;
+    case SIM_FILE_WRITE:
+    case SIM_FILE_SYNC:
+        return !ring->holds_writes;
     default:
         return true;
     }
@@ -386,7 +390,7 @@ enum rc ring_enter(struct ring *ring, uint64_t wait_ns)
         ring->pending.items[index] = ring->pending.items[left - 1];
         ring->pending.items[left - 1] = op;
         unsigned times = op.multishot ? 1 + sim_below(3) : 1;
-        while (times-- > 0 && sim_op_can_go(&ring->pending.items[left - 1]) &&
+        while (times-- > 0 && sim_op_can_go(ring, &ring->pending.items[left - 1]) &&
                sim_chance(sim_kernel.progress))
             if (!sim_op_go(ring, left - 1))
                 break;
@@ -399,9 +403,14 @@ bool sim_ring_has_work(const struct ring *ring)
     if (ring->queue_len > 0 || ring->submitted.len > 0)
         return true;
     for (size_t i = 0; i < ring->pending.len; i++)
-        if (sim_op_can_go(&ring->pending.items[i]))
+        if (sim_op_can_go(ring, &ring->pending.items[i]))
             return true;
     return false;
+}
+
+void sim_ring_hold_writes(struct ring *ring, bool held)
+{
+    ring->holds_writes = held;
 }
 
 unsigned sim_ring_count(void)

@@ -25,6 +25,12 @@ extern struct sim_kernel sim_kernel;
 /* True if an enter would have something to do or the completion queue holds something. */
 bool sim_ring_has_work(const struct ring *ring);
 
+/*
+ * While held, no write and no sync of a file completes on this ring, nor reaches the disk; all else
+ * goes on. Released before the ring is destroyed.
+ */
+void sim_ring_hold_writes(struct ring *ring, bool held);
+
 /* At a crash: of the writes under way to the false disk some sectors have arrived. */
 void sim_ring_tear(void);
 
