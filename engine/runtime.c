@@ -171,9 +171,10 @@ static void shard_pin(const struct shard *shard)
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(runtime->options.cpus[shard->id], &set);
-    if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0)
-        LOG(LOG_WARNING, "shard %u could not be pinned to CPU %u", shard->id,
-            runtime->options.cpus[shard->id]);
+    int error = pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+    if (error != 0)
+        LOG(LOG_WARNING, "cannot be pinned to CPU %u: %s", runtime->options.cpus[shard->id],
+            strerror(error));
 }
 
 static void *shard_main(void *argument)

@@ -45,7 +45,7 @@ static bool broker_shard_start(struct shard *shard)
         return false;
     enum rc rc = router_open(shard, &broker->route);
     if (rc != RC_OK) {
-        LOG(LOG_ERROR, "shard %u could not start: %s", (unsigned)shard->id, rc_text(rc));
+        LOG(LOG_ERROR, "could not start: %s", rc_text(rc));
         return false;
     }
     /* Nobody is served before all have recovered: a publication must find every subscription. */

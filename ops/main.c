@@ -70,7 +70,8 @@ static int main_signals(void)
 static void main_say_defaults(const struct broker *broker)
 {
     if (broker->dir.path[0] == '\0')
-        LOG(LOG_INFO, "in memory: no session and no message survives a restart (--data none)");
+        LOG(LOG_INFO,
+            "in memory: no session, message, user or ban survives a restart (--data none)");
     else
         LOG(LOG_INFO, "data directory %s", broker->dir.path);
     if (broker->config->listeners_are_default)

@@ -195,16 +195,15 @@ static void store_say(struct router *router, const struct store_replay *replay, 
     router_count(router, STAT_RECOVERED_SESSIONS, found.sessions);
     router_count(router, STAT_RECOVERED_MESSAGES, found.entries);
     LOG(LOG_INFO,
-        "shard %u: recovered %llu sessions, %llu messages, %llu retained from %llu records in "
+        "recovered %llu sessions, %llu messages, %llu retained from %llu records in "
         "%llu ms%s",
-        (unsigned)router->shard->id, (unsigned long long)found.sessions,
-        (unsigned long long)found.entries, (unsigned long long)found.retained,
-        (unsigned long long)figures.records,
+        (unsigned long long)found.sessions, (unsigned long long)found.entries,
+        (unsigned long long)found.retained, (unsigned long long)figures.records,
         (unsigned long long)((clock_mono_ns() - began_ns) / 1000000),
         figures.torn ? "; the last commit was not whole" : "");
     if (found.anomalies + replay->unknown > 0)
-        LOG(LOG_WARNING, "shard %u: %llu records of the log could not be understood",
-            (unsigned)router->shard->id, (unsigned long long)(found.anomalies + replay->unknown));
+        LOG(LOG_WARNING, "%llu records of the log could not be understood",
+            (unsigned long long)(found.anomalies + replay->unknown));
 }
 
 static enum rc store_recover(struct router *router, struct store_replay *replay)

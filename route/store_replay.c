@@ -27,7 +27,7 @@ static void replay_on_progress(void *context, uint64_t bytes_done, uint64_t byte
     if (percent < replay->shown_percent + 20)
         return;
     replay->shown_percent = percent;
-    LOG(LOG_INFO, "shard %u: log read to %llu %% of %llu MiB", (unsigned)replay->number,
+    LOG(LOG_INFO, "log %u read to %llu %% of %llu MiB", (unsigned)replay->number,
         (unsigned long long)percent, (unsigned long long)(bytes_all >> 20));
 }
 

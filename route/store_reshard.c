@@ -183,12 +183,12 @@ static enum rc reshard_write(struct shard *shard, struct store_reshard *reshard)
     struct rewrite_figures *figures = &reshard->new[shard->id];
     rc = store_rewrite(&reshard->plan, shard->id, wal, figures);
     if (rc == RC_OK && figures->lost > 0)
-        LOG(LOG_WARNING, "shard %u: %llu messages could not be read and are lost",
-            (unsigned)shard->id, (unsigned long long)figures->lost);
+        LOG(LOG_WARNING, "%llu messages could not be read and are lost",
+            (unsigned long long)figures->lost);
     struct wal_figures found;
     wal_figures_read(wal, &found);
     if (rc != RC_OK)
-        LOG(LOG_ERROR, "shard %u: %s could not be written: %s", (unsigned)shard->id, path,
+        LOG(LOG_ERROR, "%s could not be written: %s", path,
             found.error != 0 ? strerror(found.error) : rc_text(rc));
     wal_close(wal);
     return rc;
