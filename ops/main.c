@@ -187,11 +187,27 @@ static int main_run(const struct config_sources *sources, struct config *config)
     return exit_code;
 }
 
+/* Password files, keys of tokens and the operator's bans are read as at start, and forgotten. */
+static void main_check_clients(const struct config *config, struct error_list *errors)
+{
+    static struct userdb userdb;
+    struct ban_list bans = {0};
+    struct authn_set *set = access_create(config, &userdb, errors);
+    if (set != NULL)
+        authn_set_unref(set);
+    userdb_fini(&userdb);
+    const char *file = config->banned.bootstrap_file;
+    /* False is in the list of errors, too. */
+    (void)(file[0] == '\0' || ban_list_read_file(&bans, file, clock_wall_ms() / 1000, errors));
+    ban_list_fini(&bans);
+}
+
 /* --check-config: what is configured is right; what it names has to be, too. */
 static int main_check(const struct config *config, struct error_list *errors)
 {
     tls_listeners_check(config, errors);
     acl_set_destroy(acl_load(config, errors));
+    main_check_clients(config, errors);
     if (!error_list_is_empty(errors)) {
         error_list_print(errors, "sluiced: ", stderr);
         return ARGS_EXIT_USAGE;

@@ -1,7 +1,9 @@
 """SIGHUP: a new configuration for a running broker, wholly or not at all."""
 
+import json
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -244,3 +246,21 @@ def test_sighup_while_stopping_is_refused(t):
     client.expect_error(0x8B)
     client.abandon()
     t.equal(t.broker.process.wait(20), 0)
+
+
+@only("sluiced")
+@cases([("users", {"authentication": [{"type": "password_file", "path": "FILE"}]}, "anna\n", ":1:"),
+        ("no users", {"authentication": [{"type": "scram", "path": "FILE"}]}, None, "No such file"),
+        ("bans", {"banned": {"bootstrap_file": "FILE"}}, "as,who\nnobody,x\n", ":2:"),
+        ("no bans", {"banned": {"bootstrap_file": "FILE"}}, None, "No such file")])
+def test_files_about_clients_are_judged_by_check_config(t, keys, text, says):
+    file = os.path.join(t.broker.folder, f"{t.prefix}.file")
+    if text is not None:
+        with open(file, "w") as out:
+            out.write(text)
+    with open(f"{file}.yaml", "w") as out:
+        out.write(json.dumps(keys).replace("FILE", file))
+    done = subprocess.run(t.broker.command + ["--config", f"{file}.yaml", "--check-config"],
+                          capture_output=True, text=True)
+    t.equal(done.returncode, 2)
+    t.true(file in done.stderr and says in done.stderr, done.stderr)
