@@ -106,6 +106,7 @@ static void input_keep(struct conn *conn, struct bytes data)
  */
 struct input_row {
     uint8_t head;
+    uint8_t next; /* the head of one that belongs to it; 0: none does */
     uint32_t packets;
     uint32_t from; /* where the first of them begins */
 };
@@ -159,15 +160,18 @@ static uint32_t input_run(struct conn *conn, struct bytes data, bool *out_stop)
             *out_stop = true;
             break;
         }
-        if (UNLIKELY(frame.head != row.head)) {
+        if (UNLIKELY(frame.head != row.next)) {
             input_row_count(net, &row, at);
-            row = (struct input_row){.head = frame.head, .from = at};
+            row = (struct input_row){.head = frame.head, .next = frame.head, .from = at};
+            if (UNLIKELY(net->limited)) {
+                row.next = 0; /* the next one has to ask too */
+                if (!quota_admits(conn, &frame)) {
+                    *out_stop = true;
+                    return at;
+                }
+            }
         }
         row.packets++;
-        if (UNLIKELY(net->limited) && !quota_admits(conn, &frame)) {
-            *out_stop = true;
-            return at;
-        }
         at += frame.len;
         *out_stop = !input_packet(conn, &frame, left);
     }

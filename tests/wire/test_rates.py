@@ -7,6 +7,7 @@ from mqtt_wire import CONNACK, PUBACK, Closed, connect, publish
 from test_metrics import scrape
 
 OPTIONS = {"admin": True}
+RECEIVED_QOS1 = 'sluice_messages_received_total{qos="1"}'
 
 
 def pauses(t, reason):
@@ -35,11 +36,13 @@ def acked(client, count, timeout=5):
 def test_messages_over_the_rate_wait(t):
     """The burst passes at once, the others as the rate allows, and none is lost."""
     client = t.connect("a")
+    before = scrape(t)[RECEIVED_QOS1]
     send_many(t, client, 25)
     t.true(acked(client, 5) < 0.3, "the burst does not pass at once")
     took = acked(client, 20)
     t.true(0.8 < took < 3, f"20 messages at 20/s took {took:.2f} s")
     client.ping()
+    t.equal(scrape(t)[RECEIVED_QOS1] - before, 25, "messages counted, each once")
     t.true(pauses(t, "messages_rate") > 0, "no pause was counted")
     # Another client has a rate of its own.
     other = t.connect("b")
