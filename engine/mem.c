@@ -140,8 +140,8 @@ struct recycler_block {
 
 /* Of one thread. */
 struct recycler {
-    uint64_t room; /* bytes of blocks that may still be kept */
-    uint64_t kept; /* bytes of blocks that are */
+    uint64_t room;  /* bytes of blocks that may still be kept, beside those that are */
+    uint64_t limit; /* bytes of blocks that may be kept in all */
     struct recycler_block *free[RECYCLER_CLASSES];
 };
 
@@ -150,15 +150,15 @@ static _Thread_local struct recycler recycler_self;
 void recycler_open(uint64_t bytes_max)
 {
     recycler_self.room += bytes_max;
+    recycler_self.limit += bytes_max;
 }
 
 void recycler_close(uint64_t bytes_max)
 {
     struct recycler *self = &recycler_self;
-    CHECK(self->room + self->kept >= bytes_max);
-    self->room += self->kept;
-    self->room -= bytes_max;
-    self->kept = 0;
+    CHECK(self->limit >= bytes_max && self->limit >= self->room);
+    self->limit -= bytes_max;
+    self->room = self->limit;
     for (unsigned class = 0; class < RECYCLER_CLASSES; class ++) {
         while (self->free[class] != NULL) {
             struct recycler_block *block = self->free[class];
@@ -189,7 +189,6 @@ void *recycler_alloc(size_t size)
     ASAN_UNPOISON_MEMORY_REGION(block, block_size);
     *list = block->next;
     self->room += block_size;
-    self->kept -= block_size;
     return block;
 }
 
@@ -206,7 +205,6 @@ void recycler_free(void *ptr, size_t size)
     block->next = *list;
     *list = block;
     self->room -= block_size;
-    self->kept += block_size;
     ASAN_POISON_MEMORY_REGION(block, block_size);
 }
 

@@ -23,18 +23,9 @@ static const struct counter_row counter_rows[] = {ENGINE_STATS(COUNTER_ROW) PERS
 
 static uint64_t counter_sum(const struct broker *broker, unsigned index)
 {
-    if (index == STAT_PACKETS_OUT + PACKET_PUBLISH)
-        return counter_sum(broker, STAT_DELIVERED_QOS0) + counter_sum(broker, STAT_DELIVERED_QOS1) +
-               counter_sum(broker, STAT_DELIVERED_QOS2);
-    if (index == STAT_OUTPUT_BYTES) {
-        uint64_t bytes = 0;
-        for (unsigned i = 0; i < broker->net.shards; i++)
-            bytes += net_stats_output_bytes(broker->runtime->shards[i].stats);
-        return bytes;
-    }
-    uint64_t sum = stat_read(broker->stats, index);
+    uint64_t sum = net_stats_read(broker->stats, index);
     for (unsigned i = 0; i < broker->net.shards; i++)
-        sum += stat_read(broker->runtime->shards[i].stats, index);
+        sum += net_stats_read(broker->runtime->shards[i].stats, index);
     return sum;
 }
 

@@ -356,14 +356,9 @@ static bool metrics_has_sample(const struct metrics_entry *entry)
 
 static uint64_t metrics_sum(const struct metrics_sources *sources, unsigned index)
 {
-    if (index == STAT_PACKETS_OUT + PACKET_PUBLISH)
-        return metrics_sum(sources, STAT_DELIVERED_QOS0) +
-               metrics_sum(sources, STAT_DELIVERED_QOS1) +
-               metrics_sum(sources, STAT_DELIVERED_QOS2);
-    uint64_t sum = sources->ops_stats == NULL ? 0 : stat_read(sources->ops_stats, index);
+    uint64_t sum = sources->ops_stats == NULL ? 0 : net_stats_read(sources->ops_stats, index);
     for (unsigned i = 0; i < sources->shards; i++)
-        sum += index == STAT_OUTPUT_BYTES ? net_stats_output_bytes(sources->shard_stats[i])
-                                          : stat_read(sources->shard_stats[i], index);
+        sum += net_stats_read(sources->shard_stats[i], index);
     return index == STAT_LOG_LOST ? sum + sources->log_lost : sum;
 }
 

@@ -84,9 +84,3 @@ struct msg *pub_msg(struct pub *pub, shard_id self)
         pub->msg = msg_create(pub, self);
     return pub->msg;
 }
-
-void pub_release(struct pub *pub, shard_id self)
-{
-    if (pub->msg != NULL && pub != &pub->msg->pub)
-        msg_unref(pub->msg, self);
-}

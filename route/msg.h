@@ -83,7 +83,6 @@ MUST_USE struct msg *msg_create(const struct pub *pub, shard_id home);
  * belongs to `pub`: pub_release gives it back. Borrowed; NULL without memory.
  */
 MUST_USE struct msg *pub_msg(struct pub *pub, shard_id self);
-void pub_release(struct pub *pub, shard_id self);
 
 /* A reference for another thread to own, which it takes over with msg_adopt or gives back. */
 void msg_ref_shared(struct msg *msg);
@@ -115,6 +114,12 @@ static inline void msg_unref(struct msg *msg, shard_id self)
         }
     }
     msg_unref_shared(msg);
+}
+
+static inline void pub_release(struct pub *pub, shard_id self)
+{
+    if (pub->msg != NULL && pub != &pub->msg->pub)
+        msg_unref(pub->msg, self);
 }
 
 /* The calling shard makes a reference that came by mail its own. */

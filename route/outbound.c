@@ -315,7 +315,7 @@ static uint16_t outbound_resend_after(const struct session *session,
     return entry == NULL ? 0 : entry->packet_id;
 }
 
-/* Takes an entry out of the window and releases what it owns. */
+/* Takes an entry out of the window, uncounted, and releases what it owns. */
 static void outbound_window_leave(struct router *router, struct session *session,
                                   struct inflight_entry *entry)
 {
@@ -323,7 +323,8 @@ static void outbound_window_leave(struct router *router, struct session *session
     void *aux = entry->aux;
     if (entry->number != 0)
         store_done(router, session, entry);
-    outbound_window_remove(router, session, entry);
+    outbound_weigh_off(session, entry);
+    inflight_remove(&session->inflight, entry);
     outbound_release(router, msg, aux);
 }
 
@@ -351,6 +352,7 @@ static bool outbound_resend_next(struct router *router, struct session *session)
         router_count(router, STAT_RESENT, 1);
         if (rc == RC_TOO_LARGE) {
             router_count(router, STAT_DROP_TOO_LARGE, 1);
+            stat_sub(router->stats, STAT_INFLIGHT, 1);
             outbound_window_leave(router, session, entry);
         }
     }
@@ -443,9 +445,11 @@ static void outbound_resend_skip(struct session *session, const struct inflight_
 void outbound_give_up(struct router *router, struct session *session, struct inflight_entry *entry)
 {
     outbound_resend_skip(session, entry);
+    stat_sub(router->stats, STAT_INFLIGHT, 1);
     outbound_window_leave(router, session, entry);
 }
 
+/* The client has answered for the last time, which the caller has counted: one in flight less. */
 static void outbound_complete(struct router *router, struct session *session,
                               struct inflight_entry *entry)
 {

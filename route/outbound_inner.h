@@ -44,13 +44,16 @@ static inline void outbound_weigh_off(struct session *session, struct inflight_e
     entry->bytes = 0;
 }
 
-/* What has been weighed leaves the window. */
+/*
+ * What has been weighed leaves the window, but by an answer of the client: that is counted already
+ * (route_stats_inflight).
+ */
 static inline void outbound_window_remove(struct router *router, struct session *session,
                                           struct inflight_entry *entry)
 {
     outbound_weigh_off(session, entry);
     inflight_remove(&session->inflight, entry);
-    stat_sub(router->shard->stats, STAT_INFLIGHT, 1);
+    stat_sub(router->stats, STAT_INFLIGHT, 1);
 }
 
 /* Queues a kept delivery, taking it over; what the queue cannot hold is dropped and counted. */

@@ -134,6 +134,17 @@ enum route_stat {
 };
 #undef ROUTE_STAT_ENUM
 
+/*
+ * The gauge. The word STAT_INFLIGHT lacks the copies that left the window by an answer of the
+ * client: their answers are counted. They are read first, so that no copy is taken off that has not
+ * been put on.
+ */
+static inline uint64_t route_stats_inflight(const struct stats *stats)
+{
+    uint64_t answered = stat_read(stats, STAT_ACKED) + stat_read(stats, STAT_DROP_NACKED);
+    return stat_read(stats, STAT_INFLIGHT) - answered;
+}
+
 STATIC_CHECK((int)STAT_ROUTE_END <= (int)STAT_NET_FIRST, "route's counters fit their range");
 
 #endif

@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 
 from broker import free_port
-from harness import Skip, cases, only, options, private, slow
+from harness import Skip, cases, only, options, private, slow, versions
 from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Failure, ack
 
 OPTIONS = {"admin": True}
@@ -159,6 +159,21 @@ def test_messages_in_flight_are_counted(t, qos):
     seen(3, "recovered messages are in flight")
     reader = t.persistent("reader", clean=True)
     seen(0, "messages of an ended session are in flight")
+
+
+@only("sluiced")
+@versions(5)
+@private()
+@cases([("qos_1", 1, PUBACK), ("qos_2", 2, PUBREC)])
+def test_a_refused_message_is_not_in_flight(t, qos, answer):
+    reader = t.connect("reader")
+    reader.subscribe(t.topic(), qos=qos)
+    publisher = t.connect("pub")
+    for number in range(3):
+        publisher.publish(t.topic(), "x", qos=qos)
+    packets = [reader.expect(PUBLISH) for _ in range(3)]
+    reader.send(ack(answer, packets[1].packet_id, reason=0x97))
+    until(t, lambda found: found["sluice_inflight_messages"] == 2, "a refused message is in flight")
 
 
 @only("sluiced")
