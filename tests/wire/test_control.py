@@ -450,6 +450,8 @@ def test_only_the_brokers_user_reaches_the_socket(t):
 @private(bystander=False)
 def test_hostile_clients_of_the_socket(t):
     """More connections than there are places, requests that stop half way, bytes that are none."""
+    early = t.socket()
+    early.send(connect(t.id("up"), version=t.version)).recv()  # by then everything is open
     idle = []
     for number in range(40):
         raw = socket.socket(socket.AF_UNIX)

@@ -67,8 +67,10 @@ def sign(alg, text, name, secret=SECRET):
     if alg.startswith("HS"):
         return hmac.new(secret, text, "sha" + bits).digest()
     if alg == "EdDSA":
-        source = write("text", text)
-        return openssl("pkeyutl", "-sign", "-inkey", path(name), "-rawin", "-in", source)
+        with tempfile.NamedTemporaryFile(dir=FOLDER) as source:  # tests run side by side
+            source.write(text)
+            source.flush()
+            return openssl("pkeyutl", "-sign", "-inkey", path(name), "-rawin", "-in", source.name)
     der = openssl("dgst", f"-sha{bits}", "-sign", path(name), data=text)
     size = {"256": 32, "384": 48, "512": 66}[bits]
     return raw_ecdsa(der, size) if alg.startswith("ES") else der
