@@ -28,50 +28,18 @@
  *
  * With durability os and interval only the process dies; what is acknowledged outlives that.
  */
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "sim_base.h"
+#include "sim_seeds.h"
 #include "sim_world.h"
 
-#define SIM_SEED_USUAL  1
-#define SIM_COUNT_USUAL 150
-#define SIM_STEPS_USUAL 2000
-
-static uint64_t sim_argument(int argc, char **argv, int index, uint64_t otherwise)
+static void run(uint64_t seed, uint32_t steps)
 {
-    return argc > index ? strtoull(argv[index], NULL, 0) : otherwise;
-}
-
-static struct sim_options options = {.durable = true};
-
-/* Says how to see it again; an assertion of the broker does not know the seed. */
-static void sim_on_abort(int number)
-{
-    char text[160];
-    int len = snprintf(text, sizeof(text),
-                       "seed %llu step %llu: aborted; again: SIM_TRACE=1 sim_crash %llu 1 %u\n",
-                       (unsigned long long)sim_seed, (unsigned long long)sim_step,
-                       (unsigned long long)sim_seed, (unsigned)options.steps);
-    (void)(write(STDOUT_FILENO, text, (size_t)len) < 0);
-    struct sigaction usual = {.sa_handler = SIG_DFL};
-    sigaction(number, &usual, NULL);
-    raise(number);
+    const struct sim_options options = {.steps = steps, .durable = true};
+    sim_world_run(seed, &options);
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = sim_argument(argc, argv, 1, SIM_SEED_USUAL);
-    uint64_t count = sim_argument(argc, argv, 2, argc > 1 ? 1 : SIM_COUNT_USUAL);
-    options.steps = (uint32_t)sim_argument(argc, argv, 3, SIM_STEPS_USUAL);
-    sim_tracing = getenv("SIM_TRACE") != NULL;
-    struct sigaction on_abort = {.sa_handler = sim_on_abort};
-    sigaction(SIGABRT, &on_abort, NULL);
-    for (uint64_t i = 0; i < count; i++)
-        sim_world_run(seed + i, &options);
-    printf("seeds %llu to %llu: ok\n", (unsigned long long)seed,
-           (unsigned long long)(seed + count - 1));
-    return 0;
+    const struct sim_seeds seeds = {
+        .program = "sim_crash", .count = 150, .steps = 2000, .run = run};
+    return sim_seeds_main(argc, argv, &seeds);
 }

@@ -8,6 +8,7 @@
 
 #include "broker.h"
 #include "decode.h"
+#include "durability.h"
 #include "encode.h"
 #include "listen.h"
 #include "logger.h"
@@ -16,6 +17,7 @@
 #include "sim_disk.h"
 #include "sim_ring.h"
 #include "store.h"
+#include "store_reshard.h"
 #include "store_retain.h"
 
 /* More than any answer needs, with a commit at each of two shards; time stays far from timers. */
@@ -28,6 +30,7 @@
 static struct {
     struct broker broker;
     struct config config;
+    struct hand_start how;
     unsigned shards;
     struct hand_client clients[HAND_CLIENTS_MAX];
     unsigned clients_num;
@@ -49,6 +52,14 @@ static void hand_become(struct shard *shard)
     log_attach(shard == NULL ? NULL : shard->log);
 }
 
+static void hand_close(struct hand_client *client, bool hard)
+{
+    if (client->socket != NULL)
+        sim_socket_close(client->socket, hard);
+    client->socket = NULL;
+    client->in_len = 0;
+}
+
 /* ---- life ---- */
 
 static void hand_configure(void)
@@ -60,35 +71,44 @@ static void hand_configure(void)
              "data_dir: d\n"
              "listeners: [{bind: tcp://127.0.0.1:1883}]\n"
              "shards: {count: %u}\n"
-             "mqtt: {session_expiry_interval: infinity}\n",
-             hand.shards);
+             "mqtt: {session_expiry_interval: infinity, max_inflight: %u}\n",
+             hand.shards, hand.how.inflight_max != 0 ? hand.how.inflight_max : 1024u);
     error_list_init(&errors);
     enum rc rc = config_load_text(&hand.config, "sim", text, strlen(text), &none, &errors);
     SIM_CHECK(rc == RC_OK, "%s", errors.texts[0]);
 }
 
-void hand_start(unsigned shards)
+/* The logs are written anew if there were more or fewer before, each step by all shards. */
+static void hand_reshard(void)
+{
+    struct store_reshard *reshard = hand.broker.reshard;
+    for (unsigned step = 0; reshard != NULL && step < STORE_RESHARD_STEPS; step++)
+        for (unsigned i = 0; i < hand.shards; i++) {
+            hand_become(hand_shard(i));
+            enum rc rc = store_reshard_step(hand_shard(i), reshard, step);
+            SIM_CHECK(rc == RC_OK, "step %u of shard %u: %s", step, i, rc_text(rc));
+            hand_become(NULL);
+        }
+    durability_settle(&hand.broker, true);
+}
+
+static void hand_up(void)
 {
     char reason[512];
-    SIM_CHECK(shards >= 1 && shards <= HAND_SHARDS_MAX, "%u shards", shards);
-    sim_random_start(shards);
-    sim_clock_start();
-    sim_disk_start();
-    sim_kernel = (struct sim_kernel){.progress = 1000, .receive_most = 4096, .send_most = 65536};
-    memset(&hand, 0, sizeof(hand));
-    hand.shards = shards;
+    SIM_CHECK(hand.shards >= 1 && hand.shards <= HAND_SHARDS_MAX, "%u shards", hand.shards);
     hand_configure();
     log_level_set(LOG_WARNING);
     enum rc rc = broker_create(&hand.broker, &hand.config, reason, sizeof(reason));
     SIM_CHECK(rc == RC_OK, "%s", reason);
     hand.broker.store.segment_bytes_first = HAND_SEGMENT_BYTES;
     hand.broker.store.segment_bytes_max = HAND_SEGMENT_BYTES;
-    for (unsigned i = 0; i < shards; i++) {
+    for (unsigned i = 0; i < hand.shards; i++) {
         rc = shard_open(hand_shard(i));
         SIM_CHECK(rc == RC_OK, "shard %u does not open", i);
         hand_become(NULL);
     }
-    for (unsigned i = 0; i < shards; i++) {
+    hand_reshard();
+    for (unsigned i = 0; i < hand.shards; i++) {
         hand_become(hand_shard(i));
         SIM_CHECK(hand.broker.runtime->tables.start(hand_shard(i)), "shard %u does not start", i);
         hand_become(NULL);
@@ -96,9 +116,8 @@ void hand_start(unsigned shards)
     hand_settle();
 }
 
-void hand_stop(void)
+static void hand_down(void)
 {
-    hand_release();
     for (unsigned i = 0; i < hand.shards; i++) {
         hand_become(hand_shard(i));
         hand.broker.runtime->tables.stop(hand_shard(i));
@@ -109,11 +128,42 @@ void hand_stop(void)
     broker_destroy(&hand.broker);
     config_fini(&hand.config);
     for (unsigned i = 0; i < hand.clients_num; i++)
-        if (hand.clients[i].socket != NULL)
-            sim_socket_close(hand.clients[i].socket, true);
+        hand_close(&hand.clients[i], true);
     SIM_CHECK(sim_ring_count() == 0, "%u rings are left", sim_ring_count());
     SIM_CHECK(sim_fd_count() == 0, "%u descriptors are still open", sim_fd_count());
+}
+
+void hand_start(struct hand_start how)
+{
+    sim_random_start(how.shards);
+    sim_clock_start();
+    sim_disk_start();
+    sim_kernel = (struct sim_kernel){.progress = 1000, .receive_most = 4096, .send_most = 65536};
+    memset(&hand, 0, sizeof(hand));
+    hand.how = how;
+    hand.shards = how.shards;
+    hand_up();
+}
+
+void hand_stop(void)
+{
+    hand_release();
+    hand_down();
     sim_disk_fini();
+}
+
+void hand_restart(unsigned shards)
+{
+    for (unsigned i = 0; i < hand.clients_num; i++)
+        if (hand.clients[i].socket != NULL)
+            sim_socket_break(hand.clients[i].socket);
+    sim_disk_die();
+    for (unsigned i = 0; i < hand.shards; i++)
+        sim_ring_hold_writes(hand_shard(i)->ring, false);
+    hand_down();
+    sim_disk_crash(false);
+    hand.shards = shards;
+    hand_up();
 }
 
 /* ---- places ---- */
@@ -143,7 +193,8 @@ static uint16_t hand_packet_id(const struct frame *frame)
     struct publish_view publish;
     const uint8_t *body = frame->body.ptr;
     if (frame_type(frame) == PACKET_PUBLISH) {
-        enum reason reason = decode_publish_from(MQTT_50, DECODE_FROM_SERVER, frame, &publish);
+        enum reason reason = decode_publish_from(hand.how.version, DECODE_FROM_SERVER, frame,
+                                                 &publish);
         SIM_CHECK(reason == REASON_SUCCESS, "a PUBLISH that is none");
         return publish.packet_id;
     }
@@ -159,8 +210,8 @@ static void hand_read(struct hand_client *client)
         return;
     client->in_len += (unsigned)sim_socket_read(client->socket, client->in + client->in_len,
                                                 sizeof(client->in) - client->in_len);
-    while (frame_read(bytes_of(client->in, client->in_len), sizeof(client->in), MQTT_50, &frame) ==
-           FRAME_OK) {
+    while (frame_read(bytes_of(client->in, client->in_len), sizeof(client->in), hand.how.version,
+                      &frame) == FRAME_OK) {
         enum packet_type type = frame_type(&frame);
         SIM_TRACE("%s gets %s", client->id, packet_text(type));
         client->got[type]++;
@@ -239,7 +290,7 @@ void hand_connect(struct hand_client *client, struct hand_connect how)
     client->socket = sim_socket_connect(listener, 65536);
     SIM_CHECK(client->socket != NULL, "the listener takes no connection");
     struct connect_view connect = {
-        .version = MQTT_50,
+        .version = hand.how.version,
         .clean_start = how.clean,
         .client_id = bytes_of_text(client->id),
         .has_will = how.has_will,
@@ -256,10 +307,14 @@ void hand_connect(struct hand_client *client, struct hand_connect how)
 void hand_leave(struct hand_client *client)
 {
     const struct disconnect_view disconnect = {.reason = REASON_SUCCESS};
-    hand_write(client, encode_disconnect(MQTT_50, &disconnect, PACKET_SIZE_UNLIMITED, scratch));
-    sim_socket_close(client->socket, false);
-    client->socket = NULL;
-    client->in_len = 0;
+    hand_write(client,
+               encode_disconnect(hand.how.version, &disconnect, PACKET_SIZE_UNLIMITED, scratch));
+    hand_drop(client);
+}
+
+void hand_drop(struct hand_client *client)
+{
+    hand_close(client, false);
     hand_settle();
 }
 
@@ -267,7 +322,7 @@ void hand_subscribe(struct hand_client *client, const char *filter, uint8_t qos)
 {
     const struct subscribe_item item = {.filter = bytes_of_text(filter), .qos = qos};
     const struct subscribe_out out = {.packet_id = hand_id_next(), .items = &item, .items_num = 1};
-    hand_write(client, encode_subscribe(MQTT_50, &out, scratch));
+    hand_write(client, encode_subscribe(hand.how.version, &out, scratch));
 }
 
 void hand_unsubscribe(struct hand_client *client, const char *filter)
@@ -275,20 +330,33 @@ void hand_unsubscribe(struct hand_client *client, const char *filter)
     const struct bytes filters = bytes_of_text(filter);
     const struct unsubscribe_out out = {
         .packet_id = hand_id_next(), .filters = &filters, .filters_num = 1};
-    hand_write(client, encode_unsubscribe(MQTT_50, &out, scratch));
+    hand_write(client, encode_unsubscribe(hand.how.version, &out, scratch));
+}
+
+static void hand_write_publish(struct hand_client *client, const char *topic,
+                               struct publish_out *out)
+{
+    static const uint8_t payload[] = {'p'};
+    out->topic = bytes_of_text(topic);
+    out->payload_len = sizeof(payload);
+    out->packet_id = client->sent_id;
+    uint32_t head = encode_publish_head(hand.how.version, out, scratch);
+    memcpy(scratch + head, payload, sizeof(payload));
+    hand_write(client, head + (uint32_t)sizeof(payload));
 }
 
 void hand_publish(struct hand_client *client, const char *topic, uint8_t qos, bool retain)
 {
-    static const uint8_t payload[] = {'p'};
-    const struct publish_out out = {.topic = bytes_of_text(topic),
-                                    .payload_len = sizeof(payload),
-                                    .packet_id = hand_id_next(),
-                                    .qos = qos,
-                                    .retain = retain};
-    uint32_t head = encode_publish_head(MQTT_50, &out, scratch);
-    memcpy(scratch + head, payload, sizeof(payload));
-    hand_write(client, head + (uint32_t)sizeof(payload));
+    struct publish_out out = {.qos = qos, .retain = retain};
+    client->sent_id = hand_id_next();
+    hand_write_publish(client, topic, &out);
+}
+
+void hand_publish_again(struct hand_client *client, const char *topic)
+{
+    struct publish_out out = {.qos = MQTT_QOS_2, .dup = true};
+    SIM_CHECK(client->sent_id != 0, "%s has sent nothing", client->id);
+    hand_write_publish(client, topic, &out);
 }
 
 void hand_answer(struct hand_client *client, enum packet_type type)

@@ -8,7 +8,8 @@
  * A log can be held: what a shard writes to the disk is on its way and does not arrive until it is
  * released. What the broker sends meanwhile did not wait for it.
  *
- * There is one broker at a time. The clients speak MQTT 5 and do not know what they should: which
+ * There is one broker at a time, on one disk; it may lose power and start again, with another
+ * number of shards. The clients all speak one version and do not know what they should: which
  * packets they write and when is the test's.
  */
 #ifndef SLUICE_SIM_HAND_H
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mqtt.h"
 #include "packet.h"
 #include "sim_socket.h"
 
@@ -31,10 +33,24 @@ struct hand_client {
     unsigned in_len;
     unsigned got[16];     /* packets by type since the last hand_hold */
     uint16_t last_id[16]; /* and the last one's packet id; 0: none */
+    uint16_t sent_id;     /* of its last PUBLISH */
 };
 
-void hand_start(unsigned shards);
+/* How a broker is started. A value. */
+struct hand_start {
+    unsigned shards;
+    enum mqtt_version version; /* of all clients */
+    uint16_t inflight_max;     /* at most under way to a client; 0: the usual number */
+};
+
+void hand_start(struct hand_start how);
 void hand_stop(void);
+
+/*
+ * The machine loses power, with whatever is held on its way to the disk, and starts again. Nobody
+ * is connected, and clients are at home where their ids are now.
+ */
+void hand_restart(unsigned shards);
 
 /* A client whose session lives at `shard`; the broker's, until hand_stop. */
 struct hand_client *hand_client(unsigned shard);
@@ -61,7 +77,7 @@ struct hand_connect {
     bool clean;
     bool lasting; /* the session outlives the connection */
     bool has_will;
-    uint16_t receive_max; /* 0: the usual one */
+    uint16_t receive_max; /* MQTT 5 only; 0: the usual one */
 };
 
 void hand_connect(struct hand_client *client, struct hand_connect how);
@@ -69,9 +85,15 @@ void hand_connect(struct hand_client *client, struct hand_connect how);
 /* DISCONNECT, and the connection is closed. Settles. */
 void hand_leave(struct hand_client *client);
 
+/* The connection is closed without it. Settles. */
+void hand_drop(struct hand_client *client);
+
 void hand_subscribe(struct hand_client *client, const char *filter, uint8_t qos);
 void hand_unsubscribe(struct hand_client *client, const char *filter);
 void hand_publish(struct hand_client *client, const char *topic, uint8_t qos, bool retain);
+
+/* The last QoS 2 PUBLISH, once more. */
+void hand_publish_again(struct hand_client *client, const char *topic);
 
 /* PUBACK, PUBREC, PUBREL or PUBCOMP; of the last packet of the type that it answers. */
 void hand_answer(struct hand_client *client, enum packet_type type);

@@ -19,11 +19,9 @@
  * Meanwhile writes and syncs fail, the disk is full for a time, direct writes are refused; records
  * are read back and compared; space stays within bounds.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../shard_stub.h"
 #include "disk.h"
@@ -31,6 +29,7 @@
 #include "sim_base.h"
 #include "sim_disk.h"
 #include "sim_ring.h"
+#include "sim_seeds.h"
 #include "wal_replay.h"
 
 #define LOG_DIR         "d/log"
@@ -405,9 +404,10 @@ static void life_check(void)
         check_bodies();
 }
 
-static void run(uint64_t seed)
+static void run(uint64_t seed, uint32_t steps_most)
 {
     static const enum wal_mode modes[] = {WAL_COMMIT, WAL_COMMIT, WAL_OS, WAL_INTERVAL};
+    (void)steps_most;
     sim_random_start(seed);
     sim_clock_start();
     sim_disk_start();
@@ -443,34 +443,15 @@ static void run(uint64_t seed)
     sim_disk_fini();
 }
 
-/* An assertion does not know the seed. */
-static void on_abort(int number)
-{
-    char text[80];
-    int len = snprintf(text, sizeof(text), "seed %llu step %llu: aborted\n",
-                       (unsigned long long)sim_seed, (unsigned long long)sim_step);
-    (void)(write(STDOUT_FILENO, text, (size_t)len) < 0);
-    struct sigaction usual = {.sa_handler = SIG_DFL};
-    sigaction(number, &usual, NULL);
-    raise(number);
-}
-
 int main(int argc, char **argv)
 {
-    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : LOG_COUNT_USUAL;
-    sim_tracing = getenv("SIM_TRACE") != NULL;
-    struct sigaction action = {.sa_handler = on_abort};
-    sigaction(SIGABRT, &action, NULL);
+    const struct sim_seeds seeds = {.program = "sim_log", .count = LOG_COUNT_USUAL, .run = run};
     /* Its lines are shown in a trace only; a full ring drops them. */
     struct log_ring *lines = log_ring_create(0);
-    if (!sim_tracing)
+    if (getenv("SIM_TRACE") == NULL)
         log_attach(lines);
-    for (uint64_t i = 0; i < count; i++)
-        run(seed + i);
+    int status = sim_seeds_main(argc, argv, &seeds);
     log_attach(NULL);
     log_ring_destroy(lines);
-    printf("seeds %llu to %llu: ok\n", (unsigned long long)seed,
-           (unsigned long long)(seed + count - 1));
-    return 0;
+    return status;
 }

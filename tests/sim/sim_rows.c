@@ -11,7 +11,10 @@
  *
  * Every row runs with one shard, and with two: then what is to be committed belongs to the second
  * one, whose log is held, while the publisher and its log are at the first, which has nothing to
- * wait for but the second's confirmation. A connection is always accepted by the first.
+ * wait for but the second's confirmation. A connection is always accepted by the first. The last
+ * ones need a crash: of two shards, of which only one has committed, and then there is one shard.
+ *
+ * And every row runs with MQTT 5 and with MQTT 3.1.1.
  *
  * SIM_TRACE=1 shows the packets that clients get.
  */
@@ -26,7 +29,11 @@
 struct row {
     const char *name;
     void (*run)(void);
+    bool moves; /* begins with two shards and ends with one */
 };
+
+/* Small windows of subscribers: by Receive Maximum, or before MQTT 5 the broker's. */
+#define ROW_WINDOW 1
 
 static const char *row_name;
 static unsigned far; /* the shard whose log is held */
@@ -87,6 +94,7 @@ static struct hand_client *row_clean(unsigned shard)
 /* A durable session at the held shard, subscribed to "t" and "t/..." with QoS 2. */
 static struct hand_client *row_subscriber(uint16_t receive_max)
 {
+    SIM_CHECK(receive_max == 0 || receive_max == ROW_WINDOW, "another window before MQTT 5");
     struct hand_client *client = row_client(
         far, (struct hand_connect){.lasting = true, .receive_max = receive_max});
     hand_subscribe(client, "t/#", MQTT_QOS_2);
@@ -242,7 +250,7 @@ static void row_publish_enqueue(void)
 /* The second message is queued, and has its packet id only when there is room in the window. */
 static void row_publish_sent(void)
 {
-    struct hand_client *subscriber = row_subscriber(1);
+    struct hand_client *subscriber = row_subscriber(ROW_WINDOW);
     struct hand_client *publisher = row_clean(0);
     hand_publish(publisher, "t/1", MQTT_QOS_2, false);
     hand_publish(publisher, "t/2", MQTT_QOS_2, false);
@@ -279,7 +287,7 @@ static void row_publish_qos1(void)
 /* Two in a window of one: the second leaves as soon as the first is acknowledged. */
 static void row_subscribers_puback(void)
 {
-    struct hand_client *subscriber = row_subscriber(1);
+    struct hand_client *subscriber = row_subscriber(ROW_WINDOW);
     struct hand_client *publisher = row_clean(0);
     hand_publish(publisher, "t/1", MQTT_QOS_1, false);
     hand_publish(publisher, "t/2", MQTT_QOS_1, false);
@@ -291,7 +299,7 @@ static void row_subscribers_puback(void)
 
 static void row_subscribers_pubcomp(void)
 {
-    struct hand_client *subscriber = row_subscriber(1);
+    struct hand_client *subscriber = row_subscriber(ROW_WINDOW);
     struct hand_client *publisher = row_clean(0);
     hand_publish(publisher, "t/1", MQTT_QOS_2, false);
     hand_publish(publisher, "t/2", MQTT_QOS_1, false);
@@ -350,6 +358,62 @@ static void row_qos0(void)
     row_left(subscriber, PACKET_PUBLISH, 2);
 }
 
+/* ---- what was sent before ---- */
+
+/* Known to the second shard, and not committed there: a new connection changes nothing. */
+static void row_pubrec_repeated(void)
+{
+    row_subscriber(0);
+    struct hand_client *publisher = row_durable(0);
+    hand_hold(far);
+    hand_publish(publisher, "t/1", MQTT_QOS_2, false);
+    hand_settle();
+    hand_drop(publisher);
+    hand_connect(publisher, (struct hand_connect){.lasting = true});
+    hand_settle();
+    SIM_CHECK(publisher->got[PACKET_CONNACK] == far, "%s: CONNACK %u", row_name,
+              publisher->got[PACKET_CONNACK]);
+    hand_publish_again(publisher, "t/1");
+    row_waits_then_comes(publisher, PACKET_PUBREC);
+}
+
+/* The publisher's shard had committed; the subscriber's, with which it is one now, had not. */
+static void row_pubrec_repeated_moved(void)
+{
+    struct hand_client *subscriber = row_subscriber(0);
+    struct hand_client *publisher = row_durable(0);
+    hand_hold(far);
+    hand_publish(publisher, "t/1", MQTT_QOS_2, false);
+    row_waits(publisher, PACKET_PUBREC);
+    hand_restart(1);
+    hand_connect(publisher, (struct hand_connect){.lasting = true});
+    far = 0;
+    hand_hold(far);
+    hand_publish_again(publisher, "t/1");
+    row_waits_then_comes(publisher, PACKET_PUBREC);
+    hand_connect(subscriber, (struct hand_connect){.lasting = true});
+    hand_settle();
+    SIM_CHECK(subscriber->got[PACKET_PUBLISH] == 1, "%s: %u messages", row_name,
+              subscriber->got[PACKET_PUBLISH]);
+}
+
+/* The publisher's shard has forgotten the id, the other one still knows that it has been seen. */
+static void row_pubcomp_unseen_moved(void)
+{
+    row_subscriber(0);
+    struct hand_client *publisher = row_durable(0);
+    hand_publish(publisher, "t/1", MQTT_QOS_2, false);
+    hand_hold(far);
+    hand_answer(publisher, PACKET_PUBREL);
+    row_waits(publisher, PACKET_PUBCOMP);
+    hand_restart(1);
+    hand_connect(publisher, (struct hand_connect){.lasting = true});
+    far = 0;
+    hand_hold(far);
+    hand_answer(publisher, PACKET_PUBREL);
+    row_waits_then_comes(publisher, PACKET_PUBCOMP);
+}
+
 static const struct row rows[] = {
     {"CONNACK of a durable session: SESSION", row_connack_session},
     {"CONNACK of a durable session: WILL", row_connack_will},
@@ -373,22 +437,37 @@ static const struct row rows[] = {
     {"a subscriber's PUBCOMP: nothing", row_subscribers_pubcomp},
     {"clean sessions: nothing", row_clean_sessions},
     {"QoS 0: nothing", row_qos0},
+    {"PUBREC of a repeated PUBLISH: ENQUEUE", row_pubrec_repeated},
+    {"PUBREC of a repeated PUBLISH after a move: ENQUEUE", row_pubrec_repeated_moved, true},
+    {"PUBCOMP of an id unknown after a move: UNSEEN", row_pubcomp_unseen_moved, true},
 };
+
+/* One row, with so many shards. */
+static void row_run(const struct row *row, unsigned shards, enum mqtt_version version)
+{
+    struct hand_start how = {.shards = shards, .version = version};
+    if (version < MQTT_50)
+        how.inflight_max = ROW_WINDOW;
+    row_name = row->name;
+    far = shards - 1;
+    printf("MQTT %s, %u shards: %s\n", version == MQTT_50 ? "5" : "3.1.1", shards, row_name);
+    fflush(stdout);
+    hand_start(how);
+    row->run();
+    hand_stop();
+}
 
 int main(int argc, char **argv)
 {
+    static const enum mqtt_version versions[] = {MQTT_50, MQTT_311};
     sim_tracing = getenv("SIM_TRACE") != NULL;
-    for (unsigned shards = 1; shards <= HAND_SHARDS_MAX; shards++)
-        for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-            if (argc > 1 && strstr(rows[i].name, argv[1]) == NULL)
-                continue;
-            row_name = rows[i].name;
-            far = shards - 1;
-            printf("%u shards: %s\n", shards, row_name);
-            fflush(stdout);
-            hand_start(shards);
-            rows[i].run();
-            hand_stop();
-        }
+    for (unsigned v = 0; v < sizeof(versions) / sizeof(versions[0]); v++)
+        for (unsigned shards = 1; shards <= HAND_SHARDS_MAX; shards++)
+            for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                if (argc > 1 && strstr(rows[i].name, argv[1]) == NULL)
+                    continue;
+                if (!rows[i].moves || shards == HAND_SHARDS_MAX)
+                    row_run(&rows[i], shards, versions[v]);
+            }
     return 0;
 }
