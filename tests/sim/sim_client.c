@@ -97,10 +97,12 @@ static void sim_will_resolve(struct sim_client *client, bool confirmed)
     client->will = 0;
     /* `acked`: the witness was there when it was made. */
     bool is_lost = client->severed && !will->lasts; /* with the memory of the broker */
+    /* The broker may have ended it before it read DISCONNECT, of which MQTT 3 says nothing. */
+    bool was_first = client->disconnect_seen || (sim_ailing && client->version < MQTT_50);
     if (client->state == SIM_ON)
         will->will = client->will_delayed || !will->acked || is_lost ? SIM_WILL_UNKNOWN
                                                                      : SIM_WILL_ONCE;
-    else if (client->state == SIM_LEAVING && confirmed && !client->doubt &&
+    else if (client->state == SIM_LEAVING && confirmed && !client->doubt && !was_first &&
              !client->socket->injured && !sim_has_new_stray(client))
         will->will = SIM_WILL_NEVER;
     SIM_TRACE("client %u: will %u is to come %s", client->index, will->number,

@@ -564,8 +564,11 @@ void sim_oracle_crashed(void)
             message->accepted[SIM_WITNESS] == 0)
             message->will = SIM_WILL_UNKNOWN;
     }
-    for (unsigned client = 0; client < SIM_CLIENTS_MAX; client++)
+    /* What a subscription gets of retained messages is not in the log; SUBACK may still come. */
+    for (unsigned client = 0; client < SIM_CLIENTS_MAX; client++) {
         memset(sim_views[client].feeding, 0, sizeof(sim_views[client].feeding));
+        memset(sim_views[client].feed_asked, 0, sizeof(sim_views[client].feed_asked));
+    }
 }
 
 void sim_oracle_retained(unsigned topic, struct bytes payload)
