@@ -339,9 +339,22 @@ static bool publish_rest(struct router *router, struct pub *pub, const struct ma
     return done;
 }
 
+/* Of the shards that store, those that were asked to when the publication came first. */
+static struct match_result publish_asked(const struct match_result *result, uint64_t tag)
+{
+    struct match_result asked = *result;
+    if ((tag & (STORE_TAG_ALL | STORE_TAG_RECOVERED)) != 0)
+        return asked;
+    asked.durable.words[0] &= tag;
+    for (unsigned word = 1; word < SHARD_SET_WORDS; word++)
+        asked.durable.words[word] = 0;
+    return asked;
+}
+
 /*
  * A durable publisher sends QoS 2 again. Its home has what it stores itself; the other shards may
- * not have theirs, if there was a crash in between. PUBREC waits until all of them have.
+ * not have theirs, if there was a crash in between. PUBREC waits until all of them have. Without a
+ * crash, who was not asked to store it had nothing to store, whoever has subscribed since then.
  */
 static enum reason publish_repeated(struct router *router, struct session *session, struct pub *pub,
                                     uint16_t packet_id)
@@ -351,19 +364,20 @@ static enum reason publish_repeated(struct router *router, struct session *sessi
     if (result == NULL)
         return REASON_QUOTA_EXCEEDED;
     bool recovered = (entry->tag & STORE_TAG_RECOVERED) != 0;
+    const struct match_result asked = publish_asked(result, entry->tag);
     struct pub again = *pub;
     pub->stored_session = session->stored_number;
     pub->stored_id = packet_id;
     pub->audience = PUB_FOR_DURABLE;
     router->publishing = session->conn;
-    publish_ticket(router, pub, result);
+    publish_ticket(router, pub, &asked);
     entry->tag |= router->stored_shards;
     bool done = publish_rest(router, pub, result);
     for (unsigned word = 0; word < SHARD_SET_WORDS; word++) {
-        for (uint64_t rest = result->durable.words[word]; rest != 0; rest &= rest - 1) {
+        for (uint64_t rest = asked.durable.words[word]; rest != 0; rest &= rest - 1) {
             shard_id to = (shard_id)(word * 64 + (unsigned)__builtin_ctzll(rest));
             if (to != router->shard->id)
-                done &= publish_mail(router, pub, result, to);
+                done &= publish_mail(router, pub, &asked, to);
         }
     }
     pub_release(pub, router->shard->id);
