@@ -15,10 +15,9 @@
 #include "permit.h"
 #include "router.h"
 #include "share_handover.h"
-#include "store.h"
+#include "store_will.h"
 #include "subscribe.h"
 #include "user_quota.h"
-#include "will.h"
 #include "zone.h"
 
 #define SESSION_BUCKETS_FIRST 256

@@ -31,8 +31,9 @@
  * Times in records are those of the wall clock, in memory those of the monotonic one.
  *
  * Files: store.c (life of the store, appending), store_session.c (records of sessions),
- * store_deliver.c (deliveries), store_keyed.c (rows of other parts), store_load.c (bodies),
- * store_restore.c (start), store_checkpoint.c (checkpoints), store_compact.c (copying forward).
+ * store_will.c, store_deliver.c (deliveries), store_keyed.c (rows of other parts), store_load.c
+ * (bodies), store_restore.c (start), store_checkpoint.c (checkpoints), store_compact.c (copying
+ * forward).
  *
  * Threads: the shard's.
  */
@@ -159,9 +160,6 @@ MUST_USE enum rc store_attach(struct router *router, const struct session *sessi
 /* The session of store_attach did not come into being. */
 void store_attach_undo(struct router *router, uint64_t number, const struct will *will);
 void store_detached(struct router *router, struct session *session);
-
-/* The will is with the log until it has been published or deleted. */
-void store_will_gone(struct router *router, uint64_t number);
 
 /* SUBSCRIBE and UNSUBSCRIBE, before they are done. */
 MUST_USE enum rc store_subscribe(struct router *router, struct session *session,

@@ -10,7 +10,7 @@
 #include "store_compact.h"
 #include "store_retain.h"
 #include "store_seen.h"
-#include "will.h"
+#include "store_will.h"
 
 #define CHECKPOINT_MAGIC 0x43484b50u
 
@@ -131,12 +131,8 @@ static void checkpoint_will(struct store_checkpoint *checkpoint, uint64_t sessio
 {
     if (will == NULL || will->stored_number == 0)
         return;
-    struct store_record record = {.type = STORE_WILL,
-                                  .session = session,
-                                  .number = will->stored_number,
-                                  .delay_s = will->delay_s,
-                                  .expiry_s = will->expiry_s,
-                                  .message = store_message_of(checkpoint->store, &will->msg->pub)};
+    struct store_record record = store_will_record(checkpoint->store, session, will,
+                                                   will->stored_number);
     checkpoint_record(checkpoint, &record);
 }
 

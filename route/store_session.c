@@ -6,7 +6,7 @@
 #include "store.h"
 
 #include "store_seen.h"
-#include "will.h"
+#include "store_will.h"
 
 static struct store *store_of(struct router *router)
 {
@@ -20,12 +20,7 @@ static struct store *store_of(struct router *router)
 static enum rc store_attach_will(struct store *store, uint64_t session, struct will *will,
                                  uint64_t *out_lsn)
 {
-    struct store_record record = {.type = STORE_WILL,
-                                  .session = session,
-                                  .number = store->number_next,
-                                  .delay_s = will->delay_s,
-                                  .expiry_s = will->expiry_s,
-                                  .message = store_message_of(store, &will->msg->pub)};
+    struct store_record record = store_will_record(store, session, will, store->number_next);
     struct wal_loc loc;
     store_encode(&record, &store->parts);
     enum rc rc = store_append(store, STORE_WILL, out_lsn, &loc);
@@ -91,15 +86,6 @@ void store_detached(struct router *router, struct session *session)
                                   .expiry_s = session->expiry_s};
     store_encode(&record, &store->parts);
     store_note(store, STORE_DETACHED);
-}
-
-void store_will_gone(struct router *router, uint64_t number)
-{
-    struct store *store = router->store;
-    if (store == NULL || number == 0)
-        return;
-    store_encode_one(number, &store->parts);
-    store_note(store, STORE_WILL_GONE);
 }
 
 struct bytes store_filter_text(struct bytes group, struct bytes filter, uint8_t *out)

@@ -9,7 +9,7 @@
 #include "will.h"
 
 #include "publish.h"
-#include "store.h"
+#include "store_will.h"
 
 #define WILLS_PER_TURN   128
 #define WILLS_FLYING_MAX 1024
@@ -45,6 +45,7 @@ void will_due(struct router *router, struct will *will)
     CHECK_OBJ(will, WILL_MAGIC);
     list_push_back(&router->wills.due, &will->node);
     router->wills.due_count++;
+    store_will_due(router, will);
 }
 
 /* ---- flights ---- */
