@@ -188,8 +188,11 @@ static void handover_log_done(const struct handover *handover)
         store_note(store, STORE_DROPPED);
         return;
     }
-    /* Whoever has the packet id now has taken its place in the log, too. */
-    if (session != NULL && inflight_find(&session->inflight, handover->packet_id) != NULL)
+    /* Whoever else has the packet id now has taken its place in the log, too. */
+    const struct inflight_entry *slot = NULL;
+    if (session != NULL)
+        slot = inflight_find(&session->inflight, handover->packet_id);
+    if (slot != NULL && slot->number != handover->number)
         return;
     store_encode_pair(handover->giver->number, handover->packet_id, &store->parts);
     store_note(store, STORE_DONE);

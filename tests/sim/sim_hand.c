@@ -60,6 +60,12 @@ static void hand_close(struct hand_client *client, bool hard)
     client->in_len = 0;
 }
 
+static void hand_forget(void)
+{
+    for (unsigned i = 0; i < hand.clients_num; i++)
+        memset(hand.clients[i].got, 0, sizeof(hand.clients[i].got));
+}
+
 /* ---- life ---- */
 
 static void hand_configure(void)
@@ -162,6 +168,7 @@ void hand_restart(unsigned shards)
         sim_ring_hold_writes(hand_shard(i)->ring, false);
     hand_down();
     sim_disk_crash(false);
+    hand_forget();
     hand.shards = shards;
     hand_up();
 }
@@ -223,18 +230,22 @@ static void hand_read(struct hand_client *client)
               "%s was disconnected", client->id);
 }
 
+static void hand_turn(unsigned shard)
+{
+    hand_become(hand_shard(shard));
+    shard_turn(hand_shard(shard), false);
+    if (sim_tracing)
+        logger_drain(shard_self->log, false);
+    hand_become(NULL);
+}
+
 void hand_settle(void)
 {
     for (unsigned turn = 0; turn < HAND_TURNS; turn++) {
         sim_step++;
         sim_clock_advance(HAND_TURN_NS);
-        for (unsigned i = 0; i < hand.shards; i++) {
-            hand_become(hand_shard(i));
-            shard_turn(hand_shard(i), false);
-            if (sim_tracing)
-                logger_drain(shard_self->log, false);
-            hand_become(NULL);
-        }
+        for (unsigned i = 0; i < hand.shards; i++)
+            hand_turn(i);
         for (unsigned i = 0; i < hand.clients_num; i++)
             hand_read(&hand.clients[i]);
     }
@@ -245,8 +256,7 @@ void hand_settle(void)
 void hand_hold(unsigned shard)
 {
     hand_settle();
-    for (unsigned i = 0; i < hand.clients_num; i++)
-        memset(hand.clients[i].got, 0, sizeof(hand.clients[i].got));
+    hand_forget();
     SIM_CHECK(!hand_log_waits(shard), "the log has not come to rest");
     sim_ring_hold_writes(hand_shard(shard)->ring, true);
 }
@@ -256,6 +266,17 @@ void hand_release(void)
     for (unsigned i = 0; i < hand.shards; i++)
         sim_ring_hold_writes(hand_shard(i)->ring, false);
     hand_settle();
+}
+
+void hand_checkpoint(unsigned shard)
+{
+    const struct router *router = hand_shard(shard)->route;
+    struct store *store = router->store;
+    hand_settle();
+    store->gap = true; /* which makes one due */
+    store->checkpoint_next_ms = 0;
+    hand_turn(shard);
+    SIM_CHECK(store->checkpoint != NULL, "no checkpoint has begun");
 }
 
 bool hand_log_waits(unsigned shard)

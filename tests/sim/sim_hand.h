@@ -31,7 +31,7 @@ struct hand_client {
     struct sim_file *socket; /* NULL: not connected */
     uint8_t in[4096];
     unsigned in_len;
-    unsigned got[16];     /* packets by type since the last hand_hold */
+    unsigned got[16];     /* packets by type since hand_hold or hand_restart */
     uint16_t last_id[16]; /* and the last one's packet id; 0: none */
     uint16_t sent_id;     /* of its last PUBLISH */
 };
@@ -66,6 +66,9 @@ void hand_hold(unsigned shard);
 
 /* Lets all logs go on, and settles. */
 void hand_release(void);
+
+/* A checkpoint of the shard begins, of which nothing is written yet. */
+void hand_checkpoint(unsigned shard);
 
 /* There are records of the shard that are not committed. */
 bool hand_log_waits(unsigned shard);
