@@ -252,7 +252,6 @@ enum rc disk_probe(const char *dir, struct disk_abilities *out)
         out->direct = disk_alignment_fits(fd) && disk_probe_write(fd);
         disk_close(fd);
     }
-    (void)unlink(path);
     errno = error;
     return full ? RC_FULL : RC_OK;
 }

@@ -65,7 +65,10 @@ MUST_USE enum rc disk_list(const char *path, void *context,
 /* Bytes that files in the directory can still take. */
 MUST_USE enum rc disk_room(const char *dir, uint64_t *out_bytes);
 
-/* Finds out by writing a file in `dir` and removing it again. */
+/*
+ * Finds out by writing a file in `dir`, "probe". It stays, so that on a disk that is full by then
+ * its block can be written again. RC_FULL: there was none, and there is no room for one.
+ */
 MUST_USE enum rc disk_probe(const char *dir, struct disk_abilities *out);
 
 #endif

@@ -506,15 +506,22 @@ static enum rc wal_sweep(struct wal *wal)
     return rc != RC_OK ? rc : sweep.rc;
 }
 
+/* Of what has just failed: a lack of room, which may pass, and not of descriptors. */
+static bool wal_disk_is_full(enum rc rc)
+{
+    return rc == RC_FULL && (errno == ENOSPC || errno == EDQUOT);
+}
+
 static enum rc wal_start(struct wal *wal, const struct wal_image *image, char *out_reason,
                          size_t reason_size)
 {
     enum rc rc = wal_make_dirs(wal->path);
     if (rc != RC_OK)
         return wal_fail(wal, rc, "cannot make the directory", out_reason, reason_size);
-    struct disk_abilities can;
+    /* A full disk may not tell what it can do. Then writing takes the way that works always. */
+    struct disk_abilities can = {0};
     rc = disk_probe(wal->path, &can);
-    if (rc != RC_OK)
+    if (rc != RC_OK && !wal_disk_is_full(rc))
         return wal_fail(wal, rc, "cannot write", out_reason, reason_size);
     wal->has_dsync = can.dsync;
     wal->is_direct = can.direct && wal->options.mode == WAL_COMMIT;
@@ -527,6 +534,10 @@ static enum rc wal_start(struct wal *wal, const struct wal_image *image, char *o
     if (rc != RC_OK)
         return wal_fail(wal, rc, "cannot remove left-over files", out_reason, reason_size);
     rc = wal_prepare_first(wal);
+    if (wal_disk_is_full(rc)) {
+        wal_prepare_none(wal, errno);
+        return RC_OK;
+    }
     if (rc != RC_OK)
         return wal_fail(wal, rc, "cannot make a segment", out_reason, reason_size);
     return RC_OK;

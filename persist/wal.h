@@ -87,6 +87,9 @@ struct wal_options {
  * (wal_replay.h), NULL for a directory without a log; it stays the caller's. Blocks: makes the
  * first segment. Afterwards the owner names its live references (wal_ref) before the first
  * wal_turn_end. Fails with one line in `out_reason`.
+ *
+ * A disk without room for the first segment is no failure: the log begins as one that has failed
+ * (wal_is_failed), without `failed` having been called, and recovers as that would.
  */
 MUST_USE enum rc wal_open(struct wal **out, struct shard *shard, const struct wal_options *options,
                           const struct wal_image *image, char *out_reason, size_t reason_size);

@@ -144,6 +144,12 @@ static inline uint32_t wal_batch_total(const struct wal_batch *batch)
 /* ---- wal_write.c ---- */
 
 bool wal_write_is_wanted(const struct wal *wal);
+
+/* The log begins without a segment and without room for one: as one that has failed. */
+void wal_write_begin_failed(struct wal *wal, int error);
+
+/* There is a segment again: one that failed and has nothing to write has recovered. */
+void wal_write_prepared(struct wal *wal);
 void wal_write_step(struct wal *wal, uint64_t now_ms);
 void wal_write_done(struct wal *wal, enum wal_op op, int32_t result);
 void wal_sync_step(struct wal *wal);
@@ -173,6 +179,9 @@ void wal_segment_path(const struct wal *wal, uint64_t number, char *out);
 
 /* Makes the first spare segment, blocking. errno on failure. */
 MUST_USE enum rc wal_prepare_first(struct wal *wal);
+
+/* Or goes on without, and tries again like later ones. */
+void wal_prepare_none(struct wal *wal, int error);
 void wal_prepare_step(struct wal *wal, uint64_t now_ms);
 void wal_prepare_done(struct wal *wal, int32_t result);
 

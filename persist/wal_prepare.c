@@ -12,7 +12,8 @@
  *
  * What fails is removed and tried again later, 100 ms to 1 s: a full disk may have room again. Each
  * time the size is halved, down to the smallest: the room that comes back may be small.
- * Near disk_bytes_max none is made, as if the disk were full.
+ * Near disk_bytes_max none is made, as if the disk were full. The first one is made before the log
+ * is open; if there is no room for it, that is tried again like any other.
  *
  * Bounds: one spare segment and one in the making; WAL_POOL_MAX free ones wait for their renaming.
  * Threads: the shard's.
@@ -229,6 +230,7 @@ static void wal_prepare_end(struct wal *wal)
     prepare->retry_ms = 0;
     prepare->retry_at_ms = 0;
     prepare->number_from = 0;
+    wal_write_prepared(wal);
 }
 
 /* The request of the present step has succeeded; makes the next one. */
@@ -384,4 +386,12 @@ enum rc wal_prepare_first(struct wal *wal)
     wal_prepare_grow(wal);
     shard_count(wal->shard, STAT_WAL_SEGMENTS_MADE, 1);
     return RC_OK;
+}
+
+void wal_prepare_none(struct wal *wal, int error)
+{
+    CHECK(wal->spare == NULL && wal->prepare.step == WAL_PREPARE_IDLE && error > 0);
+    shard_count(wal->shard, STAT_WAL_ERRORS, 1);
+    wal_prepare_later(wal, error);
+    wal_write_begin_failed(wal, error);
 }

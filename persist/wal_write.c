@@ -8,7 +8,9 @@
  * fsync, nobody knows) and the batch is repeated in the next one at the same position.
  *
  * Without a spare segment the batch waits. Waiting is failing if the last attempt to make one has
- * failed; else it is a stall, which is only counted.
+ * failed; else it is a stall, which is only counted. A log that is opened without room for a
+ * segment is failing from its first moment, with nothing to write; it works again when there is a
+ * segment.
  *
  * In the modes that do not sync each commit, a segment is synced when the next one has begun
  * (`os`), and the current one in intervals (`interval`) or after a checkpoint, because segments are
@@ -48,6 +50,16 @@ static void wal_failing(struct wal *wal, uint64_t now_ms, int error)
         wal->options.events.failed(wal->options.events.context, error);
 }
 
+void wal_write_begin_failed(struct wal *wal, int error)
+{
+    CHECK(wal->current == NULL && wal->failing_since_ms == 0 && !wal_write_is_wanted(wal));
+    uint64_t now_ms = clock_mono_ns() / 1000000;
+    wal->error = error;
+    wal->failing_since_ms = now_ms == 0 ? 1 : now_ms;
+    wal->is_failed_told = true;
+    shard_count(wal->shard, STAT_WAL_FAILING, 1);
+}
+
 static void wal_working(struct wal *wal)
 {
     wal->retry_ms = 0;
@@ -63,6 +75,14 @@ static void wal_working(struct wal *wal)
     stat_sub(wal->shard->stats, STAT_WAL_FAILING, 1);
     if (wal->options.events.recovered != NULL)
         wal->options.events.recovered(wal->options.events.context);
+}
+
+void wal_write_prepared(struct wal *wal)
+{
+    CHECK(wal->spare != NULL);
+    /* What waits to be written shows by itself whether it can be. */
+    if (wal->failing_since_ms != 0 && !wal_write_is_wanted(wal))
+        wal_working(wal);
 }
 
 void wal_retry_arm(struct wal *wal, uint64_t now_ms)

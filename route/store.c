@@ -180,6 +180,8 @@ static enum rc store_create(struct router *router, const struct wal_image *image
         mem_free(store);
         return rc;
     }
+    if (wal_is_failed(store->wal))
+        LOG(LOG_ERROR, "the log begins without room on the disk; durable sessions are refused");
     router->store = store;
     router->log_last = wal_last(store->wal);
     router->log_committed = wal_committed(store->wal);

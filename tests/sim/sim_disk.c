@@ -708,6 +708,10 @@ enum rc disk_probe(const char *dir, struct disk_abilities *out)
         return disk_result(-EIO);
     if (sim_disk_mood.is_read_only)
         return disk_result(-EROFS);
+    /* The file of an earlier start can be written again, if there was one. */
+    if (sim_disk_mood.capacity != 0 && disk.used + DISK_ALIGNMENT > sim_disk_mood.capacity &&
+        sim_chance(500))
+        return disk_result(-ENOSPC);
     *out = (struct disk_abilities){.direct = !sim_disk_mood.refuses_direct &&
                                              !sim_disk_mood.refuses_dsync,
                                    .dsync = !sim_disk_mood.refuses_dsync};

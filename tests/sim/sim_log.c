@@ -15,9 +15,10 @@
  *   bodies    every record with a reference is readable at its location; the reference ends with a
  *             record that says so, and counts until that record is there
  *   no alarm  a crash is never taken for damage
+ *   recovery  when the disk is well and has room, so is the log
  *
- * Meanwhile writes and syncs fail, the disk is full for a time, direct writes are refused; records
- * are read back and compared; space stays within bounds.
+ * Meanwhile writes and syncs fail, the disk is full for a time, also when a life begins, direct
+ * writes are refused; records are read back and compared; space stays within bounds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,6 +292,8 @@ static bool life_begin(void)
         return false;
     }
     SIM_CHECK(wal_last(wal) == twin_last && wal_committed(wal) == twin_last, "the log goes back");
+    has_failed = wal_is_failed(wal);
+    SIM_CHECK(!has_failed || sim_disk_mood.capacity != 0, "it has failed, with room on the disk");
     for (uint64_t lsn = 1; lsn <= twin_last; lsn++) {
         if (!is_live(&twin[lsn]) || wal_ref(wal, (struct wal_loc){twin[lsn].pos}, twin[lsn].len))
             continue;
@@ -309,6 +312,11 @@ static void life_end(void)
         memset(&sim_disk_mood, 0, sizeof(sim_disk_mood));
         sim_clock_advance(UINT64_C(2000000000));
         shard_stub_turn(&stub, 0);
+        for (unsigned turns = 0; has_failed && !sim_disk_is_dead(); turns++) {
+            SIM_CHECK(turns < 1000, "the disk is well, the log is not");
+            sim_clock_advance(UINT64_C(100000000));
+            shard_stub_turn(&stub, 0);
+        }
     } else if (!sim_disk_is_dead()) {
         sim_disk_stop_after(1);
         sim_disk_mood.write_error = 1000;
@@ -422,6 +430,8 @@ static void run(uint64_t seed, uint32_t steps_most)
     for (uint32_t lives = 1 + sim_below(LOG_LIVES_MAX); lives > 0; lives--) {
         sim_disk_mood.refuses_direct = sim_chance(200);
         sim_disk_mood.refuses_dsync = sim_chance(100);
+        if (sim_chance(150))
+            sim_disk_mood.capacity = sim_disk_used() + sim_below(40000);
         sim_disk_stop_after(sim_chance(800) ? 1 + sim_below(sim_chance(300) ? 20 : 300) : 0);
         bool is_open = life_begin();
         uint32_t steps = sim_below(LOG_STEPS_MAX);

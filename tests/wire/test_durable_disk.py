@@ -213,6 +213,91 @@ def test_full_disk(t):
     full_and_back(t, lambda: take_room(room), lambda: os.remove(room))
 
 
+def start_without_room(t, room):
+    """kill -9, and a start on a disk that has no room for a segment of any shard."""
+    t.broker.kill()
+    for path in glob.glob(os.path.join(t.broker.data, "log", "*", "*", "*.wal")):
+        with open(path, "rb") as log:
+            is_ahead = not any(log.read(4096))
+        if is_ahead:
+            os.remove(path)  # as the start would, which then had room
+    take_room(room)
+    t.broker.crash()
+
+
+def serves_but_refuses(t):
+    """With all shards' logs failing: what goes on, and what does not."""
+    until(t, lambda found: found[ALARM] == 1, "no alarm")
+    until(t, lambda found: found["sluice_log_refusing"] == t.broker.shards, "a log takes records")
+    pair = Pair(t)
+    pair.start()
+    for version, code in ((4, 3), (5, 0x97)):
+        t.equal(new_sessions(t, version, code), 16, f"new sessions refused, version {version}")
+        client = t.socket(version=version)
+        client.send(connect(t.id("offline"), version=version, clean=False,
+                            props={"session_expiry": 600} if version == 5 else None))
+        client.expect(CONNACK, reason=code)
+        client.abandon()
+        Filler(t, t.topic(f"x/{version}"), version).until_refused()
+    subscriber = t.connect("reader")
+    subscriber.subscribe(t.topic("kept"), qos=1)
+    subscriber.take(t.topic("kept"), "value")
+    time.sleep(0.3)
+    pair.end(t)
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(data=24, admin=True)
+def test_start_on_a_full_disk(t):
+    """It comes up with what it has, serves clean sessions, refuses what would have to be logged,
+    and goes on by itself when there is room."""
+    room = os.path.join(t.broker.data, "room")
+    client = t.persistent("offline", version=5)
+    for version in (4, 5):
+        client.subscribe(t.topic(f"x/{version}"), qos=1)
+    client.disconnect()
+    t.connect("setter").publish(t.topic("kept"), "value", qos=1, retain=True)
+    fillers = [Filler(t, t.topic(f"x/{version}"), version) for version in (4, 5)]
+    for filler in fillers:
+        filler.step()
+        filler.drain()
+    t.close()
+    start_without_room(t, room)
+    serves_but_refuses(t)
+    said = t.broker.stderr()
+    t.true(said.count("the log begins without room on the disk") == t.broker.shards, said)
+    t.close()
+    t.broker.crash()  # once more, with nothing written in between
+    serves_but_refuses(t)
+    os.remove(room)
+    for filler in fillers:
+        filler.client = None
+        filler.until_acknowledged()
+    until(t, lambda found: found[ALARM] == 0, "the alarm stays")
+    t.equal([new_sessions(t, version, 0) for version in (4, 5)], [16, 16], "new sessions")
+    check_nothing_lost(t, *fillers)
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(data=24, admin=True)
+def test_first_start_on_a_full_disk(t):
+    """A data directory that is not there yet needs room; the refusal says so."""
+    data = t.broker.data
+    t.broker.kill()
+    room = os.path.join(data, "room")
+    take_room(room)
+    t.broker.data = os.path.join(data, "new")
+    try:
+        words = t.broker.refusal()
+    finally:
+        t.broker.data = data
+    t.true("No space left on device" in words, words)
+    os.remove(room)
+    t.broker.crash()
+
+
 @only("sluiced")
 @private(bystander=False)
 @options(admin=True, durability={"max_disk_bytes": "64MB"})
