@@ -352,7 +352,7 @@ static void config_yaml_unknown(struct config_yaml *yaml, const char *section, c
 }
 
 static void config_yaml_map(struct config_yaml *yaml, const char *section, void *base,
-                            const yaml_node_t *node);
+                            struct config_zone *zone, const yaml_node_t *node);
 
 /* A map inside a listener. */
 static void config_yaml_inner(struct config_yaml *yaml, struct config_yaml_seen *seen,
@@ -363,15 +363,18 @@ static void config_yaml_inner(struct config_yaml *yaml, struct config_yaml_seen 
     if (!config_yaml_is_first(yaml, seen, section, name, name_node))
         return;
     if (node->type == YAML_MAPPING_NODE)
-        config_yaml_map(yaml, section, base, node);
+        config_yaml_map(yaml, section, base, NULL, node);
     else if (!config_yaml_is_empty(node))
         config_yaml_refuse(yaml, node, section, "%s is not expected here, but a map of keys",
                            config_yaml_kind(node));
 }
 
-/* The keys of one section, of one listener, or of a map in it. */
+/*
+ * The keys of one section, of one listener, or of a map in it; of a section in `zone` (NULL: in
+ * none), where only some keys may stand, and are marked.
+ */
 static void config_yaml_map(struct config_yaml *yaml, const char *section, void *base,
-                            const yaml_node_t *node)
+                            struct config_zone *zone, const yaml_node_t *node)
 {
     struct config_yaml_seen seen = {.num = 0};
     for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
@@ -381,7 +384,7 @@ static void config_yaml_map(struct config_yaml *yaml, const char *section, void 
         if (name == NULL)
             continue;
         const struct config_key *key = config_key_find(section, name);
-        const char *inner = strcmp(section, CONFIG_SECTION_LISTENERS) == 0
+        const char *inner = zone == NULL && strcmp(section, CONFIG_SECTION_LISTENERS) == 0
                                 ? config_listener_section_find(name)
                                 : NULL;
         if (inner != NULL)
@@ -389,8 +392,13 @@ static void config_yaml_map(struct config_yaml *yaml, const char *section, void 
                               config_yaml_node(yaml, pair->value));
         else if (key == NULL)
             config_yaml_unknown(yaml, section, name, name_node);
-        else if (config_yaml_is_first(yaml, &seen, key, name, name_node))
+        else if (zone != NULL && !config_zone_allows(key))
+            config_yaml_refuse(yaml, name_node, key->path, "this cannot differ between zones");
+        else if (config_yaml_is_first(yaml, &seen, key, name, name_node)) {
             config_yaml_value(yaml, key, base, config_yaml_node(yaml, pair->value));
+            if (zone != NULL)
+                config_zone_mark(zone, key);
+        }
     }
 }
 
@@ -421,30 +429,7 @@ static void config_yaml_list(struct config_yaml *yaml, const char *section, cons
                           : (void *)config_listener_add(yaml->config, place, yaml->errors);
         if (entry == NULL)
             return;
-        config_yaml_map(yaml, section, entry, map);
-    }
-}
-
-/* The keys of one section in a zone. */
-static void config_yaml_zone_section(struct config_yaml *yaml, struct config_zone *zone,
-                                     const char *section, const yaml_node_t *node)
-{
-    struct config_yaml_seen seen = {.num = 0};
-    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        const yaml_node_t *name_node = config_yaml_node(yaml, pair->key);
-        const char *name = config_yaml_text(yaml, name_node, section);
-        if (name == NULL)
-            continue;
-        const struct config_key *key = config_key_find(section, name);
-        if (key == NULL)
-            config_yaml_unknown(yaml, section, name, name_node);
-        else if (!config_zone_allows(key))
-            config_yaml_refuse(yaml, name_node, key->path, "this cannot differ between zones");
-        else if (config_yaml_is_first(yaml, &seen, key, name, name_node)) {
-            config_yaml_value(yaml, key, zone->over, config_yaml_node(yaml, pair->value));
-            config_zone_mark(zone, key);
-        }
+        config_yaml_map(yaml, section, entry, NULL, map);
     }
 }
 
@@ -465,7 +450,7 @@ static void config_yaml_zone(struct config_yaml *yaml, struct config_zone *zone,
             config_yaml_unknown(yaml, "", name, name_node);
         else if (config_yaml_is_first(yaml, &seen, section, name, name_node) &&
                  value->type == YAML_MAPPING_NODE)
-            config_yaml_zone_section(yaml, zone, section, value);
+            config_yaml_map(yaml, section, zone->over, zone, value);
         else if (!config_yaml_is_empty(value) && value->type != YAML_MAPPING_NODE)
             config_yaml_refuse(yaml, value, section, "%s is not expected here, but a map of keys",
                                config_yaml_kind(value));
@@ -521,7 +506,7 @@ static void config_yaml_root_pair(struct config_yaml *yaml, struct config_yaml_s
     else if (node->type == YAML_MAPPING_NODE && strcmp(section, CONFIG_SECTION_ZONES) == 0)
         config_yaml_zones(yaml, node);
     else if (node->type == YAML_MAPPING_NODE)
-        config_yaml_map(yaml, section, yaml->config, node);
+        config_yaml_map(yaml, section, yaml->config, NULL, node);
     else if (!config_yaml_is_empty(node))
         config_yaml_refuse(yaml, node, section, "%s is not expected here, but a map of keys",
                            config_yaml_kind(node));
