@@ -445,6 +445,23 @@ static void metrics_write_whole(struct exposition *out, enum exposition_type typ
     exposition_whole(out, NULL, 0, value);
 }
 
+/* Such families, in the order of the rows. */
+struct metrics_single {
+    enum exposition_type type;
+    const char *name;
+    const char *unit; /* NULL: none */
+    const char *help;
+    uint64_t value;
+};
+
+static void metrics_write_singles(struct exposition *out, const struct metrics_single *rows,
+                                  size_t num)
+{
+    for (size_t i = 0; i < num; i++)
+        metrics_write_whole(out, rows[i].type, rows[i].name, rows[i].unit, rows[i].help,
+                            rows[i].value);
+}
+
 static void metrics_write_real(struct exposition *out, enum exposition_type type, const char *name,
                                const char *unit, const char *help, double value)
 {
@@ -493,29 +510,30 @@ static void metrics_write_histogram(struct exposition *out, const char *name, co
 static void metrics_write_shared(struct exposition *out, const struct metrics_sources *sources)
 {
     const struct filter_index_figures *filters = &sources->filters;
-    const enum exposition_type gauge = EXPOSITION_GAUGE;
-    metrics_write_whole(out, gauge, "sluice_retained_messages", NULL,
-                        "Retained messages that are stored.", sources->retained_messages);
-    metrics_write_whole(out, gauge, "sluice_retained_bytes", "bytes",
-                        "Bytes of the retained messages and their index.", sources->retained_bytes);
-    metrics_write_whole(out, gauge, "sluice_filters", NULL,
-                        "Different topic filters that are subscribed to.", filters->filters);
-    metrics_write_whole(out, gauge, "sluice_filters_wildcard", NULL,
-                        "Different topic filters with a wildcard.", filters->filters_wildcard);
-    metrics_write_whole(out, gauge, "sluice_filter_nodes", NULL,
-                        "Nodes of the trie of filters with a wildcard.", filters->nodes);
-    metrics_write_whole(out, gauge, "sluice_filter_shapes", NULL,
-                        "Different shapes of filters with a wildcard; they bound the cost of a "
-                        "match.",
-                        filters->shapes);
-    metrics_write_whole(out, gauge, "sluice_filter_index_bytes", "bytes",
-                        "Bytes of the index of filters, groups and members.", filters->bytes);
-    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_filters_refused", NULL,
-                        "Filters refused for want of room or shapes.", filters->refused);
-    metrics_write_whole(out, gauge, "sluice_shared_groups", NULL, "Groups of shared subscriptions.",
-                        filters->groups);
-    metrics_write_whole(out, gauge, "sluice_shared_members", NULL,
-                        "Members of all groups of shared subscriptions.", filters->members);
+    const struct metrics_single rows[] = {
+        {EXPOSITION_GAUGE, "sluice_retained_messages", NULL, "Retained messages that are stored.",
+         sources->retained_messages},
+        {EXPOSITION_GAUGE, "sluice_retained_bytes", "bytes",
+         "Bytes of the retained messages and their index.", sources->retained_bytes},
+        {EXPOSITION_GAUGE, "sluice_filters", NULL,
+         "Different topic filters that are subscribed to.", filters->filters},
+        {EXPOSITION_GAUGE, "sluice_filters_wildcard", NULL,
+         "Different topic filters with a wildcard.", filters->filters_wildcard},
+        {EXPOSITION_GAUGE, "sluice_filter_nodes", NULL,
+         "Nodes of the trie of filters with a wildcard.", filters->nodes},
+        {EXPOSITION_GAUGE, "sluice_filter_shapes", NULL,
+         "Different shapes of filters with a wildcard; they bound the cost of a match.",
+         filters->shapes},
+        {EXPOSITION_GAUGE, "sluice_filter_index_bytes", "bytes",
+         "Bytes of the index of filters, groups and members.", filters->bytes},
+        {EXPOSITION_COUNTER, "sluice_filters_refused", NULL,
+         "Filters refused for want of room or shapes.", filters->refused},
+        {EXPOSITION_GAUGE, "sluice_shared_groups", NULL, "Groups of shared subscriptions.",
+         filters->groups},
+        {EXPOSITION_GAUGE, "sluice_shared_members", NULL,
+         "Members of all groups of shared subscriptions.", filters->members},
+    };
+    metrics_write_singles(out, rows, ARRAY_LEN(rows));
 }
 
 /* The rings of mail that end at each shard. */
@@ -599,27 +617,27 @@ static void metrics_write_outside(struct exposition *out, const struct metrics_s
 {
     const struct authn_http_figures *http = &sources->authn_http;
     const struct connector_figures *helper = &sources->helper;
-    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_requests", NULL,
-                        "Questions sent to authentication servers.", http->asked);
-    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_failures", NULL,
-                        "Of these, how many were not answered: time-out, refused, 5xx.",
-                        http->failed);
-    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_cache_hits", NULL,
-                        "Clients judged by an answer from the cache.", http->cached);
-    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_cache_stale", NULL,
-                        "Of these, how many by one older than cache_ttl.", http->stale);
-    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_authn_http_breaker_ignored", NULL,
-                        "Clients about whom nobody was asked, because the breaker was open.",
-                        http->broken);
-    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_authn_http_breakers_open", NULL,
-                        "Steps that leave their server alone at present.", http->open);
-    metrics_write_whole(out, EXPOSITION_COUNTER, "sluice_helper_starts", NULL,
-                        "Times sluice-connect was started.", helper->starts);
-    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_helper_up", NULL,
-                        "Whether sluice-connect runs; it is started with the first question.",
-                        helper->is_up);
-    metrics_write_whole(out, EXPOSITION_GAUGE, "sluice_helper_requests_under_way", NULL,
-                        "Requests that wait for an answer from outside.", helper->under_way);
+    const struct metrics_single rows[] = {
+        {EXPOSITION_COUNTER, "sluice_authn_http_requests", NULL,
+         "Questions sent to authentication servers.", http->asked},
+        {EXPOSITION_COUNTER, "sluice_authn_http_failures", NULL,
+         "Of these, how many were not answered: time-out, refused, 5xx.", http->failed},
+        {EXPOSITION_COUNTER, "sluice_authn_http_cache_hits", NULL,
+         "Clients judged by an answer from the cache.", http->cached},
+        {EXPOSITION_COUNTER, "sluice_authn_http_cache_stale", NULL,
+         "Of these, how many by one older than cache_ttl.", http->stale},
+        {EXPOSITION_COUNTER, "sluice_authn_http_breaker_ignored", NULL,
+         "Clients about whom nobody was asked, because the breaker was open.", http->broken},
+        {EXPOSITION_GAUGE, "sluice_authn_http_breakers_open", NULL,
+         "Steps that leave their server alone at present.", http->open},
+        {EXPOSITION_COUNTER, "sluice_helper_starts", NULL, "Times sluice-connect was started.",
+         helper->starts},
+        {EXPOSITION_GAUGE, "sluice_helper_up", NULL,
+         "Whether sluice-connect runs; it is started with the first question.", helper->is_up},
+        {EXPOSITION_GAUGE, "sluice_helper_requests_under_way", NULL,
+         "Requests that wait for an answer from outside.", helper->under_way},
+    };
+    metrics_write_singles(out, rows, ARRAY_LEN(rows));
 }
 
 static void metrics_write_expiries(struct exposition *out, const struct metrics_sources *sources)
@@ -641,18 +659,21 @@ static void metrics_write_expiries(struct exposition *out, const struct metrics_
 
 static void metrics_write_allocator(struct exposition *out, const struct mem_figures *figures)
 {
-    static const char *const names[] = {
-        "sluice_allocator_allocated_bytes", "sluice_allocator_active_bytes",
-        "sluice_allocator_resident_bytes", "sluice_allocator_mapped_bytes"};
-    static const char *const helps[] = {
-        "Bytes that the broker has allocated (jemalloc's stats.allocated).",
-        "Bytes in pages with an allocation in them (jemalloc's stats.active).",
-        "Bytes of the allocator that are in memory (jemalloc's stats.resident).",
-        "Bytes of address space that the allocator holds (jemalloc's stats.mapped)."};
-    const uint64_t values[] = {figures->allocated_bytes, figures->active_bytes,
-                               figures->resident_bytes, figures->mapped_bytes};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        metrics_write_whole(out, EXPOSITION_GAUGE, names[i], "bytes", helps[i], values[i]);
+    const struct metrics_single rows[] = {
+        {EXPOSITION_GAUGE, "sluice_allocator_allocated_bytes", "bytes",
+         "Bytes that the broker has allocated (jemalloc's stats.allocated).",
+         figures->allocated_bytes},
+        {EXPOSITION_GAUGE, "sluice_allocator_active_bytes", "bytes",
+         "Bytes in pages with an allocation in them (jemalloc's stats.active).",
+         figures->active_bytes},
+        {EXPOSITION_GAUGE, "sluice_allocator_resident_bytes", "bytes",
+         "Bytes of the allocator that are in memory (jemalloc's stats.resident).",
+         figures->resident_bytes},
+        {EXPOSITION_GAUGE, "sluice_allocator_mapped_bytes", "bytes",
+         "Bytes of address space that the allocator holds (jemalloc's stats.mapped).",
+         figures->mapped_bytes},
+    };
+    metrics_write_singles(out, rows, ARRAY_LEN(rows));
 }
 
 static void metrics_write_process(struct exposition *out, const struct process_figures *figures)
