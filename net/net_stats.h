@@ -91,6 +91,7 @@
       "Handshakes of TLS that resumed a session by its ticket, among those completed.")            \
     X(STAT_TLS_HANDSHAKES_FAILED, COUNTER, "tls_handshakes_failed",                                \
       "Handshakes of TLS that failed.")                                                            \
+    X(STAT_TLS_UNDER_WAY, GAUGE, "tls_handshakes_under_way", "Handshakes of TLS under way.")       \
     X(STAT_TLS_HANDSHAKES_WAITED, COUNTER, "tls_handshakes_waited",                                \
       "Steps of handshakes that waited for a later turn, so that messages do not wait for them.")  \
     X(STAT_DROP_AWAITING_REL, COUNTER, "dropped_awaiting_rel",                                     \

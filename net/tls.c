@@ -124,9 +124,11 @@ static void tls_leave(struct tls *tls)
 {
     if (list_is_linked(&tls->place))
         list_remove(&tls->place);
-    if (tls->is_counted)
-        tls->net->tls_handshakes--;
+    if (!tls->is_counted)
+        return;
     tls->is_counted = false;
+    tls->net->tls_handshakes--;
+    stat_sub(tls->net->stats, STAT_TLS_UNDER_WAY, 1);
 }
 
 /* Into the state in which bytes pass. False: the peer's certificate will not do. */
@@ -358,6 +360,7 @@ enum rc tls_open(struct conn *conn, struct tls_server *server)
     tls->conn = conn->handle;
     tls->is_counted = true;
     net->tls_handshakes++;
+    net_count(net, STAT_TLS_UNDER_WAY, 1);
     list_push_back(&net->tls_idle, &tls->place);
     uint64_t until_ms = conn->opened_ms + tls->context->handshake_timeout_ms;
     conn->cold->ready_until_ms = until_ms;

@@ -89,6 +89,7 @@ static const struct metrics_entry metrics_entries[] = {
     NEXT("sluice_tls_handshakes", STAT_TLS_HANDSHAKES_FAILED, "result", "failed")
     COUNTER("sluice_tls_handshakes_resumed", STAT_TLS_RESUMED,
             "Handshakes of TLS that resumed a session by its ticket, among those completed.")
+    GAUGE("sluice_tls_handshakes_under_way", STAT_TLS_UNDER_WAY, "Handshakes of TLS under way.")
     COUNTER("sluice_tls_handshakes_waited", STAT_TLS_HANDSHAKES_WAITED,
             "Steps of handshakes that waited for a later turn, so that messages do not wait for "
             "them.")
