@@ -146,6 +146,14 @@ static uint64_t shard_wait_ns(struct shard *shard, bool may_sleep)
     return next_ms * 1000000 - now_ns;
 }
 
+void shard_push(struct shard *shard)
+{
+    SHARD_CHECK(shard);
+    mail_flush(shard->port, shard_wake, shard);
+    enum rc entered = ring_enter(shard->ring, RING_NO_WAIT);
+    CHECK(entered == RC_OK);
+}
+
 void shard_turn(struct shard *shard, bool may_sleep)
 {
     SHARD_CHECK(shard);

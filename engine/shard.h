@@ -170,6 +170,13 @@ void shard_close(struct shard *shard);
 /* One turn. `may_sleep` false: look, do what there is, return. */
 void shard_turn(struct shard *shard, bool may_sleep);
 
+/*
+ * What the turn has made so far, mail and requests, leaves now and not at its end: before something
+ * that takes long. For a hook, which has to return true then: who waited for room for mail may have
+ * missed that there was some.
+ */
+void shard_push(struct shard *shard);
+
 /* Mail to another shard (or to itself, which is delivered in a later turn). */
 static inline void shard_mail(struct shard *shard, shard_id to, enum mail_class class,
                               struct mail *mail)

@@ -186,7 +186,6 @@ struct net {
     uint64_t accept_again;        /* bit per listener */
     struct list_node tls_idle;    /* handshakes that wait for their client, the oldest first */
     struct list_node tls_waiting; /* handshakes whose next step waits for its turn (tls.h) */
-    unsigned tls_steps;           /* taken in this turn */
     unsigned tls_handshakes;      /* under way */
     bool tls_taking;              /* a step that has waited is being taken */
     uint8_t *tls_scratch;         /* decrypted bytes of one receive; gathered ones of one send */

@@ -9,7 +9,9 @@
 #include <openssl/ssl.h>
 #include <string.h>
 
+#include "clock.h"
 #include "net.h"
+#include "send.h"
 #include "tls_context.h"
 #include "tls_identity.h"
 #include "transport.h"
@@ -36,6 +38,7 @@ struct tls {
     struct list_node place; /* in net->tls_idle, or in net->tls_waiting with what has come */
     uint8_t *kept;
     uint32_t kept_len;
+    uint64_t kept_ns; /* since the turn of that time */
 };
 
 static struct tls *tls_of(struct transport *layer)
@@ -162,7 +165,6 @@ static bool tls_establish(struct conn *conn, struct tls *tls)
 /* One step of the handshake with what has come. False: nothing is left to do until more comes. */
 static bool tls_handshake(struct conn *conn, struct tls *tls)
 {
-    conn->net->tls_steps++;
     int result = SSL_do_handshake(tls->ssl);
     if (tls->layer.out.bytes > 0)
         conn_mark_dirty(conn);
@@ -204,7 +206,7 @@ static uint32_t tls_decrypt(struct conn *conn, struct tls *tls)
     return len;
 }
 
-/* The step has to wait: its bytes are kept, and nothing more is received. */
+/* The step waits for the end of the turn: its bytes are kept, and nothing more is received. */
 static void tls_wait(struct conn *conn, struct tls *tls, const uint8_t *ptr, uint32_t len)
 {
     struct net *net = conn->net;
@@ -215,18 +217,17 @@ static void tls_wait(struct conn *conn, struct tls *tls, const uint8_t *ptr, uin
     }
     memcpy(tls->kept, ptr, len);
     tls->kept_len = len;
+    tls->kept_ns = net->shard->now_ns;
     conn->cold->held = true;
     list_remove(&tls->place);
     list_push_back(&net->tls_waiting, &tls->place);
-    net_count(net, STAT_TLS_HANDSHAKES_WAITED, 1);
 }
 
 static void tls_receive(struct conn *conn, struct transport *layer, uint8_t *ptr, uint32_t len)
 {
     struct tls *tls = tls_of(layer);
     struct net *net = conn->net;
-    if (!layer->ready && !net->tls_taking &&
-        (net->tls_steps >= TLS_STEPS_PER_TURN || !list_is_empty(&net->tls_waiting))) {
+    if (!layer->ready && !net->tls_taking) {
         tls_wait(conn, tls, ptr, len);
         return;
     }
@@ -369,32 +370,43 @@ enum rc tls_open(struct conn *conn, struct tls_server *server)
     return RC_OK;
 }
 
+static void tls_step(struct net *net, struct tls *tls)
+{
+    CHECK_OBJ(tls, TLS_MAGIC);
+    struct handle handle = tls->conn;
+    struct conn *conn = slot_table_get(&net->conns, handle);
+    CHECK(conn != NULL && conn->cold != NULL);
+    uint8_t *kept = tls->kept;
+    uint32_t len = tls->kept_len;
+    tls->kept = NULL;
+    conn->cold->held = false;
+    if (tls->kept_ns != net->shard->now_ns)
+        net_count(net, STAT_TLS_HANDSHAKES_WAITED, 1);
+    list_push_back(&net->tls_idle, &tls->place);
+    net->tls_taking = true;
+    if (conn->state == CONN_NEW)
+        transport_enter(conn, &tls->layer, kept, len);
+    net->tls_taking = false;
+    mem_free(kept);
+    conn = slot_table_get(&net->conns, handle);
+    if (conn != NULL && conn->state != CONN_CLOSED)
+        conn_receive(conn);
+}
+
 bool tls_turn(struct net *net)
 {
-    net->tls_steps = 0;
+    if (LIKELY(list_is_empty(&net->tls_waiting)))
+        return false;
+    send_flush(net);
+    shard_push(net->shard);
+    uint64_t until_ns = clock_mono_ns() + TLS_NS_PER_TURN;
     struct list_node *node;
-    while (net->tls_steps < TLS_STEPS_PER_TURN &&
-           (node = list_pop_front(&net->tls_waiting)) != NULL) {
-        struct tls *tls = CONTAINER_OF(node, struct tls, place);
-        CHECK_OBJ(tls, TLS_MAGIC);
-        struct handle handle = tls->conn;
-        struct conn *conn = slot_table_get(&net->conns, handle);
-        CHECK(conn != NULL && conn->cold != NULL);
-        uint8_t *kept = tls->kept;
-        uint32_t len = tls->kept_len;
-        tls->kept = NULL;
-        conn->cold->held = false;
-        list_push_back(&net->tls_idle, &tls->place);
-        net->tls_taking = true;
-        if (conn->state == CONN_NEW)
-            transport_enter(conn, &tls->layer, kept, len);
-        net->tls_taking = false;
-        mem_free(kept);
-        conn = slot_table_get(&net->conns, handle);
-        if (conn != NULL && conn->state != CONN_CLOSED)
-            conn_receive(conn);
+    while ((node = list_pop_front(&net->tls_waiting)) != NULL) {
+        tls_step(net, CONTAINER_OF(node, struct tls, place));
+        if (clock_mono_ns() >= until_ns)
+            break;
     }
-    return !list_is_empty(&net->tls_waiting);
+    return true;
 }
 
 bool tls_net_init(struct net *net)
