@@ -86,6 +86,8 @@ static const struct options_row options_rows[] = {
     {"tls", OPTIONS_FLAG, OPTIONS_ALL, AT(tls), 0, 0, "TLS 1.3 or 1.2"},
     {"tls-ca", OPTIONS_TEXT, OPTIONS_ALL, AT(tls_ca), 0, 0,
      "FILE  of authorities, to verify the broker with; without it, it is not"},
+    {"tls-resume", OPTIONS_FLAG, OPTIONS_ALL, AT(tls_resume), 0, 0,
+     "handshakes go on from the newest session that has come"},
     {"ws", OPTIONS_FLAG, OPTIONS_ALL, AT(ws), 0, 0, "WebSocket, with --tls inside of TLS"},
     {"ws-path", OPTIONS_TEXT, OPTIONS_ALL, AT(ws_path), 0, 0, "PATH  of the request (/mqtt)"},
     {"ws-frame", OPTIONS_NUMBER, OPTIONS_ALL, AT(ws_frame), 1, OPTIONS_WS_FRAME_LEN_MAX,

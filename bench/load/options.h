@@ -46,6 +46,7 @@ struct options {
     const char *password;
     bool tls;
     const char *tls_ca; /* file of authorities; NULL: the broker is not verified */
+    bool tls_resume;
     bool ws;
     const char *ws_path;
     uint64_t ws_frame;   /* bytes of the frames sent; 0: a frame for each packet */

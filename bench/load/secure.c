@@ -21,6 +21,7 @@
 struct secure_worker {
     SSL_CTX *ctx;
     BIO_METHOD *method;
+    SSL_SESSION *session; /* the newest; NULL: none has come, or none is wanted */
     bool verifies;
     size_t at; /* of what was received and not yet taken */
     size_t len;
@@ -74,7 +75,16 @@ static long secure_bio_control(BIO *bio, int command, long number, void *pointer
     return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
-struct secure_worker *secure_worker_open(const char *ca)
+/* 1: the session is the worker's now. */
+static int secure_on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct secure *secure = SSL_get_app_data(ssl);
+    SSL_SESSION_free(secure->worker->session);
+    secure->worker->session = session;
+    return 1;
+}
+
+struct secure_worker *secure_worker_open(const char *ca, bool resumes)
 {
     struct secure_worker *worker = heap_zeroed(1, sizeof(*worker));
     worker->ctx = SSL_CTX_new(TLS_method());
@@ -85,6 +95,11 @@ struct secure_worker *secure_worker_open(const char *ca)
     BIO_meth_set_ctrl(worker->method, secure_bio_control);
     SSL_CTX_set_mode(worker->ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (resumes) {
+        SSL_CTX_set_session_cache_mode(worker->ctx,
+                                       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(worker->ctx, secure_on_session);
+    }
     worker->verifies = ca != NULL;
     if (ca == NULL)
         return worker;
@@ -99,6 +114,7 @@ void secure_worker_close(struct secure_worker *worker)
 {
     if (worker == NULL)
         return;
+    SSL_SESSION_free(worker->session);
     SSL_CTX_free(worker->ctx);
     BIO_meth_free(worker->method);
     free(worker);
@@ -115,10 +131,13 @@ struct secure *secure_open(struct secure_worker *worker, int fd, const char *hos
     BIO_set_data(bio, secure);
     BIO_set_init(bio, 1);
     SSL_set_bio(secure->ssl, bio, bio);
+    SSL_set_app_data(secure->ssl, secure);
     SSL_set_connect_state(secure->ssl);
     SSL_set_shed_handshake_config(secure->ssl, 1);
     if (worker->verifies && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(secure->ssl), host) != 1)
         X509_VERIFY_PARAM_set1_host(SSL_get0_param(secure->ssl), host, strlen(host));
+    if (worker->session != NULL)
+        CHECK(SSL_set_session(secure->ssl, worker->session) == 1);
     ERR_clear_error();
     return secure;
 }

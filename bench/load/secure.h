@@ -8,6 +8,9 @@
  * Sending and receiving behave like the calls of the kernel: a count, or -1 and errno, EAGAIN for
  * "not now". The handshake goes on inside of both.
  *
+ * A worker that resumes keeps the newest session that the broker has given to any of its
+ * connections, and shows it at every handshake that begins after that.
+ *
  * Threads: the worker's own.
  */
 #ifndef BENCH_SECURE_H
@@ -22,7 +25,7 @@ struct secure_worker;
 
 /* `ca`: the file of authorities to verify the broker with; NULL: it is not verified. NULL: the
  * file cannot be used. */
-struct secure_worker *secure_worker_open(const char *ca) MUST_USE;
+struct secure_worker *secure_worker_open(const char *ca, bool resumes) MUST_USE;
 
 /* NULL is allowed. */
 void secure_worker_close(struct secure_worker *worker);

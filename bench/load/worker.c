@@ -311,7 +311,7 @@ static void *worker_main(void *arg)
         return NULL;
     }
     if (worker->options->tls) {
-        worker->secure = secure_worker_open(worker->options->tls_ca);
+        worker->secure = secure_worker_open(worker->options->tls_ca, worker->options->tls_resume);
         if (worker->secure == NULL) {
             control_fail(worker->control, "--tls-ca %s: no certificates in it",
                          worker->options->tls_ca);
