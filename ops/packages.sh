@@ -5,7 +5,7 @@ PACKAGES_RUN="meson ninja-build gcc pkg-config liburing-dev libck-dev libjemallo
               libmicrohttpd-dev android-libboringssl-dev libsodium-dev libcrypt-dev
               libpcre2-dev libcurl4-openssl-dev libjansson-dev libhttp-parser-dev"
 PACKAGES_TEST="libcmocka-dev python3 mosquitto mosquitto-clients python3-paho-mqtt libpaho-mqtt-dev
-               nodejs clang-format prometheus openssl"
+               nodejs clang-format prometheus openssl curl"
 PACKAGES_LONG="npm chromium libclang-rt-14-dev clang g++ libbenchmark-dev"
 
 packages_missing() {

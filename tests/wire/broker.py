@@ -67,6 +67,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def listens(port):
+    """Whether somebody listens at that port, without a connection that a broker would count."""
+    with open("/proc/net/tcp") as table:
+        return any(f":{port:04X} 00000000:0000 0A " in line for line in table)
+
+
 def yaml_value(value):
     """JSON is a subset of YAML; texts such as durations are left plain."""
     if isinstance(value, str):
@@ -209,11 +215,21 @@ class Broker:
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 self.dial().close()
+                self.await_others()
                 return True
             except OSError:
                 time.sleep(0.005)
         self.kill()
         return False
+
+    def await_others(self):
+        """The other listeners come a moment after the first one."""
+        binds = [more["bind"] for more in self.options.get("more", []) if more.get("enable", True)]
+        ports = [port for name, port in self.ports.items()
+                 if any(f"127.0.0.1:{{{name}}}" in bind for bind in binds)]
+        deadline = time.monotonic() + 5
+        while not all(map(listens, ports)) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def dial(self, port=None, path=None, timeout=5):
         """A plain socket to the first listener, or to another."""

@@ -6,7 +6,10 @@
     server, server2      localhost and 127.0.0.1; two.example
     rsa, ed25519         servers with such keys
     client               CN device-7, with the alternative name device.example
-    expired, revoked     clients; crl.pem lists the second, crl-none.pem nobody
+    expired, early       clients, whose time is over or still to come
+    revoked              a client; crl.pem lists it, crl-none.pem nobody; crl-old.pem is out of
+                         date, crl-mid.pem has a list of the intermediate authority, too
+    for-servers          a client whose certificate is only good for servers
     stranger             a client of other-ca
     via                  a client of an intermediate authority; its file has the chain
     ocsp.der             a response for server
@@ -77,17 +80,19 @@ def make_ca(name, subject, parent=None):
             "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-out", f"{name}.pem")
 
 
-def make(name, common_name, ca="ca", kind="ec", alt=None, days=30):
+def make(name, common_name, ca="ca", kind="ec", alt=None, usage=None, between=None):
+    """`between`: first and last day, other than today and in a month."""
     make_key(name, kind)
     run("req", "-new", "-key", f"{name}.key", "-subj", f"/CN={common_name}", "-out", f"{name}.csr")
-    write("leaf.ext", f"subjectAltName={alt}\n" if alt else "basicConstraints=CA:FALSE\n")
-    if days > 0:
+    write("leaf.ext", (f"subjectAltName={alt}\n" if alt else "basicConstraints=CA:FALSE\n")
+          + (f"extendedKeyUsage={usage}\n" if usage else ""))
+    if between is None:
         run("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
-            "-CAcreateserial", "-days", str(days), "-extfile", "leaf.ext", "-out", f"{name}.pem")
+            "-CAcreateserial", "-days", "30", "-extfile", "leaf.ext", "-out", f"{name}.pem")
     else:
         run("ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", f"{ca}.pem", "-keyfile",
-            f"{ca}.key", "-in", f"{name}.csr", "-startdate", "200101000000Z", "-enddate",
-            "200201000000Z", "-extfile", "leaf.ext", "-out", f"{name}.pem")
+            f"{ca}.key", "-in", f"{name}.csr", "-startdate", between[0], "-enddate", between[1],
+            "-extfile", "leaf.ext", "-out", f"{name}.pem")
 
 
 def make_all():
@@ -103,7 +108,9 @@ def make_all():
     make("rsa", "localhost", kind="rsa", alt="DNS:localhost,IP:127.0.0.1")
     make("ed25519", "localhost", kind="ed25519", alt="DNS:localhost,IP:127.0.0.1")
     make("client", "device-7", alt="DNS:device.example")
-    make("expired", "late", days=0)
+    make("expired", "late", between=("200101000000Z", "200201000000Z"))
+    make("early", "early", between=("20900101000000Z", "20900201000000Z"))
+    make("for-servers", "device-7", usage="serverAuth")
     make("revoked", "lost")
     make("stranger", "stranger", ca="other-ca")
     make("via", "via", ca="mid-ca")
@@ -115,9 +122,17 @@ def make_all():
     run("ca", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-revoke",
         "revoked.pem")
     run(*gencrl, "-out", "crl.pem")
+    run(*gencrl, "-crl_lastupdate", "200101000000Z", "-crl_nextupdate", "200201000000Z", "-out",
+        "crl-old.pem")
     run("ocsp", "-index", "index.txt", "-CA", "ca.pem", "-issuer", "ca.pem", "-rsigner", "ca.pem",
         "-rkey", "ca.key", "-cert", "server.pem", "-respout", "ocsp.der", "-ndays", "7",
         "-noverify")
+    write("index.txt", "")
+    run("ca", "-gencrl", "-config", "ca.cnf", "-cert", "mid-ca.pem", "-keyfile", "mid-ca.key",
+        "-out", "crl-mid.pem")
+    with open(os.path.join(FOLDER, "crl.pem")) as of_ca:
+        with open(os.path.join(FOLDER, "crl-mid.pem"), "a") as out:
+            out.write(of_ca.read())
     write("psk.txt", "# identity:key\ndevice-9:000102030405060708090a0b0c0d0e0f\n"
           "other:ffeeddccbbaa99887766554433221100\n")
 

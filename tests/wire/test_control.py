@@ -269,15 +269,14 @@ def test_time_does_not_tell_unknown_users_from_known_ones(t):
     for name in ("ann", "bob"):
         t.equal(t.broker.api("POST", USERS, {"user_id": name, "password": "right"})[0], 201)
 
-    def median(user):
-        times = []
-        for _ in range(9):
-            began = time.monotonic()
-            refused(t, "a", user, "wrong")
-            times.append(time.monotonic() - began)
-        return sorted(times)[4]
-
-    known, unknown = median("ann"), median("nobody")
+    times = {"ann": [], "nobody": []}
+    for number in range(2 * 12):
+        user = ("ann", "nobody")[number % 2]
+        began = time.monotonic()
+        refused(t, "a", user, "wrong")
+        times[user].append(time.monotonic() - began)
+    # The quickest of each: other processes only make it slower.
+    known, unknown = min(times["ann"]), min(times["nobody"])
     t.true(0.5 < known / unknown < 2, f"known {known:.4f} s, unknown {unknown:.4f} s")
 
 

@@ -1,13 +1,18 @@
 """Slow and hostile clients: whatever they do, the others are served and memory stays bounded."""
 
+import os
 import resource
 import select
 import socket
+import ssl
 import time
 
+import certificates
 from harness import Skip, cases, only, options, private, slow, versions
 from mqtt_wire import (CONNACK, PUBACK, PUBLISH, Closed, Failure, TimedOut, ack, connect, pingreq,
                        publish, subscribe, varint)
+from tls_socket import TlsSocket, context as tls_context
+from ws_socket import WsSocket
 
 
 def round_trips(t, client, topic, count=20):
@@ -133,6 +138,66 @@ def test_ten_thousand_half_open_connects(t):
         for one in open_ones.values():
             one.close()
         poll.close()
+
+
+class Drip:
+    """A socket that, once it is slow, sends one byte at a time, with pauses."""
+
+    def __init__(self, raw, is_slow):
+        self.raw, self.is_slow = raw, is_slow
+
+    def __getattr__(self, name):
+        return getattr(self.raw, name)
+
+    def send(self, data):
+        for byte in data if self.is_slow else ():
+            self.raw.send(bytes([byte]))
+            time.sleep(0.02)
+        return len(data) if self.is_slow else self.raw.send(data)
+
+    def sendall(self, data):
+        self.send(data)
+
+
+LORIS_TLS = {**certificates.pair("server"), "handshake_timeout": "800ms"}
+LORIS = {"tcp": None, "ws": "a", "tls": "b", "wss": "c", "unix": None}
+
+
+@only("sluiced")
+@slow
+@options(scheme="tcp", connect_timeout="800ms", admin=True,
+         more=[{"bind": "ws://127.0.0.1:{a}"}, {"bind": "tls://127.0.0.1:{b}", "tls": LORIS_TLS},
+               {"bind": "wss://127.0.0.1:{c}", "tls": LORIS_TLS}, {"bind": "unix://{folder}/u"}])
+@private()
+@cases([(f"{scheme} {'from the first byte' if is_slow else 'CONNECT'}", scheme, is_slow)
+        for scheme in LORIS for is_slow in (True, False)])
+def test_slow_loris_by_every_transport(t, scheme, is_slow):
+    """A client that never stops sending, a byte at a time, from the first one or once its
+    transport is ready, is closed when CONNECT should be there."""
+    raws = []
+
+    def dial():
+        path = os.path.join(t.broker.folder, "u") if scheme == "unix" else None
+        raw = t.broker.dial(t.broker.ports.get(LORIS[scheme]), path)
+        raws.append(Drip(raw, is_slow))
+        sock = raws[-1]
+        if scheme in ("tls", "wss"):
+            sock = TlsSocket(sock, tls_context())
+        return WsSocket(sock) if scheme in ("ws", "wss") else sock
+
+    started = time.monotonic()
+    try:
+        sock = dial()
+        raws[-1].is_slow = True
+        for byte in connect(t.id("slow" * 20)) if not is_slow else connect(t.id("x")) * 20:
+            sock.sendall(bytes([byte]))
+            time.sleep(0.02)
+        t.true(False, "it was not closed")
+    except (ConnectionError, ssl.SSLError):
+        pass
+    took = time.monotonic() - started
+    t.true(0.7 < took < 3, f"closed after {took:.2f} s")
+    t.connect("good").ping()
 
 
 @private()

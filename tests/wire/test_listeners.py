@@ -9,12 +9,15 @@ import time
 from harness import cases, options, private, slow
 from mqtt_packet import connect, CONNACK
 from mqtt_wire import Client
+from test_authn import USERS, salted, write
+from test_scram import USERS as WEB
 from ws_socket import WsSocket, request
 
 OPTIONS = {"scheme": "tcp"}
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 TRUSTING = {"proxy_protocol": True, "trusted_proxies": "127.0.0.0/8"}
 FROM = "192.0.2.7"
+PLANT = write("plant", "worker:" + salted("two"))
 
 
 def v1(source=FROM, port=4711):
@@ -145,6 +148,65 @@ def test_a_header_before_a_websocket(t):
     client.send(connect(t.id(), version=5))
     client.expect(CONNACK, reason=0x87)
     closes(t, v2("203.0.113.1") + request())
+
+
+TLS, SHOWN, SHOWN_BEFORE = 1, 2, 4
+
+
+def shown(name, flags=TLS | SHOWN, result=0):
+    """A header of version 2 that tells of TLS and of the client's certificate."""
+    inner = struct.pack(">BI", flags, result) + tlv(0x21, b"TLSv1.3") + tlv(0x22, name)
+    return v2("127.0.0.9", tlvs=tlv(0x20, inner))
+
+
+@options(listener=TRUSTING, access={"allow_anonymous": False},
+         authentication=[{"type": "certificate", "cert_is": "username"}])
+@private(bystander=False)
+@cases([("verified", shown(b"pump"), True),
+        ("on an earlier connection", shown(b"pump", TLS | SHOWN_BEFORE), True),
+        ("not verified", shown(b"pump", result=1), False),
+        ("not shown", shown(b"pump", TLS), False),
+        ("without TLS", shown(b"pump", SHOWN), False), ("another", shown(b"valve"), False),
+        ("none", v2("127.0.0.9"), False), ("version 1", v1("127.0.0.9"), False)])
+def test_a_certificate_that_the_proxy_has_verified(t, header, is_good):
+    client = t.socket(wrap=starting(header))
+    client.send(connect(t.id(), username="pump"))
+    client.expect(CONNACK, reason=0 if is_good else {0x86, 0x87})
+
+
+@options(listener={"proxy_protocol": True, "trusted_proxies": "10.0.0.0/8",
+                   "proxy_protocol_skip": True}, access={"allow_anonymous": False},
+         authentication=[{"type": "certificate", "cert_is": "username"}])
+@private(bystander=False)
+def test_what_others_say_of_certificates_is_not_believed(t):
+    client = t.socket(wrap=starting(shown(b"pump")))
+    client.send(connect(t.id(), username="pump"))
+    client.expect(CONNACK, reason={0x86, 0x87})
+
+
+# --------------------------------------------------------------------------- a chain of its own
+
+
+@options(more=[{"bind": "tcp://127.0.0.1:{a}", "name": "plant"},
+               {"bind": "ws://127.0.0.1:{b}", "name": "web"}, {"bind": "tcp://127.0.0.1:{c}"}],
+         access={"allow_anonymous": False},
+         authentication=[{"type": "password_file", "path": USERS},
+                         {"type": "password_file", "path": PLANT, "listener": "plant"},
+                         {"type": "scram", "path": WEB, "listener": "web"}])
+@private(bystander=False)
+def test_each_listener_has_a_chain_of_its_own(t):
+    """The users of one are not known at the other, and a listener without a chain has that of
+    all."""
+    def come(name, user, password, wrap=None):
+        client = listener(t, name, wrap) if name else t.socket()
+        client.send(connect(t.id(f"{name}{user}"), username=user, password=password))
+        return client.expect(CONNACK).reason
+    for place in (None, "c"):
+        t.equal(come(place, "salted", "one"), 0)
+        t.equal(come(place, "worker", "two"), 0x86)
+    t.equal(come("a", "worker", "two"), 0)
+    t.equal(come("a", "salted", "one"), 0x86)
+    t.true(come("b", "salted", "one", WsSocket) >= 0x80, "a listener with SCRAM took a password")
 
 
 # --------------------------------------------------------------------------------- access rules
