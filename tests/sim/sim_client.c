@@ -79,7 +79,7 @@ static void sim_strays_step(struct sim_client *client)
     }
 }
 
-static bool sim_has_new_stray(const struct sim_client *client)
+bool sim_has_new_stray(const struct sim_client *client)
 {
     for (unsigned i = 0; i < client->strays_num; i++)
         if (client->stray_was_new[i])

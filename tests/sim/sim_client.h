@@ -141,6 +141,9 @@ void sim_client_doubt(struct sim_client *client);
 /* The broker's machine or process is gone, and with it every connection. */
 void sim_client_sever(struct sim_client *client);
 
+/* A connection that was let go of before its CONNACK, which may yet be served. */
+bool sim_has_new_stray(const struct sim_client *client);
+
 /* The connection has ended, or the client lets it go. */
 void sim_client_ended(struct sim_client *client, bool confirmed);
 

@@ -371,7 +371,8 @@ static void sim_on_connack(struct sim_client *client, const struct frame *frame)
     if (had_none && !client->clean_asked) {
         sim_oracle_session_ended(client->index);
         sim_session_forget(client);
-        if (client->version == MQTT_31 && may_have_one)
+        /* A connection from before may come to be served now, with what was asked for on it. */
+        if ((client->version == MQTT_31 && may_have_one) || sim_has_new_stray(client))
             sim_oracle_session_unsure(client->index);
         /* What was asked for behind CONNECT belongs to the new session. */
         for (unsigned i = 0; i < SIM_REQUESTS_MAX; i++)
