@@ -172,6 +172,13 @@ void wal_checkpoint_begin(struct wal *wal);
 void wal_checkpoint_end(struct wal *wal);
 
 /*
+ * Something has happened that the owner could not append. Records say less than is true from here
+ * on, so references that go may be missed after a crash: no segment is set free until a checkpoint
+ * that begins later is valid.
+ */
+void wal_gap(struct wal *wal);
+
+/*
  * How much was appended since the last valid checkpoint began: when to make the next one; and
  * whether one has ended that is not valid yet, and would not be if another began.
  */

@@ -79,6 +79,7 @@ struct wal {
     enum wal_stage stage;
     uint64_t carried_pos, carried_lsn;       /* the next commit says so */
     uint64_t checkpoint_pos, checkpoint_lsn; /* committed: valid */
+    uint64_t gap_lsn;                        /* appended last before the last gap; 0: none */
     uint64_t checkpoint_end;                 /* behind the commit that made it valid */
 
     /* writing */

@@ -7,7 +7,8 @@
  * A segment is free when it ends before the valid checkpoint, no record in it has a reference, no
  * read of it is under way or asked for, and the checkpoint is on the disk; and so must be the
  * records that said why the last reference went, or a crash would bring the reference back without
- * the record. It is looked for only after something has changed. A free segment becomes the next
+ * the record. Nor is one free while a gap of the owner's is not behind a valid checkpoint
+ * (wal_gap). It is looked for only after something has changed. A free segment becomes the next
  * spare one if that is wanted, else its file goes.
  *
  * Bounds: as many segments as disk_bytes_max allows, a descriptor each.
@@ -188,12 +189,18 @@ void wal_figures_read(const struct wal *wal, struct wal_figures *out)
 
 /* ---- what is free ---- */
 
+void wal_gap(struct wal *wal)
+{
+    WAL_CHECK(wal);
+    wal->gap_lsn = wal->lsn_last;
+}
+
 static bool wal_segment_is_free(const struct wal *wal, const struct wal_segment *segment)
 {
-    return segment != wal->current && segment != wal->syncing && !segment->is_unsynced &&
-           segment->live.refs == 0 && segment->windows == 0 &&
-           segment->end <= wal->checkpoint_pos && wal->checkpoint_end <= wal->pos_durable &&
-           !wal_read_is_asked(wal, segment);
+    return (wal->gap_lsn == 0 || wal->checkpoint_lsn > wal->gap_lsn) && segment != wal->current &&
+           segment != wal->syncing && !segment->is_unsynced && segment->live.refs == 0 &&
+           segment->windows == 0 && segment->end <= wal->checkpoint_pos &&
+           wal->checkpoint_end <= wal->pos_durable && !wal_read_is_asked(wal, segment);
 }
 
 void wal_space_step(struct wal *wal)

@@ -276,7 +276,7 @@ static void handover_back(struct handover *handover)
         handover_log_done(handover);
     } else {
         /* The log has the old entry, which a snapshot of before may lack. */
-        store->gap = true;
+        store_gap(store);
         store_checkpoint_stop(store);
     }
     handover->msg = NULL;

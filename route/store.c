@@ -45,12 +45,19 @@ enum rc store_append(struct store *store, enum store_type type, uint64_t *out_ls
 }
 
 uint64_t store_note(struct store *store, enum store_type type)
+void store_gap(struct store *store)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    store->gap = true;
+    wal_gap(store->wal);
+}
+
 {
     uint64_t lsn = 0;
     struct wal_loc loc;
     if (store_append(store, type, &lsn, &loc) == RC_OK)
         return lsn;
-    store->gap = true;
+    store_gap(store);
     router_count(store->router, STAT_LOG_GAPS, 1);
     return 0;
 }

@@ -141,6 +141,9 @@ MUST_USE enum rc store_append(struct store *store, enum store_type type, uint64_
 
 /* For what has happened already: the same, and a failure becomes a gap. The lsn, 0 on failure. */
 uint64_t store_note(struct store *store, enum store_type type);
+/* What has happened is not in the log: a checkpoint is due, and no body goes before it. */
+void store_gap(struct store *store);
+
 
 /* Wall clock in ms of a moment of the monotonic clock. */
 uint64_t store_wall_ms(struct store *store, uint64_t mono_ms);

@@ -266,7 +266,7 @@ enum rc store_send_head(struct router *router, struct session *session)
             inflight_remove(&session->inflight, slot);
             return RC_FULL; /* store_turn_end tries again when the log takes records */
         }
-        store_of(router)->gap = true; /* after a crash it would have another packet id */
+        store_gap(store_of(router)); /* after a crash it would have another packet id */
     }
     slot->location = head.location;
     slot->number = head.number;

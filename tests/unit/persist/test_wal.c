@@ -360,6 +360,38 @@ static void keep_many(struct wal_loc *locs)
     until_committed();
 }
 
+static void settle(void)
+{
+    append(1, 1, 10, NULL, NULL);
+    until_committed();
+    for (unsigned i = 0; i < 10; i++)
+        shard_stub_turn(&stub, 1000000);
+}
+
+/* What was not said of references keeps all segments, until a checkpoint has said it. */
+static void a_gap_keeps_segments(void **state)
+{
+    (void)state;
+    static struct wal_loc locs[KEPT];
+    open_log(WAL_COMMIT);
+    keep_many(locs);
+    wal_checkpoint_begin(wal);
+    append(8, 8, 10, NULL, NULL);
+    wal_gap(wal);
+    wal_unref(wal, locs[0], 1000);
+    wal_checkpoint_end(wal);
+    settle();
+    assert_true(wal_ref(wal, locs[0], 1000));
+    wal_unref(wal, locs[0], 1000);
+    wal_checkpoint_begin(wal);
+    append(8, 8, 10, NULL, NULL);
+    wal_checkpoint_end(wal);
+    settle();
+    assert_false(wal_ref(wal, locs[0], 1000));
+    assert_true(wal_ref(wal, locs[1], 1001));
+    close_log();
+}
+
 static void on_read_kept(void *context, uint64_t tag, enum rc rc, struct bytes body)
 {
     assert_ptr_equal(context, &num_read);
@@ -469,6 +501,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_group_can_be_taken_back, setup, teardown),
         cmocka_unit_test_setup_teardown(records_are_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_sets_space_free, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_gap_keeps_segments, setup, teardown),
         cmocka_unit_test_setup_teardown(a_read_keeps_its_segment, setup, teardown),
         cmocka_unit_test_setup_teardown(sparse_segments_are_taken_and_given, setup, teardown),
         cmocka_unit_test_setup_teardown(a_sync_can_be_asked_for, setup, teardown),
