@@ -183,7 +183,9 @@ static void *shard_main(void *argument)
     struct runtime *runtime = shard->runtime;
     enum rc rc = shard_open(shard);
     shard_pin(shard);
-    bool up = rc == RC_OK && runtime->tables.start(shard);
+    const struct shard_tables *tables = &runtime->tables;
+    bool up = rc == RC_OK && tables->start(shard) &&
+              (tables->begin == NULL || tables->begin(shard));
     if (rc != RC_OK)
         LOG(LOG_ERROR, "shard %u could not start: %s", shard->id, rc_text(rc));
     if (!up)

@@ -68,6 +68,7 @@ struct shard_tables {
     shard_mail_fn mails[SHARD_MAIL_KINDS_MAX];
     shard_drop_fn drops[SHARD_MAIL_KINDS_MAX]; /* NULL: records of this kind own nothing */
     bool (*start)(struct shard *shard);        /* on the shard's thread; false: give up */
+    bool (*begin)(struct shard *shard);        /* behind it, and the same; NULL for none */
     void (*stop)(struct shard *shard);         /* on the shard's thread, after the last turn */
     shard_hook_fn turn_end[2];                 /* in order: route, net */
     /* After a turn, NULL for none: when it ended, by the clock. */

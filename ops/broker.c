@@ -48,9 +48,20 @@ static bool broker_shard_start(struct shard *shard)
         LOG(LOG_ERROR, "could not start: %s", rc_text(rc));
         return false;
     }
-    /* Nobody is served before all have recovered: a publication must find every subscription. */
-    bool right = shard->id != 0 || rows_loaded(broker) == RC_OK;
-    if (!right || !runtime_meet(shard->runtime)) {
+    if (shard->id == 0 && rows_loaded(broker) != RC_OK) {
+        router_close(shard);
+        return false;
+    }
+    return true;
+}
+
+/* Nobody is served before all have recovered: a publication must find every subscription. */
+static bool broker_shard_begin(struct shard *shard)
+{
+    struct broker *broker = shard->runtime->user;
+    /* Nor does anything change while a shard looks at what the others have recovered. */
+    if (!runtime_meet(shard->runtime) || router_settle(shard) != RC_OK ||
+        !runtime_meet(shard->runtime)) {
         router_close(shard);
         return false;
     }
@@ -64,7 +75,8 @@ static bool broker_shard_start(struct shard *shard)
 
 static void broker_shard_stop(struct shard *shard)
 {
-    net_close(shard);
+    if (shard->net != NULL)
+        net_close(shard);
     router_close(shard);
 }
 
@@ -145,6 +157,7 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
     net_tables_fill(&tables);
     tables.drops[MAIL_AUTHN_STEP] = jwks_drop;
     tables.start = broker_shard_start;
+    tables.begin = broker_shard_begin;
     tables.stop = broker_shard_stop;
     struct runtime_options options = {.shards = shards,
                                       .helpers = 2 + broker->access.workers_num,

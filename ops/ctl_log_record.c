@@ -30,6 +30,7 @@ enum {
     SHOW_MESSAGE = 1 << 12, /* if there is one */
     SHOW_KEYED = 1 << 13,
     SHOW_BY = 1 << 14, /* which part of the sessions */
+    SHOW_HOME = 1 << 15,
 };
 
 /* Of each type: what is in it, and what its number is. */
@@ -63,6 +64,8 @@ static const struct {
     [STORE_SEEN] = {SHOW_SESSION | SHOW_PACKET_ID | SHOW_NUMBER, "home"},
     [STORE_SEEN_BY] = {SHOW_SESSION | SHOW_PACKET_ID | SHOW_NUMBER | SHOW_BY, "home"},
     [STORE_UNSEEN] = {SHOW_SESSION | SHOW_PACKET_ID | SHOW_NUMBER, "home"},
+    [STORE_TAKEN] = {SHOW_SESSION | SHOW_NUMBER | SHOW_HOME, "entry"},
+    [STORE_UNTAKEN] = {SHOW_SESSION | SHOW_NUMBER | SHOW_HOME, "entry"},
 };
 
 static void print_bytes(struct bytes bytes, uint32_t max, FILE *out)
@@ -190,6 +193,8 @@ static void print_record(const struct store_record *record, uint32_t *id_space, 
         print_message(&record->message, out);
     if ((parts & SHOW_BY) != 0)
         fprintf(out, " by=%u/%u", record->by.number, record->by.shards);
+    if ((parts & SHOW_HOME) != 0)
+        fprintf(out, " home=%u", record->home);
     if ((parts & SHOW_KEYED) != 0)
         print_keyed(record, out);
 }

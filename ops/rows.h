@@ -23,6 +23,7 @@
 #include "list.h"
 #include "rc.h"
 #include "router.h"
+#include "store_keyed.h"
 
 struct broker;
 struct mail;

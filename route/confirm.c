@@ -29,7 +29,7 @@ static void confirm_here(struct router *router, const struct hold_ticket *ticket
 {
     CHECK(ticket->conn.shard == router->shard->id);
     if (UNLIKELY(hold_ticket_is_handover(ticket)))
-        handover_confirmed(router, ticket->conn, ok);
+        handover_confirmed(router, ticket->conn, from, ok);
     else if (UNLIKELY(hold_ticket_is_will(ticket)))
         will_confirmed(router, ticket, from, count, ok);
     else
@@ -114,10 +114,16 @@ void confirm_fail(struct router *router)
 {
     struct confirm_queue *queue = &router->confirms;
     confirm_run(router);
-    while (queue->head != queue->tail) {
+    for (uint32_t left = queue->tail - queue->head; left > 0; left--) {
         struct confirm_entry entry = *confirm_at(queue, queue->head);
         queue->head++;
-        confirm_send(router, &entry, false);
+        if (!hold_ticket_is_handover(&entry.ticket)) {
+            confirm_send(router, &entry, false);
+            continue;
+        }
+        /* It is appended, and will be committed: its giver must not take it back. */
+        queue->tail++;
+        *confirm_at(queue, queue->tail - 1) = entry;
     }
 }
 

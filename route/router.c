@@ -20,6 +20,7 @@
 #include "store_keyed.h"
 #include "store_retain.h"
 #include "store_seen.h"
+#include "store_taken.h"
 #include "sweep.h"
 #include "user_quota.h"
 #include "will.h"
@@ -93,6 +94,7 @@ void router_tables_fill(struct shard_tables *tables)
     tables->drops[MAIL_PASSWORD] = password_job_drop;
     tables->drops[MAIL_PASSWORD_MADE] = password_job_drop;
     tables->mails[MAIL_FORGET] = store_seen_on_forget;
+    tables->mails[MAIL_UNTAKEN] = store_taken_on_mail;
     tables->mails[MAIL_RETAIN] = store_retain_on_mail;
     tables->drops[MAIL_RETAIN] = store_retain_drop;
     tables->mails[MAIL_KEYED] = store_keyed_on_mail;
@@ -146,6 +148,12 @@ enum rc router_open(struct shard *shard, struct route_shared *shared)
     if (rc != RC_OK)
         router_close(shard);
     return rc;
+}
+
+enum rc router_settle(struct shard *shard)
+{
+    SHARD_CHECK(shard);
+    return store_taken_settle(router_of(shard));
 }
 
 void router_begin(struct shard *shard)

@@ -13,8 +13,10 @@
  *   MAIL_SHARED    data. ptr: struct msg, one shared reference: one delivery for one member of a
  *                  shared group. words[0]: handle of its session, [1]: address of the
  *                  delivery_extra, [2]: SUB_*, [3..4]: the ticket of the acknowledgement, if any.
+ *                  A handover's: [2] above 8 bits and [5]: passing_session, passing_number.
  *   MAIL_PUBLISH_STORE  like MAIL_PUBLISH, to be confirmed with the ticket in the message.
  *   MAIL_FORGET    data. A QoS 2 message was released; see store_seen.h.
+ *   MAIL_UNTAKEN   data. A handover is over; see store_taken.h.
  *   MAIL_RETAIN    data. A retained message to be logged; see store_retain.h.
  *   MAIL_KEYED     control. A row to be changed; MAIL_KEYED_DONE: it is; see store_keyed.h.
  *   MAIL_STORED    confirm. Such a confirmation; see confirm.h.
@@ -57,6 +59,7 @@
 
 struct store;
 struct store_config;
+struct store_rows_told;
 struct sweep;
 
 /* Kinds of mail; net's begin with MAIL_NET_FIRST. */
@@ -78,6 +81,7 @@ enum route_mail {
     MAIL_AUTHN_TAKEN,
     MAIL_PASSWORD,
     MAIL_PASSWORD_MADE,
+    MAIL_UNTAKEN,
     MAIL_NET_FIRST
 };
 
@@ -116,13 +120,6 @@ struct route_settings {
     uint32_t permit_cache_max;          /* [I] decisions that a session remembers */
     /* [I] those of each zone, from 1 on; NULL: no such zone, and these here hold */
     const struct route_settings *of_zone[ROUTE_ZONES_MAX + 1];
-};
-
-/* Who is told, before anybody is served, what rows the log has (store_keyed.h). */
-struct store_rows_told {
-    void *context; /* [I] */
-    /* On the thread of the shard that owns the row. RC_NO_MEMORY. */
-    enum rc (*row)(void *context, struct bytes table, struct bytes key, struct bytes value);
 };
 
 struct route_shared {
@@ -190,6 +187,8 @@ struct router {
     uint64_t stored_shards;                /* [O] to whom the latest ticket went (store_seen.h) */
     struct conn *publishing;               /* [O] whose publication is routed; NULL: nobody's */
     struct hold_ticket passing;            /* [O] of the shared delivery that came by mail */
+    uint64_t passing_session;              /* [O] of a handover: whose delivery it was, */
+    uint64_t passing_number;               /* [O] and its number */
     struct confirm_queue confirms;         /* [O] owed to other shards */
     uint64_t log_last;                     /* [O] number of the record logged last; 0: no log */
     uint64_t log_committed;                /* [O] records up to this one are durable */
@@ -236,7 +235,10 @@ void router_tables_fill(struct shard_tables *tables);
 MUST_USE enum rc router_open(struct shard *shard, struct route_shared *shared);
 void router_close(struct shard *shard);
 
-/* When all shards have recovered: takes the chains of authentication, with users of the log. */
+/* When all shards have recovered, before any goes on: what their logs say of each other. RC_*. */
+MUST_USE enum rc router_settle(struct shard *shard);
+
+/* After that: takes the chains of authentication, with users of the log. */
 void router_begin(struct shard *shard);
 
 /* Takes the newest settings: what the router had before is not used any more. */

@@ -12,6 +12,8 @@
 
 #include "deliver.h"
 #include "outbound.h"
+#include "share_handover.h"
+#include "store_taken.h"
 
 #define SHARE_PARKED_MAGIC 0x5041524bu
 
@@ -82,9 +84,13 @@ static void share_send(struct router *router, const struct share_member *member,
             ticket = router_ticket(router);
         memcpy(&mail.words[3], &ticket.conn, sizeof(ticket.conn));
         mail.words[4] = ticket.gate_number;
+        if (hold_ticket_is_handover(&ticket)) {
+            mail.words[2] = router->passing_session << 8;
+            mail.words[5] = router->passing_number;
+        }
     }
     mail.words[1] = (uint64_t)(uintptr_t)extra;
-    mail.words[2] = terms.options;
+    mail.words[2] |= terms.options;
     msg_ref_shared(msg);
     shard_mail(router->shard, member->session.shard, MAIL_DATA, &mail);
     router_count(router, STAT_FORWARDED, 1);
@@ -239,14 +245,46 @@ static void share_receive(struct router *router, const struct mail *mail)
     msg_unref(msg, shard->id);
 }
 
+/*
+ * What share_receive logs, and whose delivery it was, is one commit. One that comes back to the
+ * giver's shard, for another session there, is done with that.
+ */
+static void share_receive_handover(struct router *router, const struct mail *mail)
+{
+    const struct taken_row row = {.session = router->passing_session,
+                                  .entry = router->passing_number,
+                                  .home = router->passing.conn.shard};
+    uint64_t logged = router->log_last;
+    uint64_t refused = router->log_refused;
+    uint8_t qos = ((const struct msg *)mail->ptr)->pub.qos;
+    wal_group_begin(router->store->wal);
+    share_receive(router, mail);
+    struct handle ticket = router->passing.conn;
+    /* Not passed on, and stored. */
+    bool is_stored = hold_ticket_is_handover(&router->passing) && router->log_last != logged &&
+                     router->log_refused == refused;
+    if (is_stored && row.home == router->shard->id) {
+        router->passing = (struct hold_ticket){.conn = HANDLE_NONE};
+        handover_confirmed(router, ticket, row.home, true);
+    } else if (is_stored && qos == 2) {
+        store_taken_note(router, &row);
+    }
+    wal_group_end(router->store->wal);
+}
+
 void share_on_mail(struct shard *shard, const struct mail *mail)
 {
     struct router *router = router_of(shard);
     memcpy(&router->passing.conn, &mail->words[3], sizeof(router->passing.conn));
     router->passing.gate_number = (uint32_t)mail->words[4];
+    router->passing_session = mail->words[2] >> 8;
+    router->passing_number = mail->words[5];
     uint64_t logged = router->log_last;
     uint64_t refused = router->log_refused;
-    share_receive(router, mail);
+    if (hold_ticket_is_handover(&router->passing))
+        share_receive_handover(router, mail);
+    else
+        share_receive(router, mail);
     struct hold_ticket ticket = router->passing;
     router->passing = (struct hold_ticket){.conn = HANDLE_NONE};
     if (router->log_refused != refused)

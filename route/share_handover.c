@@ -8,6 +8,7 @@
 #include "outbound_inner.h"
 #include "share_dispatch.h"
 #include "store_checkpoint.h"
+#include "store_taken.h"
 #include "zone.h"
 
 #define HANDOVER_MAGIC       0x48414e44u
@@ -178,24 +179,23 @@ static struct handover_giver *handover_free(struct handover *handover)
     return giver;
 }
 
-/* The giver has it no more, says the log. */
-static void handover_log_done(const struct handover *handover)
+/* The giver has it no more, says the log. Its lsn, 0: there was nothing to log, or it failed. */
+static uint64_t handover_log_done(const struct handover *handover)
 {
     struct store *store = handover->router->store;
     struct session *session = handover_session(handover);
     if (handover->packet_id == 0) {
         store_encode_pair(handover->giver->number, handover->number, &store->parts);
-        store_note(store, STORE_DROPPED);
-        return;
+        return store_note(store, STORE_DROPPED);
     }
     /* Whoever else has the packet id now has taken its place in the log, too. */
     const struct inflight_entry *slot = NULL;
     if (session != NULL)
         slot = inflight_find(&session->inflight, handover->packet_id);
     if (slot != NULL && slot->number != handover->number)
-        return;
+        return 0;
     store_encode_pair(handover->giver->number, handover->packet_id, &store->parts);
-    store_note(store, STORE_DONE);
+    return store_note(store, STORE_DONE);
 }
 
 /* Releases what it still holds and frees it; the giver goes with its last one. */
@@ -225,6 +225,8 @@ static enum handover_result handover_send(struct handover *handover, struct msg 
         wal_group_begin(store->wal);
     router->passing = (struct hold_ticket){.conn = handover->handle};
     router->passing.conn.slot |= HOLD_HANDOVER;
+    router->passing_session = handover->giver->number;
+    router->passing_number = handover->number;
     bool passed = share_redispatch(router, msg, extra, handover->giver->session,
                                    handover_has_ended(handover));
     enum handover_result result = !passed                                 ? HANDOVER_STAYS
@@ -379,7 +381,7 @@ bool handover_begin(struct router *router, struct session *session, bool ended,
     return is_gone;
 }
 
-void handover_confirmed(struct router *router, struct handle ticket, bool ok)
+void handover_confirmed(struct router *router, struct handle ticket, shard_id taker, bool ok)
 {
     CHECK((ticket.slot & HOLD_HANDOVER) != 0);
     ticket.slot &= ~HOLD_HANDOVER;
@@ -390,7 +392,11 @@ void handover_confirmed(struct router *router, struct handle ticket, bool ok)
         handover_back(handover);
         return;
     }
-    handover_log_done(handover);
+    const struct taken_row row = {
+        .session = handover->giver->number, .entry = handover->number, .home = router->shard->id};
+    uint64_t lsn = handover_log_done(handover);
+    if (handover->qos == 2 && taker != router->shard->id)
+        store_taken_given(router, taker, &row, lsn);
     handover_end(handover);
 }
 

@@ -11,14 +11,16 @@
  *     begin -> WAIT -> READ (its body is in the log only) -> SENT -> confirmed: DONE
  *          \-> SENT                                             \--> refused: back into the queue
  *
- * A crash meanwhile leaves the delivery with the giver, at worst with both. Meanwhile the delivery
- * is in no window and no queue: a checkpoint is not finished before what was under way when its
- * last snapshot was written has been answered. A session that ends passes on what it has, and its
- * end is logged after the last of its handovers (session_end).
+ * A crash meanwhile leaves the delivery with the giver, or, if the taker has committed, with the
+ * taker: of QoS 2 its log says whose it was (store_taken.h). Of QoS 1 both may have it. Meanwhile
+ * the delivery is in no window and no queue: a checkpoint is not finished before what was under way
+ * when its last snapshot was written has been answered. A session that ends passes on what it has,
+ * and its end is logged after the last of its handovers (session_end).
  *
  * The ticket of a handover (hold.h) is its own handle with HOLD_HANDOVER in its slot, by which
  * confirm.c finds its way here. The taker's shard answers always: stored, refused, or not needed
- * any more. If it has no member for the delivery, it refuses.
+ * any more. If it has no member for the delivery, it refuses. What it has appended it will commit,
+ * so a log that fails meanwhile is waited for.
  *
  * Bounds: HANDOVER_MAX and HANDOVER_BYTES_MAX under way for a session that goes on, which passes
  * on more when they have been answered; HANDOVER_READS_MAX reads. 144 bytes each, and the message.
@@ -80,8 +82,8 @@ bool handover_begin(struct router *router, struct session *session, bool ended,
 /* The session has ended and passed on what it had: SESSION_END, now or after its handovers. */
 void handover_session_ended(struct router *router, struct session *session);
 
-/* The answer to a ticket. */
-void handover_confirmed(struct router *router, struct handle ticket, bool ok);
+/* The answer to a ticket, from a taker's shard. */
+void handover_confirmed(struct router *router, struct handle ticket, shard_id taker, bool ok);
 
 /* Remembers what is under way; and whether nothing of that is any more. */
 void handover_mark(struct store *store);

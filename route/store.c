@@ -14,6 +14,7 @@
 #include "store_restore.h"
 #include "store_seen.h"
 #include "store_table.h"
+#include "store_taken.h"
 
 /* How often the wall clock is compared with the monotonic one: it may be set by hand or by NTP. */
 #define STORE_CLOCK_MS 1000
@@ -44,7 +45,6 @@ enum rc store_append(struct store *store, enum store_type type, uint64_t *out_ls
     return rc;
 }
 
-uint64_t store_note(struct store *store, enum store_type type)
 void store_gap(struct store *store)
 {
     CHECK_OBJ(store, STORE_MAGIC);
@@ -52,6 +52,7 @@ void store_gap(struct store *store)
     wal_gap(store->wal);
 }
 
+uint64_t store_note(struct store *store, enum store_type type)
 {
     uint64_t lsn = 0;
     struct wal_loc loc;
@@ -102,6 +103,7 @@ static void store_on_committed(void *context, uint64_t lsn)
         return; /* nobody is left to be told */
     confirm_run(router);
     store_keyed_committed(store);
+    store_taken_committed(store, lsn);
     router->sink->committed(router->shard, lsn);
 }
 
@@ -168,8 +170,12 @@ static enum rc store_create(struct router *router, const struct wal_image *image
     list_init(&store->loads);
     handover_init(store);
     store_keyed_init(&store->keyed);
+    list_init(&store->given);
     store->seen = alloc_zeroed(sizeof(*store->seen));
-    if (store->seen == NULL) {
+    store->taken = alloc_zeroed(sizeof(*store->taken));
+    if (store->seen == NULL || store->taken == NULL) {
+        mem_free(store->seen);
+        mem_free(store->taken);
         mem_free(store);
         return RC_NO_MEMORY;
     }
@@ -184,6 +190,7 @@ static enum rc store_create(struct router *router, const struct wal_image *image
     if (rc != RC_OK) {
         LOG(LOG_ERROR, "the log cannot be opened: %s", reason[0] != '\0' ? reason : rc_text(rc));
         mem_free(store->seen);
+        mem_free(store->taken);
         mem_free(store);
         return rc;
     }
@@ -254,6 +261,7 @@ void store_close(struct router *router)
     handover_fini(store);
     CHECK(list_is_empty(&store->loads));
     store_seen_fini(store);
+    store_taken_fini(store);
     store_keyed_fini(&store->keyed);
     wal_close(store->wal);
     router->store = NULL;

@@ -30,10 +30,8 @@
  *
  * Times in records are those of the wall clock, in memory those of the monotonic one.
  *
- * Files: store.c (life of the store, appending), store_session.c (records of sessions),
- * store_will.c, store_deliver.c (deliveries), store_keyed.c (rows of other parts), store_load.c
- * (bodies), store_restore.c (start), store_checkpoint.c (checkpoints), store_compact.c (copying
- * forward).
+ * Files: store.c (life of the store, appending), store_session.c, store_will.c, store_deliver.c,
+ * store_keyed.c, store_load.c, store_restore.c (start), store_checkpoint.c, store_compact.c.
  *
  * Threads: the shard's.
  */
@@ -64,7 +62,6 @@ struct image_table;
 struct store_checkpoint;
 struct store_compact;
 struct store_image;
-struct subscribe_request;
 
 struct store {
     uint32_t magic;                      /* [I] */
@@ -78,6 +75,8 @@ struct store {
     uint64_t wall_offset_ms;             /* [O] wall clock minus monotonic clock */
     uint64_t offset_next_ms;             /* [O] when to compare the clocks again */
     struct image_table *seen;            /* [O] QoS 2 of other shards (store_seen.h) */
+    struct image_table *taken;           /* [O] deliveries of other shards (store_taken.h) */
+    struct list_node given;              /* [O] to be forgotten there */
     struct store_keyed keyed;            /* [O] rows of other parts (store_keyed.h) */
     struct store_checkpoint *checkpoint; /* [O] under way, or NULL */
     uint64_t checkpoint_next_ms;         /* [O] not before */
@@ -141,9 +140,9 @@ MUST_USE enum rc store_append(struct store *store, enum store_type type, uint64_
 
 /* For what has happened already: the same, and a failure becomes a gap. The lsn, 0 on failure. */
 uint64_t store_note(struct store *store, enum store_type type);
+
 /* What has happened is not in the log: a checkpoint is due, and no body goes before it. */
 void store_gap(struct store *store);
-
 
 /* Wall clock in ms of a moment of the monotonic clock. */
 uint64_t store_wall_ms(struct store *store, uint64_t mono_ms);

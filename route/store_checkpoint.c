@@ -10,6 +10,7 @@
 #include "store_compact.h"
 #include "store_retain.h"
 #include "store_seen.h"
+#include "store_taken.h"
 #include "store_will.h"
 
 #define CHECKPOINT_MAGIC 0x43484b50u
@@ -278,11 +279,21 @@ static bool checkpoint_visit_seen(void *context, const struct seen_row *row)
     return !checkpoint->failed;
 }
 
+static bool checkpoint_visit_taken(void *context, const struct taken_row *row)
+{
+    struct store_checkpoint *checkpoint = context;
+    struct store_record record = taken_record(STORE_TAKEN, row);
+    checkpoint_record(checkpoint, &record);
+    return !checkpoint->failed;
+}
+
 /* A table that grows meanwhile is rehashed, so its walk is not cut into slices: 20 bytes each. */
 static void checkpoint_seen(struct store_checkpoint *checkpoint)
 {
     uint32_t bucket = 0;
     store_seen_walk(checkpoint->store, &bucket, checkpoint, checkpoint_visit_seen);
+    bucket = 0;
+    store_taken_walk(checkpoint->store, &bucket, checkpoint, checkpoint_visit_taken);
     if (!checkpoint->failed)
         checkpoint->phase = CHECKPOINT_RETAINED;
 }

@@ -606,6 +606,9 @@ static enum rc image_on_record(struct store_image *image, const struct store_rec
     case STORE_UNSEEN:
     case STORE_SEEN_BY:
         return image_on_seen(image, record);
+    case STORE_TAKEN:
+    case STORE_UNTAKEN:
+        return image_on_taken(image, record);
     case STORE_KEYED:
         return image_on_keyed(image, record);
     default:

@@ -106,6 +106,14 @@ struct image_seen {
     shard_id home;          /* [I] */
 };
 
+/* A delivery that came from a session of another shard (store_taken.h). */
+struct image_taken {
+    struct image_node node; /* [O] */
+    uint64_t session;       /* [I] */
+    uint64_t entry;         /* [I] */
+    shard_id home;          /* [I] */
+};
+
 struct image_retained {
     struct image_node node; /* [O] by topic */
     uint64_t version;       /* [O] */
@@ -174,7 +182,12 @@ MUST_USE enum rc image_seen_walk(struct store_image *image, void *context,
 MUST_USE enum rc image_rows_walk(struct store_image *image, void *context,
                                  enum rc (*visit)(void *context, struct image_row *row));
 
+MUST_USE enum rc image_taken_walk(struct store_image *image, void *context,
+                                  enum rc (*visit)(void *context, struct image_taken *taken));
+
 /* Whether there is any such row. */
+bool image_taken_has(const struct store_image *image, shard_id home, uint64_t session,
+                     uint64_t entry);
 bool image_seen_has(const struct store_image *image, shard_id home, uint64_t session,
                     uint16_t packet_id);
 

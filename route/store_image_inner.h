@@ -34,6 +34,7 @@ struct store_image {
     struct image_table moves;              /* [O] */
     struct image_table wills;              /* [O] */
     struct image_table seen;               /* [O] */
+    struct image_table taken;              /* [O] */
     struct image_group_name **group_names; /* [O] by number - 1 */
     uint32_t groups_count;                 /* [O] */
     uint32_t groups_capacity;              /* [O] */
@@ -59,6 +60,7 @@ void image_on_will_gone(struct store_image *image, uint64_t number);
 MUST_USE enum rc image_on_retain(struct store_image *image, const struct store_record *record);
 MUST_USE enum rc image_on_keyed(struct store_image *image, const struct store_record *record);
 MUST_USE enum rc image_on_seen(struct store_image *image, const struct store_record *record);
+MUST_USE enum rc image_on_taken(struct store_image *image, const struct store_record *record);
 MUST_USE enum rc image_on_copy(struct store_image *image, uint64_t from, uint64_t to);
 
 /* Where the message that was at `location` lies now. */

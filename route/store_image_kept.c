@@ -331,6 +331,69 @@ enum rc image_seen_walk(struct store_image *image, void *context,
     return RC_OK;
 }
 
+/* ---- deliveries of other shards ---- */
+
+static uint64_t image_taken_hash(const struct store_image *image, shard_id home, uint64_t session,
+                                 uint64_t entry)
+{
+    return hash_mix(image_number_hash(image, session), entry << 16 | home);
+}
+
+static struct image_taken *image_taken_find(const struct store_image *image, shard_id home,
+                                            uint64_t session, uint64_t entry)
+{
+    uint64_t hash = image_taken_hash(image, home, session, entry);
+    struct image_node *node = image_table_first(&image->taken, hash);
+    for (; node != NULL; node = image_node_next(node)) {
+        struct image_taken *taken = CONTAINER_OF(node, struct image_taken, node);
+        if (taken->session == session && taken->entry == entry && taken->home == home)
+            return taken;
+    }
+    return NULL;
+}
+
+bool image_taken_has(const struct store_image *image, shard_id home, uint64_t session,
+                     uint64_t entry)
+{
+    return image_taken_find(image, home, session, entry) != NULL;
+}
+
+enum rc image_on_taken(struct store_image *image, const struct store_record *record)
+{
+    struct image_taken *taken = image_taken_find(image, record->home, record->session,
+                                                 record->number);
+    if (record->type == STORE_UNTAKEN && taken != NULL) {
+        image_table_remove(&image->taken, &taken->node);
+        mem_free(taken);
+    }
+    if (record->type == STORE_UNTAKEN || taken != NULL)
+        return RC_OK;
+    taken = alloc_zeroed(sizeof(*taken));
+    if (taken == NULL)
+        return RC_NO_MEMORY;
+    taken->session = record->session;
+    taken->entry = record->number;
+    taken->home = record->home;
+    taken->node.hash = image_taken_hash(image, record->home, record->session, record->number);
+    if (image_table_add(&image->taken, &taken->node))
+        return RC_OK;
+    mem_free(taken);
+    return RC_NO_MEMORY;
+}
+
+enum rc image_taken_walk(struct store_image *image, void *context,
+                         enum rc (*visit)(void *context, struct image_taken *taken))
+{
+    uint32_t bucket = 0;
+    for (struct image_node *node = image_table_walk(&image->taken, &bucket, NULL); node != NULL;
+         node = image_table_walk(&image->taken, &bucket, node)) {
+        enum rc rc = visit(context, CONTAINER_OF(node, struct image_taken, node));
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
 /* ---- copies ---- */
 
 static struct image_move *image_move_find(struct store_image *image, uint64_t from)
@@ -410,4 +473,5 @@ void image_kept_destroy(struct store_image *image)
     IMAGE_TABLE_DROP(image, rows, image_row);
     IMAGE_TABLE_DROP(image, moves, image_move);
     IMAGE_TABLE_DROP(image, seen, image_seen);
+    IMAGE_TABLE_DROP(image, taken, image_taken);
 }

@@ -39,6 +39,13 @@
 struct mail;
 struct store;
 
+/* Who is told, before anybody is served, what rows the log has. */
+struct store_rows_told {
+    void *context; /* [I] */
+    /* On the thread of the shard that owns the row. RC_NO_MEMORY. */
+    enum rc (*row)(void *context, struct bytes table, struct bytes key, struct bytes value);
+};
+
 /* A change on its way; views point behind it. */
 struct keyed_change {
     uint32_t magic;        /* [I] */

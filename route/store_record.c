@@ -268,6 +268,11 @@ static void write_small(struct store_writer *writer, const struct store_record *
     case STORE_SEEN_BY:
         write_seen(writer, record);
         return;
+    case STORE_TAKEN:
+    case STORE_UNTAKEN:
+        write_varint(writer, record->number);
+        write_varint(writer, record->home);
+        return;
     case STORE_RECEIVED:
     case STORE_DONE:
     case STORE_RELEASED:
@@ -518,6 +523,11 @@ static void read_small(struct byte_reader *reader, struct store_record *out)
     case STORE_UNSEEN:
     case STORE_SEEN_BY:
         read_seen(reader, out);
+        return;
+    case STORE_TAKEN:
+    case STORE_UNTAKEN:
+        out->number = read_varint(reader);
+        out->home = (shard_id)read_varint_max(reader, SHARDS_MAX - 1);
         return;
     case STORE_RECEIVED:
     case STORE_DONE:

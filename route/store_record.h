@@ -43,6 +43,8 @@
  *   SEEN         varint session, varint packet id, varint home shard of that session
  *   UNSEEN       the same
  *   SEEN_BY      the same, then varint class, varint shards: which sessions have it
+ *   TAKEN        varint session, varint entry number, varint home shard of that session: it is here
+ *   UNTAKEN      the same
  *   KEYED        bytes table, bytes key, varint version, u8 kept, bytes value. kept 0: deleted
  *
  * Sessions and wills have numbers that are never used again in the same log. The deliveries of a
@@ -62,6 +64,7 @@
 #include "bytes.h"
 #include "limits.h"
 #include "rc.h"
+#include "types.h"
 
 #define STORE_IDS_MAX  256
 #define STORE_HEAD_MAX (STORE_IDS_MAX * 4 + 256)
@@ -94,7 +97,9 @@
     X(STORE_KEYED, 21, "keyed", "a row of a table of another part")                                \
     X(STORE_SEEN, 22, "seen", "QoS 2 of another shard's publisher is stored")                      \
     X(STORE_UNSEEN, 23, "unseen", "it was released")                                               \
-    X(STORE_SEEN_BY, 24, "seen-by", "some sessions have such a message")
+    X(STORE_SEEN_BY, 24, "seen-by", "some sessions have such a message")                           \
+    X(STORE_TAKEN, 25, "taken", "a delivery of another shard's session came here")                 \
+    X(STORE_UNTAKEN, 26, "untaken", "its giver has it no more")
 
 #define STORE_ENUM(id, number, name, text) id = (number),
 enum store_type { STORE_RECORDS(STORE_ENUM) STORE_TYPE_END };
@@ -149,6 +154,7 @@ struct store_record {
     bool kept;
     bool has_message;
     uint16_t packet_id;
+    shard_id home; /* of TAKEN and UNTAKEN */
     uint32_t expiry_s;
     uint32_t delay_s;
     uint32_t sub_id;

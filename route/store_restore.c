@@ -7,6 +7,7 @@
 
 #include "retained.h"
 #include "store_seen.h"
+#include "store_taken.h"
 #include "subscribe.h"
 #include "sweep.h"
 #include "user_quota.h"
@@ -240,6 +241,14 @@ static enum rc restore_seen(void *context, struct image_seen *seen)
     return store_seen_restore(restore->router, &row);
 }
 
+static enum rc restore_taken(void *context, struct image_taken *taken)
+{
+    const struct restore *restore = context;
+    const struct taken_row row = {
+        .session = taken->session, .entry = taken->entry, .home = taken->home};
+    return store_taken_restore(restore->router, &row);
+}
+
 static enum rc restore_row(void *context, struct image_row *row)
 {
     const struct restore *restore = context;
@@ -263,6 +272,8 @@ static enum rc restore_all(struct restore *restore)
     rc = image_wills_walk(restore->image, restore, restore_will);
     if (rc == RC_OK)
         rc = image_seen_walk(restore->image, restore, restore_seen);
+    if (rc == RC_OK)
+        rc = image_taken_walk(restore->image, restore, restore_taken);
     if (rc == RC_OK)
         rc = image_retained_walk(restore->image, restore, restore_retained);
     if (rc == RC_OK)

@@ -301,6 +301,21 @@ static enum rc rewrite_chunk(struct rewrite *rewrite, uint64_t number)
     return rewrite_record(rewrite, &record);
 }
 
+/* The log of a member's shard says that a queued delivery of a group is there (store_taken.h). */
+static bool rewrite_is_taken(const struct rewrite *rewrite, const struct image_session *session,
+                             const struct mqueue_entry *queued)
+{
+    const struct rewrite_plan *plan = rewrite->plan;
+    const struct delivery_extra *extra = sub_ids_extra(queued->aux);
+    if (extra == NULL || extra->group == 0)
+        return false;
+    for (uint32_t i = 0; i < plan->from_num; i++)
+        if (i != rewrite->index && image_taken_has(plan->from[i].image, (shard_id)rewrite->index,
+                                                   session->number, queued->number))
+            return true;
+    return false;
+}
+
 /* Adds a delivery to the chunk. */
 static enum rc rewrite_entry(struct rewrite *rewrite, uint64_t number, void *aux,
                              struct store_entry *entry)
@@ -351,7 +366,8 @@ static enum rc rewrite_deliveries(struct rewrite *rewrite, const struct image_se
                                     .state = STORE_QUEUED,
                                     .priority = queued->priority,
                                     .retain = (queued->flags & STORE_FLAG_RETAIN) != 0};
-        rc = rewrite_entry(rewrite, number, queued->aux, &entry);
+        if (!rewrite_is_taken(rewrite, session, queued))
+            rc = rewrite_entry(rewrite, number, queued->aux, &entry);
     }
     return rc == RC_OK ? rewrite_chunk(rewrite, number) : rc;
 }

@@ -26,6 +26,9 @@
  * where all its sessions are of the class, a row for all. Rows of publishers that are gone are left
  * out.
  *
+ * Rows of deliveries that came from other logs (store_taken.h) have done their work here: what they
+ * speak of is left out where it came from, and so are they.
+ *
  * Bounds: 16 bytes for each message that is copied. Bodies are in memory one at a time.
  * Threads: the new shard's. The images are read by all; a session's deliveries only by the shard to
  * which it goes.

@@ -82,6 +82,56 @@ static void cut_given_away(void)
     cut_got(taker, PACKET_PUBLISH, 0);
 }
 
+/*
+ * The taker's shard has committed a QoS 2 delivery, the giver's not that it has it no more. With so
+ * many shards afterwards only the taker has it, and nothing is left to remember.
+ */
+static void cut_handover(unsigned shards)
+{
+    struct hand_client *publisher = cut_client(0);
+    struct hand_client *giver = cut_subscriber(0, "$share/g/t", MQTT_QOS_2);
+    hand_drop(giver);
+    hand_publish(publisher, "t", MQTT_QOS_2, false);
+    hand_hold(0);
+    struct hand_client *taker = cut_subscriber(1, "$share/g/t", MQTT_QOS_2);
+    cut_got(taker, PACKET_PUBLISH, 1);
+    SIM_CHECK(hand_log_waits(0) && hand_taken(1) == 1, "%s: at another moment", cut_name);
+    hand_restart(shards);
+    cut_connect(giver);
+    cut_got(giver, PACKET_PUBLISH, 0);
+    cut_connect(taker);
+    cut_got(taker, PACKET_PUBLISH, 1);
+    for (unsigned i = 0; i < shards; i++)
+        SIM_CHECK(hand_taken(i) == 0, "%s: shard %u remembers", cut_name, i);
+    hand_restart(shards);
+    cut_connect(giver);
+    cut_connect(taker);
+    cut_got(giver, PACKET_PUBLISH, 0);
+    cut_got(taker, PACKET_PUBLISH, 1);
+}
+
+static void cut_handover_stays(void)
+{
+    cut_handover(HAND_SHARDS_MAX);
+}
+
+static void cut_handover_moves(void)
+{
+    cut_handover(1);
+}
+
+/* Without a cut the taker forgets by itself. */
+static void cut_handover_settled(void)
+{
+    struct hand_client *publisher = cut_client(0);
+    struct hand_client *giver = cut_subscriber(0, "$share/g/t", MQTT_QOS_2);
+    hand_drop(giver);
+    hand_publish(publisher, "t", MQTT_QOS_2, false);
+    struct hand_client *taker = cut_subscriber(1, "$share/g/t", MQTT_QOS_2);
+    cut_got(taker, PACKET_PUBLISH, 1);
+    SIM_CHECK(hand_taken(1) == 0, "%s: the taker remembers", cut_name);
+}
+
 /* The will has left its session, and nobody has stored it, when a checkpoint ends. */
 static void cut_will_due(void)
 {
@@ -118,6 +168,9 @@ static void cut_subscribed_since(void)
 
 static const struct cut cuts[] = {
     {"QoS 1 that went to another member", cut_given_away},
+    {"QoS 2 on its way to a member of another shard", cut_handover_stays},
+    {"the same, and another number of shards", cut_handover_moves},
+    {"the same without a cut", cut_handover_settled},
     {"a will that is due while a checkpoint is written", cut_will_due},
     {"a subscription between a PUBLISH and its repetition", cut_subscribed_since},
 };

@@ -19,6 +19,7 @@
 #include "store.h"
 #include "store_reshard.h"
 #include "store_retain.h"
+#include "store_table.h"
 
 /* More than any answer needs, with a commit at each of two shards; time stays far from timers. */
 #define HAND_TURNS   100
@@ -117,6 +118,11 @@ static void hand_up(void)
     for (unsigned i = 0; i < hand.shards; i++) {
         hand_become(hand_shard(i));
         SIM_CHECK(hand.broker.runtime->tables.start(hand_shard(i)), "shard %u does not start", i);
+        hand_become(NULL);
+    }
+    for (unsigned i = 0; i < hand.shards; i++) {
+        hand_become(hand_shard(i));
+        SIM_CHECK(hand.broker.runtime->tables.begin(hand_shard(i)), "shard %u does not begin", i);
         hand_become(NULL);
     }
     hand_settle();
@@ -277,6 +283,12 @@ void hand_checkpoint(unsigned shard)
     store->checkpoint_next_ms = 0;
     hand_turn(shard);
     SIM_CHECK(store->checkpoint != NULL, "no checkpoint has begun");
+}
+
+unsigned hand_taken(unsigned shard)
+{
+    const struct router *router = hand_shard(shard)->route;
+    return router->store->taken->count;
 }
 
 bool hand_log_waits(unsigned shard)

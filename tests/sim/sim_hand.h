@@ -70,6 +70,9 @@ void hand_release(void);
 /* A checkpoint of the shard begins, of which nothing is written yet. */
 void hand_checkpoint(unsigned shard);
 
+/* Deliveries that the shard has from others, which are not known to have let them go. */
+unsigned hand_taken(unsigned shard);
+
 /* There are records of the shard that are not committed. */
 bool hand_log_waits(unsigned shard);
 

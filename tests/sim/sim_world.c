@@ -245,6 +245,11 @@ static bool sim_world_up(void)
     for (unsigned i = 0; i < world.shards; i++)
         if (!sim_world_start(i))
             return false;
+    for (unsigned i = 0; i < world.shards; i++) {
+        sim_shard_enter(i);
+        SIM_CHECK(world.broker.runtime->tables.begin(sim_shard(i)), "shard %u does not begin", i);
+        sim_shard_leave();
+    }
     sim_client_listener = sim_world_listener;
     return true;
 }

@@ -183,6 +183,34 @@ static void test_seen_by_classes(void **state)
     assert_true(image_seen_has(image, 1, 6, 7));
 }
 
+static enum rc count_taken(void *context, struct image_taken *taken)
+{
+    unsigned *count = context;
+    *count += taken->home == 3;
+    return RC_OK;
+}
+
+/* A row for each delivery of another shard, until that has it no more. */
+static void test_taken(void **state)
+{
+    (void)state;
+    unsigned count = 0;
+    struct store_record record = {.type = STORE_TAKEN, .session = 5, .number = 8, .home = 3};
+    apply(&record, 0);
+    apply(&record, 0);
+    record.number = 9;
+    apply(&record, 0);
+    record.type = STORE_UNTAKEN;
+    record.number = 7;
+    apply(&record, 0);
+    assert_int_equal(image_taken_walk(image, &count, count_taken), RC_OK);
+    assert_int_equal(count, 2);
+    assert_true(image_taken_has(image, 3, 5, 8) && !image_taken_has(image, 2, 5, 8));
+    record.number = 8;
+    apply(&record, 0);
+    assert_true(!image_taken_has(image, 3, 5, 8) && image_taken_has(image, 3, 5, 9));
+}
+
 static void copy(uint64_t from, uint64_t to)
 {
     struct store_record record = {.type = STORE_COPY, .number = from};
@@ -231,6 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole_snapshot_replaces, open_image, close_image),
         cmocka_unit_test_setup_teardown(test_session_ends, open_image, close_image),
         cmocka_unit_test_setup_teardown(test_seen_by_classes, open_image, close_image),
+        cmocka_unit_test_setup_teardown(test_taken, open_image, close_image),
         cmocka_unit_test_setup_teardown(test_copies_are_found, open_image, close_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,11 @@ static void test_small_ones(void **state)
     in.type = STORE_SEEN_BY;
     in.by = (struct store_class){.number = 2, .shards = 128};
     assert_int_equal(round_trip(&in).by.shards, 128);
+    in = (struct store_record){
+        .type = STORE_TAKEN, .session = 300, .number = UINT64_C(1) << 40, .home = 127};
+    assert_true(round_trip(&in).home == 127 && round_trip(&in).number == UINT64_C(1) << 40);
+    in.type = STORE_UNTAKEN;
+    assert_int_equal(round_trip(&in).home, 127);
     in = (struct store_record){.type = STORE_KEYED,
                                .number = 3,
                                .kept = true,
