@@ -53,12 +53,12 @@ static bool deliver_is_own(struct router *router, const struct pub *pub,
 }
 
 /*
- * A client that does not read: dropped here, so that it costs the others nothing. Its session is
- * told when there is room again (outbound_pump).
+ * A client that does not read: dropped here, so that it costs the others little. Its session is
+ * told when there is room again (outbound_pump). Plans leave it out altogether.
  */
 static bool deliver_is_stalled(struct router *router, const struct session *session, uint8_t qos)
 {
-    if (LIKELY(!session->stalled) || qos > 0 || session->conn == NULL)
+    if (LIKELY(!session->stalled) || qos > 0)
         return false;
     router_count(router, STAT_DROP_QOS0_SLOW, 1);
     return true;
@@ -182,8 +182,7 @@ static void deliver_gathered(struct router *router, struct pub *pub, uint32_t us
 }
 
 /* Few filters, with one subscriber each and all of different sessions: nothing to gather. */
-static bool deliver_few(struct router *router, struct pub *pub, struct subtable_entry **entries,
-                        uint32_t count)
+static bool deliver_are_apart(struct subtable_entry *const *entries, uint32_t count)
 {
     const struct session *sessions[DELIVER_FEW_MAX];
     if (count > DELIVER_FEW_MAX)
@@ -196,16 +195,19 @@ static bool deliver_few(struct router *router, struct pub *pub, struct subtable_
             if (sessions[before] == sessions[i])
                 return false;
     }
-    for (uint32_t i = 0; i < count; i++)
-        deliver_one(router, pub, subtable_subscribers(entries[i]), 0);
     return true;
 }
 
-static void deliver_entries(struct router *router, struct pub *pub, struct subtable_entry **entries,
-                            uint32_t count)
+static void deliver_each(struct router *router, struct pub *pub,
+                         struct subtable_entry *const *entries, uint32_t count)
 {
-    if (deliver_few(router, pub, entries, count))
-        return;
+    for (uint32_t i = 0; i < count; i++)
+        deliver_one(router, pub, subtable_subscribers(entries[i]), 0);
+}
+
+static void deliver_together(struct router *router, struct pub *pub,
+                             struct subtable_entry *const *entries, uint32_t count)
+{
     router->gather_stamp++;
     uint32_t used = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -243,10 +245,38 @@ void deliver_filters(struct router *router, struct pub *pub, const struct filter
     }
     if (len == 1)
         deliver_entry(router, pub, entries[0]);
+    else if (deliver_are_apart(entries, len))
+        deliver_each(router, pub, entries, len);
     else
-        deliver_entries(router, pub, entries, len);
+        deliver_together(router, pub, entries, len);
     if (entries != few)
         mem_free(entries);
+}
+
+/*
+ * No copy of QoS 0 is made for this one, whatever its subscription says. With No Local it would
+ * have to be looked at, to count it right.
+ */
+static bool deliver_is_deaf(const struct router *router, const struct subscriber *subscriber)
+{
+    const struct session *session = subscriber->session;
+    return session->stalled && (subscriber->options & SUB_NO_LOCAL) == 0 &&
+           !router_settings_of(router, session)->upgrade_qos;
+}
+
+/* Who takes no QoS 0 goes behind the others. */
+static void deliver_plan_sort(const struct router *router, struct match_plan *plan)
+{
+    for (uint32_t i = 0; i + plan->stalled < plan->len;) {
+        struct subtable_entry *entry = plan->entries[i];
+        if (LIKELY(!deliver_is_deaf(router, subtable_subscribers(entry)))) {
+            i++;
+            continue;
+        }
+        plan->stalled++;
+        plan->entries[i] = plan->entries[plan->len - plan->stalled];
+        plan->entries[plan->len - plan->stalled] = entry;
+    }
 }
 
 void deliver_plan_make(struct router *router, const struct match_result *result)
@@ -267,14 +297,27 @@ void deliver_plan_make(struct router *router, const struct match_result *result)
     }
     plan->is_all = shard_set_is_empty(&others) && shard_set_is_empty(&result->durable) &&
                    result->groups_len == 0 && result->filters_len > 0;
+    plan->is_apart = deliver_are_apart(plan->entries, plan->len);
+    plan->stalled = 0;
+    if (plan->is_apart)
+        deliver_plan_sort(router, plan);
     plan->changes = router->subs.changes;
 }
 
 void deliver_planned(struct router *router, struct pub *pub, const struct match_plan *plan)
 {
     CHECK(plan->changes == router->subs.changes);
-    if (LIKELY(plan->len == 1))
+    if (LIKELY(plan->is_apart)) {
+        uint32_t len = plan->len;
+        if (UNLIKELY(plan->stalled > 0) && pub->qos == 0) {
+            router_count(router, STAT_DROP_QOS0_SLOW, plan->stalled);
+            len -= plan->stalled;
+        }
+        deliver_each(router, pub, plan->entries, len);
+        return;
+    }
+    if (plan->len == 1)
         deliver_entry(router, pub, plan->entries[0]);
     else
-        deliver_entries(router, pub, (struct subtable_entry **)plan->entries, plan->len);
+        deliver_together(router, pub, plan->entries, plan->len);
 }

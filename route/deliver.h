@@ -10,8 +10,10 @@
  * others'.
  *
  * What is published on this shard is matched by the cache (match.h), whose results have room for a
- * plan: the places of their filters' subscribers, and whether they are all that there is. A plan is
- * made with the first publication and is good until a filter comes or goes here.
+ * plan: the places of their filters' subscribers, whether they are all that there is, and who of
+ * them does not read and is passed over with QoS 0, so that it costs the others nothing. A plan is
+ * made with the first publication and is good until a subscriber comes or goes here, stops reading
+ * or begins again (subtable_changed).
  *
  * Threads: the owner shard, inside the turn's epoch section.
  */

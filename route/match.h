@@ -55,7 +55,9 @@ struct match_group {
 struct match_plan {
     uint64_t changes; /* [O] the caller's: of the table of subscribers; 0: nothing is known */
     uint32_t len;     /* [O] the caller's */
+    uint32_t stalled; /* [O] the caller's: of these, the last so many take no QoS 0 */
     bool is_all;      /* [O] the caller's: nobody else wants the topic */
+    bool is_apart;    /* [O] the caller's: each has one subscriber, all of different sessions */
     struct subtable_entry *entries[]; /* [O] the caller's: filters_len of them */
 };
 

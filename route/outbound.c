@@ -181,6 +181,14 @@ static enum rc outbound_window_send(struct router *router, struct session *sessi
     return rc;
 }
 
+void outbound_stall(struct router *router, struct session *session, bool stalled)
+{
+    if (session->stalled == stalled)
+        return;
+    session->stalled = stalled;
+    subtable_changed(&router->subs);
+}
+
 static void outbound_deliver_qos0(struct router *router, struct session *session,
                                   const struct delivery *copy)
 {
@@ -191,7 +199,7 @@ static void outbound_deliver_qos0(struct router *router, struct session *session
         router_count(router, STAT_DROP_TOO_LARGE, 1);
         return;
     default:
-        session->stalled = true;
+        outbound_stall(router, session, true);
         router_count(router, STAT_DROP_QOS0_SLOW, 1);
     }
 }
@@ -409,7 +417,7 @@ void outbound_pump(struct router *router, struct session *session)
     CHECK_OBJ(session, SESSION_MAGIC);
     if (session->conn == NULL)
         return;
-    session->stalled = false;
+    outbound_stall(router, session, false);
     while (session->resend_count > 0 &&
            session->inflight.count - session->resend_count < session->inflight.window_max)
         if (!outbound_resend_next(router, session))

@@ -46,6 +46,12 @@ void outbound_pubrec(struct router *router, struct session *session, uint16_t pa
                      enum reason reason);
 void outbound_pubcomp(struct router *router, struct session *session, uint16_t packet_id);
 
+/*
+ * The client does not read what it is sent (or does again): from now on QoS 0 is dropped before it
+ * comes here (deliver.h).
+ */
+void outbound_stall(struct router *router, struct session *session, bool stalled);
+
 /* Sends whatever window and output have room for. */
 void outbound_pump(struct router *router, struct session *session);
 

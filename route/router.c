@@ -198,6 +198,7 @@ void router_settings_take(struct router *router)
 {
     SHARD_CHECK(router->shard);
     router->settings = __atomic_load_n(&router->shared->settings, __ATOMIC_ACQUIRE);
+    subtable_changed(&router->subs);
     CHECK(router->settings != NULL);
     permit_take(router);
     user_quota_take(router);

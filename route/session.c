@@ -232,6 +232,7 @@ static void session_take_over(struct router *router, struct session *session,
     router_count(router, STAT_SESSIONS_TAKEN_OVER, 1);
     router->sink->close(session->conn, REASON_SESSION_TAKEN_OVER);
     session->conn = NULL;
+    outbound_stall(router, session, false);
     user_quota_replaced(session, quota);
     stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
     subscribe_connected(router, session, false);
@@ -251,7 +252,6 @@ static void session_bind(struct router *router, struct session *session,
         window = request->receive_max;
     session_will_cancel(router, session);
     session->conn = request->conn;
-    session->stalled = false;
     session->version = request->version;
     session->is_bridge = request->is_bridge;
     session->is_mounted = request->is_mounted;
@@ -388,6 +388,7 @@ void session_detach(struct router *router, struct session *session, bool publish
     else
         session_will_cancel(router, session);
     session->conn = NULL;
+    outbound_stall(router, session, false);
     user_quota_left(session);
     stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
     subscribe_connected(router, session, false);
@@ -477,6 +478,7 @@ void session_end_all(struct router *router)
         if (session->conn != NULL)
             user_quota_left(session);
         session->conn = NULL;
+        outbound_stall(router, session, false);
         session_will_cancel(router, session);
         session_end(router, session);
     }

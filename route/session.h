@@ -56,7 +56,7 @@ struct session {
     bool shared_seen : 1;         /* [O] a shared delivery was kept here at some time */
     bool is_mounted : 1;          /* [O] topics of the latest connection have a mount point */
     uint8_t zone;                 /* [O] of the latest connection, 0: none (router.h) */
-    bool stalled;                 /* [O] its connection had no room for QoS 0, and has not yet */
+    bool stalled;                 /* [O] its connection had no room for QoS 0 (outbound_stall) */
     struct handle handle;         /* [I] */
     struct conn *conn;            /* [O] NULL: detached; borrowed from net */
     struct session *hash_next;    /* [O] chain of the client id table */

@@ -69,6 +69,7 @@ static void subscribe_replace(struct router *router, struct session *session,
     CHECK(subscriber->session == session);
     subscriber->sub_id = request->sub_id;
     subscriber->options = sub->options & 0xff;
+    subtable_changed(&router->subs);
 }
 
 static enum rc subscribe_add_shared(struct router *router, struct session *session,

@@ -26,7 +26,7 @@ static enum rc subtable_resize(struct subtable *table, uint32_t places)
     memset(entries, 0, (size_t)places * sizeof(*entries));
     table->entries = entries;
     table->mask = places - 1;
-    table->changes++;
+    subtable_changed(table);
     for (uint32_t i = 0; i < old_places; i++) {
         if (old[i].id.generation == 0)
             continue;
@@ -85,8 +85,8 @@ enum rc subtable_add(struct subtable *table, struct filter_id id,
         memset(entry, 0, sizeof(*entry));
         entry->id = id;
         table->count++;
-        table->changes++;
     }
+    subtable_changed(table);
     enum rc rc = subtable_entry_add(entry, subscriber);
     if (rc == RC_OK)
         *out_position = entry->count - 1;
@@ -111,7 +111,6 @@ static void subtable_entry_drop(struct subtable *table, struct subtable_entry *e
     }
     memset(&table->entries[gap], 0, sizeof(table->entries[gap]));
     table->count--;
-    table->changes++;
     uint32_t places = table->mask + 1;
     /* A failure to shrink keeps the larger table, which is as good. */
     if (places > SUBTABLE_FIRST && table->count * 8 < places)
@@ -124,6 +123,7 @@ uint32_t subtable_remove(struct subtable *table, struct filter_id id, uint32_t p
     CHECK(entry != NULL && position < entry->count);
     struct subscriber *subscribers = subtable_subscribers(entry);
     uint32_t last = --entry->count;
+    subtable_changed(table);
     if (position != last) {
         subscribers[position] = subscribers[last];
         struct session_subs *subs = &subscribers[position].session->subs;

@@ -44,7 +44,7 @@ struct subtable {
     struct subtable_entry *entries; /* [O] */
     uint32_t mask;                  /* [O] places - 1; 0 while there is no memory */
     uint32_t count;                 /* [O] entries in use */
-    uint64_t changes;               /* [O] moves on when an entry comes, goes or moves */
+    uint64_t changes;               /* [O] moves on with everything that subtable_changed tells */
 };
 
 static inline struct subscriber *subtable_subscribers(struct subtable_entry *entry)
@@ -55,6 +55,15 @@ static inline struct subscriber *subtable_subscribers(struct subtable_entry *ent
 static inline uint32_t subtable_place(const struct subtable *table, uint32_t slot)
 {
     return (uint32_t)((slot * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & table->mask;
+}
+
+/*
+ * What was remembered of the table or of its sessions (deliver.h) does not hold any more: an entry
+ * came, went or moved, a subscriber came or went, or what a session takes has changed.
+ */
+static inline void subtable_changed(struct subtable *table)
+{
+    table->changes++;
 }
 
 /* The entry of a filter, or NULL. Valid as long as table->changes stays what it is. */

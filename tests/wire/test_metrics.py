@@ -19,7 +19,7 @@ import urllib.request
 
 from broker import free_port
 from harness import Skip, cases, only, options, private, slow, versions
-from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Failure, ack
+from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Failure, ack, publish
 
 OPTIONS = {"admin": True}
 
@@ -272,6 +272,71 @@ def test_scrapes_do_not_disturb_traffic(t):
         for thread in threads:
             thread.join()
     t.equal(wrong, [])
+
+
+SLOW_DROPS = 'sluice_messages_dropped_total{reason="qos0_slow"}'
+
+
+def clog(t, publisher, reader):
+    """Publishes to a topic until a client of its filter that does not read takes nothing at all
+    any more; the reader gets everything."""
+    dropped, full, sent = 0, 0, 0
+    while full < 5:
+        t.true(sent < 30000, "a client that does not read has room for all that")
+        for number in range(sent, sent + 20):
+            publisher.send(publish(t.topic("x"), b"%d" % number + bytes(1000),
+                                   version=t.version))
+        sent += 20
+        reader.take_all(20)
+        before, dropped = dropped, scrape(t)[SLOW_DROPS]
+        full = full + 1 if dropped - before == 20 else 0
+
+
+@only("sluiced")
+@versions(4, 5)
+@options(limits={"connection_output_bytes": "64KB"})
+@private(bystander=False)
+def test_who_does_not_read_loses_QoS_0_and_costs_nobody_else_a_message(t):
+    """It is passed over until it reads again. Who subscribes meanwhile, also to the same filter,
+    gets everything, and so does the slow one of QoS 1 and after it has read."""
+    publisher, reader = t.connect("pub"), t.subscriber(t.topic("x"), suffix="reader")
+    deaf = t.subscriber(t.topic("+"), suffix="slow", qos=1, receive_buffer=4096)
+    clog(t, publisher, reader)
+    late = t.subscriber(t.topic("+"), suffix="late")
+    for number in range(10):
+        publisher.publish(t.topic("x"), f"late {number}")
+    for client in (reader, late):
+        t.equal([client.take().payload for _ in range(10)],
+                [b"late %d" % number for number in range(10)])
+    publisher.publish(t.topic("x"), "kept", qos=1)
+    reader.take(payload="kept")
+    late.take(payload="kept")
+    dropped = scrape(t)[SLOW_DROPS]
+    got = deaf.take()
+    while got.payload != b"kept":
+        got = deaf.take()
+    t.equal(got.qos, 1)
+    publisher.publish(t.topic("x"), "again")
+    for client in (reader, late, deaf):
+        client.take(payload="again")
+    t.equal(scrape(t)[SLOW_DROPS], dropped)
+
+
+@only("sluiced")
+@options(limits={"connection_output_bytes": "64KB"}, mqueue_store_qos0=True)
+@private(bystander=False)
+def test_who_did_not_read_and_is_gone_is_kept_for(t):
+    """A session that was passed over while it was connected is not when it is not any more."""
+    publisher, reader = t.connect("pub"), t.subscriber(t.topic("x"), suffix="reader")
+    deaf = t.persistent("slow", receive_buffer=4096)
+    deaf.subscribe(t.topic("+"), qos=1)
+    clog(t, publisher, reader)
+    deaf.reset()
+    until(t, lambda found: found["sluice_connections"] == 2, "it never leaves")
+    publisher.publish(t.topic("x"), "kept")
+    reader.take(payload="kept")
+    again = t.persistent("slow")
+    t.equal(again.take().payload, b"kept")
 
 
 @only("sluiced")
