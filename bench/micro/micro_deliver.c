@@ -7,7 +7,12 @@
  * the number of subscribers, and the operation one copy to one of them. At QoS 1 every copy is
  * acknowledged.
  *
- * Threads: one, which is the shard's.
+ * deliver_turn_here and deliver_turn_across have one subscriber, and the argument is the number of
+ * publications that a turn brings; the operation is one of them. Across, the subscriber lives on a
+ * second shard and the publications cross by mail. Both shards are this thread, so what differs is
+ * the work of crossing, without the way between two cores.
+ *
+ * Threads: one, which is the shards'.
  */
 #include "micro.h"
 #include "net.h"
@@ -23,14 +28,16 @@
 
 struct deliver_setup {
     struct runtime *runtime;
-    struct shard *shard;
-    struct net *net;
+    struct shard *from;  /* where publications are received, */
+    struct shard *shard; /* and where the subscribers live, often the same */
+    struct net *net;     /* of the latter */
     struct route_settings route_settings;
     struct net_settings net_settings;
     struct route_shared route;
     struct net_shared net_shared;
     struct conn *conns;
-    uint32_t num;
+    uint32_t num;  /* of subscribers */
+    uint32_t turn; /* publications of a turn */
     uint8_t payload[DELIVER_PAYLOAD_LEN];
 };
 
@@ -40,17 +47,9 @@ static void deliver_nothing(void *value)
     (void)value;
 }
 
-static void deliver_shard(struct deliver_setup *setup)
+static void deliver_shared(struct deliver_setup *setup, unsigned shards)
 {
-    struct shard_tables tables = {0};
-    struct runtime_options options = {
-        .shards = 1, .helpers = 1, .recv_buffers = {8, 4096, 2, 4096}};
     struct hash_key key = {{0x0123456789abcdef, 0xfedcba9876543211}};
-    router_tables_fill(&tables);
-    net_tables_fill(&tables);
-    CHECK(runtime_create(&setup->runtime, &options, &tables, NULL) == RC_OK);
-    setup->shard = &setup->runtime->shards[0];
-    CHECK(shard_open(setup->shard) == RC_OK);
     setup->route_settings = (struct route_settings){.max_inflight = UINT16_MAX,
                                                     .max_awaiting_rel = UINT16_MAX,
                                                     .message_bytes_max = UINT64_MAX,
@@ -63,7 +62,7 @@ static void deliver_shard(struct deliver_setup *setup)
         .sink = net_sink(),
         .filters = filter_index_create(
             &(struct filter_index_config){.key = key,
-                                          .shard_count = 1,
+                                          .shard_count = (uint16_t)shards,
                                           .shapes_per_level_max = FILTER_SHAPES_USUAL,
                                           .filters_max = 1024,
                                           .bytes_max = UINT64_MAX}),
@@ -73,12 +72,31 @@ static void deliver_shard(struct deliver_setup *setup)
                                       .bytes_max = UINT64_MAX,
                                       .ops = {.ref = deliver_nothing, .unref = deliver_nothing}}),
         .home_key = key,
-        .shards = 1};
+        .shards = shards};
     CHECK(setup->route.filters != NULL && setup->route.retained != NULL);
-    CHECK(router_open(setup->shard, &setup->route) == RC_OK);
     setup->net_shared = (struct net_shared){
-        .settings = &setup->net_settings, .runtime = setup->runtime, .shards = 1};
-    CHECK(net_open(setup->shard, &setup->net_shared) == RC_OK);
+        .settings = &setup->net_settings, .runtime = setup->runtime, .shards = shards};
+}
+
+static void deliver_shards(struct deliver_setup *setup, unsigned shards)
+{
+    struct shard_tables tables = {0};
+    struct runtime_options options = {
+        .shards = shards, .helpers = 1, .recv_buffers = {8, 4096, 2, 4096}};
+    router_tables_fill(&tables);
+    net_tables_fill(&tables);
+    CHECK(runtime_create(&setup->runtime, &options, &tables, NULL) == RC_OK);
+    deliver_shared(setup, shards);
+    for (unsigned i = 0; i < shards; i++) {
+        struct shard *shard = &setup->runtime->shards[i];
+        CHECK(shard_open(shard) == RC_OK);
+        CHECK(router_open(shard, &setup->route) == RC_OK);
+        CHECK(net_open(shard, &setup->net_shared) == RC_OK);
+        /* There is one shard for each measurement, and one measurement at a time. */
+        shard_become(NULL);
+    }
+    setup->from = &setup->runtime->shards[0];
+    setup->shard = &setup->runtime->shards[shards - 1];
     setup->net = net_of(setup->shard);
 }
 
@@ -108,31 +126,45 @@ static void deliver_subscriber(struct deliver_setup *setup, uint32_t number, uin
     CHECK(!reason_is_failure(subscribe_add(router, conn->session, &subscribe)));
 }
 
-static void *deliver_setup(int64_t num, uint8_t qos)
+static struct deliver_setup *deliver_setup(int64_t num, uint8_t qos, unsigned shards)
 {
     struct deliver_setup *setup = calloc(1, sizeof(*setup));
     CHECK(setup != NULL);
-    deliver_shard(setup);
+    deliver_shards(setup, shards);
     setup->num = (uint32_t)num;
     setup->conns = calloc((size_t)num, sizeof(*setup->conns));
     CHECK(setup->conns != NULL);
+    shard_become(setup->shard);
     epoch_begin(setup->shard->epoch);
     for (uint32_t i = 0; i < setup->num; i++)
         deliver_subscriber(setup, i, qos);
     epoch_end(setup->shard->epoch);
-    /* There is one shard for each measurement, and one measurement at a time. */
     shard_become(NULL);
     return setup;
 }
 
 static void *deliver_qos0_setup(int64_t num)
 {
-    return deliver_setup(num, 0);
+    return deliver_setup(num, 0, 1);
 }
 
 static void *deliver_qos1_setup(int64_t num)
 {
-    return deliver_setup(num, 1);
+    return deliver_setup(num, 1, 1);
+}
+
+static void *deliver_here_setup(int64_t turn)
+{
+    struct deliver_setup *setup = deliver_setup(1, 0, 1);
+    setup->turn = (uint32_t)turn;
+    return setup;
+}
+
+static void *deliver_across_setup(int64_t turn)
+{
+    struct deliver_setup *setup = deliver_setup(1, 0, 2);
+    setup->turn = (uint32_t)turn;
+    return setup;
 }
 
 static void deliver_teardown(void *context)
@@ -143,9 +175,13 @@ static void deliver_teardown(void *context)
     for (uint32_t i = 0; i < setup->num; i++)
         session_detach(router_of(setup->shard), setup->conns[i].session, false);
     epoch_end(setup->shard->epoch);
-    net_close(setup->shard);
-    router_close(setup->shard);
-    shard_close(setup->shard);
+    for (unsigned i = 0; i < setup->runtime->options.shards; i++) {
+        struct shard *shard = &setup->runtime->shards[i];
+        shard_become(shard);
+        net_close(shard);
+        router_close(shard);
+        shard_close(shard);
+    }
     runtime_destroy(setup->runtime);
     filter_index_destroy(setup->route.filters);
     retained_destroy(setup->route.retained);
@@ -162,22 +198,65 @@ static void deliver_sent(struct deliver_setup *setup, struct conn *conn, uint8_t
                         inflight_first(&conn->session->inflight)->packet_id, REASON_SUCCESS);
 }
 
+/* What a turn does with what has come for the connections. */
+static void deliver_all_sent(struct deliver_setup *setup, uint8_t qos)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(&setup->net->dirty)) != NULL)
+        deliver_sent(setup, CONTAINER_OF(node, struct conn, dirty), qos);
+}
+
+static void deliver_publish(struct deliver_setup *setup, struct router *router, uint8_t qos)
+{
+    struct pub pub = {.topic = bytes_of_text(DELIVER_TOPIC),
+                      .payload = bytes_of(setup->payload, DELIVER_PAYLOAD_LEN),
+                      .publisher = HANDLE_NONE,
+                      .qos = qos};
+    pub.topic_hash = filter_index_hash(setup->route.filters, pub.topic);
+    CHECK(publish_route(router, &pub) == REASON_SUCCESS);
+    pub_release(&pub, router->shard->id);
+}
+
 static void deliver_run(struct deliver_setup *setup, uint64_t num, uint8_t qos)
 {
     shard_become(setup->shard);
-    struct router *router = setup->net->router;
-    struct list_node *node;
     for (uint64_t done = 0; done < num; done += setup->num) {
-        struct pub pub = {.topic = bytes_of_text(DELIVER_TOPIC),
-                          .payload = bytes_of(setup->payload, DELIVER_PAYLOAD_LEN),
-                          .publisher = HANDLE_NONE,
-                          .qos = qos};
         epoch_begin(setup->shard->epoch);
-        pub.topic_hash = filter_index_hash(setup->route.filters, pub.topic);
-        CHECK(publish_route(router, &pub) == REASON_SUCCESS);
-        pub_release(&pub, setup->shard->id);
-        while ((node = list_pop_front(&setup->net->dirty)) != NULL)
-            deliver_sent(setup, CONTAINER_OF(node, struct conn, dirty), qos);
+        deliver_publish(setup, setup->net->router, qos);
+        deliver_all_sent(setup, qos);
+        epoch_end(setup->shard->epoch);
+    }
+    shard_become(NULL);
+}
+
+static void deliver_on_mail(void *context, const struct mail *mail)
+{
+    struct shard *shard = context;
+    shard->runtime->tables.mails[mail->kind](shard, mail);
+}
+
+static void deliver_no_wake(void *context, shard_id target)
+{
+    (void)context;
+    micro_keep(target);
+}
+
+/* Turns of the receiving shard, each followed by one of the subscriber's, if that is another. */
+static void deliver_turns(void *context, uint64_t num)
+{
+    struct deliver_setup *setup = context;
+    for (uint64_t done = 0; done < num; done += setup->turn) {
+        shard_become(setup->from);
+        epoch_begin(setup->from->epoch);
+        for (uint32_t i = 0; i < setup->turn; i++)
+            deliver_publish(setup, router_of(setup->from), 0);
+        mail_flush(setup->from->port, deliver_no_wake, NULL);
+        epoch_end(setup->from->epoch);
+        shard_become(setup->shard);
+        epoch_begin(setup->shard->epoch);
+        while (mail_drain(setup->shard->port, 1024, deliver_on_mail, setup->shard))
+            ;
+        deliver_all_sent(setup, 0);
         epoch_end(setup->shard->epoch);
     }
     shard_become(NULL);
@@ -199,9 +278,17 @@ static void deliver_qos1(void *context, uint64_t num)
         .teardown = deliver_teardown, .arguments = {1, 10, 1000}, .num_arguments = 3               \
     }
 
+#define DELIVER_TURN(case_name, setup_function)                                                    \
+    {                                                                                              \
+        .name = case_name, .setup = setup_function, .run = deliver_turns,                          \
+        .teardown = deliver_teardown, .arguments = {1, 8, 128}, .num_arguments = 3                 \
+    }
+
 static const struct micro_case deliver_cases[] = {
     DELIVER_CASE("deliver_qos0", deliver_qos0_setup, deliver_qos0),
     DELIVER_CASE("deliver_qos1", deliver_qos1_setup, deliver_qos1),
+    DELIVER_TURN("deliver_turn_here", deliver_here_setup),
+    DELIVER_TURN("deliver_turn_across", deliver_across_setup),
 };
 
 const struct micro_suite micro_deliver = {deliver_cases, ARRAY_LEN(deliver_cases)};
