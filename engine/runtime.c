@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "shard.h"
+#include "time_slice.h"
 
 #define RUNTIME_MAGIC 0x52554e54u
 
@@ -183,6 +184,7 @@ static void *shard_main(void *argument)
     struct runtime *runtime = shard->runtime;
     enum rc rc = shard_open(shard);
     shard_pin(shard);
+    (void)time_slice_shorten();
     const struct shard_tables *tables = &runtime->tables;
     bool up = rc == RC_OK && tables->start(shard) &&
               (tables->begin == NULL || tables->begin(shard));

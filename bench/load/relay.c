@@ -14,6 +14,7 @@
 #include "interrupt.h"
 #include "poller.h"
 #include "stopwatch.h"
+#include "time_slice.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -296,6 +297,7 @@ int relay_run(const struct options *options, const struct endpoint *endpoint)
                 (unsigned)options->port, strerror(errno));
         return 1;
     }
+    (void)time_slice_shorten(); /* as a broker's threads and a generator's have them */
     stream_pool_init(&relay.pool, 0);
     if (poller_open(&relay.poller, (enum options_io)options->io, false, &relay_sink, &relay.pool) !=
         RC_OK) {

@@ -7,6 +7,7 @@
 
 #include "heap.h"
 #include "stopwatch.h"
+#include "time_slice.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -303,6 +304,7 @@ static void *worker_main(void *arg)
     worker_pin(worker);
     /* Wake up when a message is due, not up to 50 us later. */
     (void)prctl(PR_SET_TIMERSLACK, 1);
+    (void)time_slice_shorten();
     stream_pool_init(&worker->pool, (uint32_t)worker->options->payload + UINT16_MAX);
     if (poller_open(&worker->poller, (enum options_io)worker->options->io, worker->options->tls,
                     &worker_sink, &worker->pool) != RC_OK) {
