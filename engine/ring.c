@@ -26,6 +26,7 @@
 
 #include "check.h"
 #include "disk.h"
+#include "disk_writer.h"
 #include "uring_compat.h"
 
 #define RING_MAGIC       0x52494e47u
@@ -49,6 +50,8 @@ struct ring {
     uint32_t magic;
     struct io_uring uring;
     struct ring_group groups[RING_GROUP_COUNT];
+    struct disk_writer *writer; /* NULL: not needed yet, or not to be had */
+    bool has_tried_writer;
 };
 
 static int ring_queue_init(struct io_uring *uring, unsigned sq_entries, unsigned cq_entries)
@@ -207,6 +210,7 @@ void ring_destroy(struct ring *ring)
     if (ring == NULL)
         return;
     CHECK_OBJ(ring, RING_MAGIC);
+    disk_writer_destroy(ring->writer);
     io_uring_queue_exit(&ring->uring);
     ring_groups_unmap(ring);
     ring->magic = 0;
@@ -315,10 +319,23 @@ void ring_file_read(struct ring *ring, uint64_t token, int fd, void *to, uint32_
     io_uring_sqe_set_data64(sqe, token);
 }
 
+/* The first durable write begins it, on the ring's thread, whose core the writer shares. */
+static bool ring_has_writer(struct ring *ring)
+{
+    if (!ring->has_tried_writer) {
+        ring->has_tried_writer = true;
+        ring->writer = disk_writer_create(ring->uring.ring_fd);
+    }
+    return ring->writer != NULL;
+}
+
 void ring_file_write(struct ring *ring, uint64_t token, int fd, struct bytes data, uint64_t offset,
                      bool durable)
 {
     CHECK(fd >= 0 && data.len > 0);
+    if (durable && ring_has_writer(ring) &&
+        disk_writer_write(ring->writer, token, fd, data, offset))
+        return;
     struct io_uring_sqe *sqe = ring_sqe(ring);
     io_uring_prep_write(sqe, fd, data.ptr, data.len, offset);
     sqe->rw_flags = durable ? RWF_DSYNC : 0;

@@ -8,10 +8,13 @@
 #include "check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -152,6 +155,72 @@ static void a_receive_is_cancelled_by_its_token(void **state)
     assert_int_equal((first.token == 7 ? first : second).result, -ECANCELED);
 }
 
+/* ---- files ---- */
+
+static void await_completions(unsigned count, int32_t *out_results)
+{
+    for (unsigned got = 0; got < count;) {
+        struct completion completion;
+        assert_int_equal(ring_enter(ring, UINT64_C(1000000000)), RC_OK);
+        while (ring_next(ring, &completion)) {
+            assert_in_range(completion.token, 1, count);
+            out_results[completion.token - 1] = completion.result;
+            got++;
+        }
+    }
+}
+
+static void durable_writes_complete_with_what_became_of_them(void **state)
+{
+    (void)state;
+    if (ring == NULL)
+        skip();
+    char path[] = "test_ring.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    int read_only = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(read_only >= 0);
+    struct bytes first = {.ptr = (const uint8_t *)"first", .len = 5};
+    struct bytes second = {.ptr = (const uint8_t *)"second", .len = 6};
+    int32_t results[2];
+    for (unsigned round = 0; round < 100; round++) {
+        /* The second one meets a writer that is at work, or not any more. */
+        ring_file_write(ring, 1, fd, first, 10 * (uint64_t)round, true);
+        ring_file_write(ring, 2, round % 2 == 0 ? fd : read_only, second, 10 * (uint64_t)round + 4,
+                        true);
+        await_completions(2, results);
+        assert_int_equal(results[0], 5);
+        assert_int_equal(results[1], round % 2 == 0 ? 6 : -EBADF);
+    }
+    ring_file_write(ring, 1, read_only, first, 0, true);
+    await_completions(1, results);
+    assert_int_equal(results[0], -EBADF);
+    char found[5];
+    assert_int_equal(pread(fd, found, sizeof(found), 990), 5);
+    assert_memory_equal(found, "first", 5);
+    close(read_only);
+    close(fd);
+}
+
+/* A pipe that nobody reads is a disk that does not answer; it and the thread stay to the end. */
+static void a_ring_ends_although_a_durable_write_does_not(void **state)
+{
+    (void)state;
+    if (ring == NULL)
+        skip();
+    static const uint8_t zeroes[2 * 65536];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct bytes data = {.ptr = zeroes, .len = sizeof(zeroes)};
+    ring_file_write(ring, 1, ends[1], data, UINT64_MAX, true); /* where it is */
+    int waiting = 0;
+    while (waiting < 65536)
+        assert_int_equal(ioctl(ends[0], FIONREAD, &waiting), 0);
+    ring_destroy(ring);
+    ring = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +228,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(small_buffers_run_out_and_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_buffers_cycle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_receive_is_cancelled_by_its_token, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(durable_writes_complete_with_what_became_of_them, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_ring_ends_although_a_durable_write_does_not, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
