@@ -24,6 +24,7 @@
 #include "source_rate.h"
 #include "store_reshard.h"
 #include "tls_listeners.h"
+#include "user_quota.h"
 
 /*
  * 1 MiB of each kind a shard: a receive for each of 256 clients that send now and then, and as much
@@ -134,12 +135,13 @@ static bool broker_indexes(struct broker *broker, unsigned shards)
         .key = key,
         .count_max = UINT64_MAX,
         .bytes_max = UINT64_MAX,
-        .ops = {.ref = broker_retained_ref, .unref = broker_retained_unref}};
+        .ops = {.ref = broker_retained_ref, .unref = broker_retained_unref},
+        .accounts = accounts_create()};
     broker->route = (struct route_shared){.settings = &broker->settings->route,
                                           .sink = net_sink(),
                                           .filters = filter_index_create(&filters),
                                           .retained = retained_create(&retained),
-                                          .accounts = accounts_create(),
+                                          .accounts = retained.accounts,
                                           .home_key = broker->dir.secret,
                                           .acl = broker->acl,
                                           .authn = broker->authn,
@@ -172,11 +174,21 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
         return false;
     memset(broker->stats, 0, sizeof(struct stats));
     broker->port = mail_port_create(broker->runtime->mesh, (shard_id)shards, broker->stats);
+    broker->epoch = epoch_register(broker->runtime->epoch);
     broker->net.settings = &broker->settings->net;
     broker->net.runtime = broker->runtime;
     broker->net.shards = shards;
     broker->net.ops = (shard_id)shards;
-    return broker->port != NULL;
+    return broker->port != NULL && broker->epoch != NULL &&
+           broker_count_users(broker, broker->settings) == RC_OK;
+}
+
+enum rc broker_count_users(struct broker *broker, const struct settings *settings)
+{
+    if (!user_quota_is_set(&settings->route, ACCOUNT_RETAINED) &&
+        !user_quota_is_set(&settings->route, ACCOUNT_RETAINED_BYTES))
+        return RC_OK;
+    return retained_count_users(broker->route.retained, broker->epoch);
 }
 
 void broker_set_bounds(struct broker *broker)

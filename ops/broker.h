@@ -47,10 +47,11 @@ struct broker {
     struct net_shared net;
     struct runtime *runtime;
     struct access access;
-    struct authn_set *authn; /* the ops thread's reference */
-    struct acl_set *acl;     /* the rules in force */
-    struct mail_port *port;  /* the ops thread's */
-    struct stats *stats;     /* the ops thread's */
+    struct authn_set *authn;    /* the ops thread's reference */
+    struct acl_set *acl;        /* the rules in force */
+    struct mail_port *port;     /* the ops thread's */
+    struct stats *stats;        /* the ops thread's */
+    struct epoch_record *epoch; /* the ops thread's */
     uint16_t cpus[SHARDS_MAX];
     unsigned drained; /* shards that have reported */
     bool json;
@@ -87,6 +88,12 @@ uint64_t broker_vacant(const struct broker *broker);
 
 /* Whether some listener has a rate for each source address. */
 bool broker_wants_sources(const struct config *config);
+
+/*
+ * With quotas of retained messages in them, users are counted before these settings are in force.
+ * RC_NO_MEMORY.
+ */
+MUST_USE enum rc broker_count_users(struct broker *broker, const struct settings *settings);
 
 /* Bounds of the configuration that are neither route's nor net's settings. */
 void broker_set_bounds(struct broker *broker);

@@ -48,7 +48,12 @@
       "Most subscriptions of all sessions of one user name (reason 0x97, MQTT 3: 0x80).") \
     X(queued_bytes, SIZE, CONFIG_KB(1), CONFIG_GB(65536), "infinity", INFINITE, RELOAD, \
       "Most bytes that wait in the queues of all sessions of one user name. Over it the session " \
-      "that gets one more message drops the oldest of the lowest priority.")
+      "that gets one more message drops the oldest of the lowest priority.") \
+    X(retained, COUNT, 1, UINT32_MAX - 1, "infinity", INFINITE, RELOAD, \
+      "Most retained messages of one user name. What it publishes to be retained beyond that is " \
+      "refused (reason 0x97; MQTT 3: the connection is closed without an acknowledgement).") \
+    X(retained_bytes, SIZE, CONFIG_KB(1), CONFIG_GB(65536), "infinity", INFINITE, RELOAD, \
+      "Most bytes of all retained messages of one user name; over it as for `retained`.")
 
 /* clang-format on */
 

@@ -134,6 +134,8 @@ static void print_message(const struct store_message *message, FILE *out)
     fprintf(out, " message_qos=%u%s", message->qos, message->retain ? " message_retain" : "");
     if (message->expires_wall_ms != 0)
         print_moment("expires", message->expires_wall_ms, out);
+    if (message->owner != 0)
+        fprintf(out, " owner=%016" PRIx64, message->owner);
     print_blob("properties", message->props, out);
     print_blob("payload", message->payload, out);
 }

@@ -185,6 +185,7 @@ static const struct metrics_entry metrics_entries[] = {
     NEXT("sluice_messages_dropped", STAT_DROP_QUEUE_FULL, "reason", "queue_full")
     NEXT("sluice_messages_dropped", STAT_DROP_QUEUE_BYTES, "reason", "queue_bytes")
     NEXT("sluice_messages_dropped", STAT_DROP_USER_BYTES, "reason", "user_bytes")
+    NEXT("sluice_messages_dropped", STAT_DROP_USER_RETAINED, "reason", "user_retained")
     NEXT("sluice_messages_dropped", STAT_DROP_QOS0_SLOW, "reason", "qos0_slow")
     NEXT("sluice_messages_dropped", STAT_DROP_QOS0_OFFLINE, "reason", "qos0_offline")
     NEXT("sluice_messages_dropped", STAT_DROP_EXPIRED, "reason", "expired")

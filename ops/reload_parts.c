@@ -21,9 +21,9 @@
 static bool reload_settings_prepare(struct broker *broker, const struct config *next,
                                     struct error_list *errors, void **out_state)
 {
-    (void)broker;
     struct settings *settings = settings_create(next);
-    if (settings == NULL) {
+    if (settings == NULL || broker_count_users(broker, settings) != RC_OK) {
+        settings_destroy(settings);
         error_list_add(errors, "%s", rc_text(RC_NO_MEMORY));
         return false;
     }

@@ -86,7 +86,9 @@ static bool settings_route(const struct config *config, struct route_settings *r
         .session_owner = config->authorization.session_owner,
         .user_max = {[ACCOUNT_CONNECTIONS] = settings_count(config->quotas.connections),
                      [ACCOUNT_SUBSCRIPTIONS] = settings_count(config->quotas.subscriptions),
-                     [ACCOUNT_QUEUED_BYTES] = config->quotas.queued_bytes},
+                     [ACCOUNT_QUEUED_BYTES] = config->quotas.queued_bytes,
+                     [ACCOUNT_RETAINED] = settings_count(config->quotas.retained),
+                     [ACCOUNT_RETAINED_BYTES] = config->quotas.retained_bytes},
         .permit_cache_max = config->authorization.cache_size,
     };
     /* The queue says "no limit" with 0, the configuration with its highest value. */

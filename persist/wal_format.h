@@ -59,6 +59,10 @@
  * one are. With durability `os` or `interval`, where later bytes may reach the disk before
  * earlier ones, that proof is missing and the log is cut at the first place that is not valid.
  *
+ * Versions. 2: messages may name their owner (route/store_record.h), which version 1 does not read.
+ * Logs of version 1 are read, and go on in segments of version 2. A newer version is refused, so
+ * that no older program takes for damage what it does not know.
+ *
  * Threads: pure functions, any.
  */
 #ifndef SLUICE_WAL_FORMAT_H
@@ -67,7 +71,7 @@
 #include "bytes.h"
 #include "rc.h"
 
-#define WAL_VERSION     1
+#define WAL_VERSION     2
 #define WAL_BLOCK       4096
 #define WAL_HEAD_LEN    128
 #define WAL_COMMIT_LEN  88

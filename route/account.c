@@ -1,7 +1,9 @@
 /*
  * account.c -- see account.h.
  *
- * The mutex is for the table and the references; no message meets it. Sums are atomic words.
+ * The mutex is for the table. A reference is added without it by who has one; one is given back
+ * without it unless it is the last, which only the holder of the mutex may take to 0: so nobody
+ * finds an account in the table that is about to go. Sums are atomic words.
  *
  * Threads: see account.h.
  */
@@ -16,7 +18,7 @@
 
 struct account {
     uint32_t magic;               /* [I] */
-    uint32_t refs;                /* [W] */
+    uint32_t refs;                /* [A] to and from 0 under the mutex */
     struct image_node node;       /* [W] its hash is the user */
     uint64_t used[ACCOUNT_KINDS]; /* [A] */
 };
@@ -76,18 +78,32 @@ struct account *account_take(struct accounts *accounts, uint64_t user)
     if (account == NULL)
         account = account_create(accounts, user);
     if (account != NULL)
-        account->refs++;
+        __atomic_add_fetch(&account->refs, 1, __ATOMIC_RELAXED);
     CHECK(pthread_mutex_unlock(&accounts->mutex) == 0);
     return account;
+}
+
+void account_ref(struct account *account)
+{
+    CHECK_OBJ(account, ACCOUNT_MAGIC);
+    uint32_t before = __atomic_fetch_add(&account->refs, 1, __ATOMIC_RELAXED);
+    CHECK(before > 0);
 }
 
 void account_give(struct accounts *accounts, struct account *account)
 {
     CHECK_OBJ(accounts, ACCOUNTS_MAGIC);
     CHECK_OBJ(account, ACCOUNT_MAGIC);
+    uint32_t refs = __atomic_load_n(&account->refs, __ATOMIC_RELAXED);
+    while (refs > 1) {
+        if (__atomic_compare_exchange_n(&account->refs, &refs, refs - 1, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+            return;
+    }
     CHECK(pthread_mutex_lock(&accounts->mutex) == 0);
-    CHECK(account->refs > 0);
-    bool is_last = --account->refs == 0;
+    refs = __atomic_fetch_sub(&account->refs, 1, __ATOMIC_ACQ_REL);
+    CHECK(refs > 0);
+    bool is_last = refs == 1;
     if (is_last)
         image_table_remove(&accounts->table, &account->node);
     CHECK(pthread_mutex_unlock(&accounts->mutex) == 0);

@@ -4,13 +4,14 @@
  * The sessions of a user live on every shard, so the sums of what they use are shared. Whoever has
  * a user name holds, with its session, one reference to the account of that name, looked up by the
  * keyed hash that the log has of it too (session->owner), so that sessions which were recovered
- * count without anybody knowing whose they are. The account goes with its last session.
+ * count without anybody knowing whose they are. A retained message holds another one. The account
+ * goes with the last of them.
  *
- * Taking an account and giving it back is for CONNECT and for the end of a session, under a mutex.
- * Counting is an atomic addition that is checked and undone: of two shards that want the last one
- * exactly one gets it.
+ * Taking an account is for CONNECT, under a mutex; so is giving back the last reference. Others are
+ * counted without it. Counting what is used is an atomic addition that is checked and undone: of
+ * two shards that want the last one exactly one gets it.
  *
- * Bounds: one account of some 60 bytes for each user name that has a session.
+ * Bounds: one account of some 80 bytes for each user name that has a session or a retained message.
  *
  * Threads: create and destroy: one, when no other can see the table; the rest: any.
  */
@@ -23,10 +24,15 @@
 
 #define ACCOUNT_NO_LIMIT UINT64_MAX
 
+/* Owners (session->owner) below are no user names and have no account. */
+#define ACCOUNT_USER_FIRST 2
+
 enum account_kind {
     ACCOUNT_CONNECTIONS,
     ACCOUNT_SUBSCRIPTIONS,
     ACCOUNT_QUEUED_BYTES,
+    ACCOUNT_RETAINED,
+    ACCOUNT_RETAINED_BYTES,
     ACCOUNT_KINDS
 };
 
@@ -41,6 +47,9 @@ void accounts_destroy(struct accounts *accounts);
 
 /* A reference to the account of a user, which is new if nobody had it. NULL without memory. */
 MUST_USE struct account *account_take(struct accounts *accounts, uint64_t user);
+
+/* One more reference, for somebody who is sure of another one. */
+void account_ref(struct account *account);
 
 /* The last reference is given back when nothing is counted any more. */
 void account_give(struct accounts *accounts, struct account *account);

@@ -27,7 +27,7 @@ struct msg *msg_create(const struct pub *pub, shard_id home)
     msg->home_refs = home == SHARD_NONE ? 0 : 1;
     msg->shared_refs = 1;
     msg->size = (uint32_t)size;
-    msg->version = 0;
+    msg->owner = 0;
     msg->pub = *pub;
     msg->pub.msg = msg;
     msg->pub.topic_number = 0; /* other shards have other numbers, */

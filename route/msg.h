@@ -67,7 +67,7 @@ struct msg {
     uint32_t home_refs;   /* [O] references held by the home shard */
     uint32_t shared_refs; /* [A] all other references, plus one while home_refs > 0 */
     uint32_t size;        /* [I] bytes of the allocation */
-    uint64_t version;     /* [R] drawn by the retained index when the message is retained */
+    uint64_t owner;       /* [I] of a retained one and a will: whose (session->owner), or 0 */
     struct pub pub;       /* [I] views into `bytes` */
     uint8_t bytes[];      /* [I] topic, properties, payload */
 };

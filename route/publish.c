@@ -19,14 +19,18 @@
 #include "store_retain.h"
 #include "store_seen.h"
 #include "sweep.h"
+#include "user_quota.h"
 
-/* A retained message is a message of its own: its expiry may differ and RETAIN is set. */
-static void publish_retain_set(struct router *router, const struct pub *pub)
+/*
+ * A retained message is a message of its own: its expiry may differ and RETAIN is set. False: its
+ * owner has all retained messages that it may have.
+ */
+static bool publish_retain_set(struct router *router, const struct pub *pub)
 {
     const struct route_settings *settings = router->settings;
     if (pub->payload.len > settings->retained_payload_max) {
         router_count(router, STAT_DROP_RETAIN_LARGE, 1);
-        return;
+        return true;
     }
     struct pub kept = *pub;
     kept.msg = NULL;
@@ -37,35 +41,44 @@ static void publish_retain_set(struct router *router, const struct pub *pub)
     struct msg *msg = msg_create(&kept, SHARD_NONE);
     if (msg == NULL) {
         router_count(router, STAT_DROP_NO_MEMORY, 1);
-        return;
+        return true;
     }
+    struct retained_owner owner;
+    user_quota_retain(router, pub, &owner);
+    msg->owner = owner.user;
+    uint64_t version;
     enum rc rc = retained_set(router->shared->retained, router->shard->epoch, pub->topic, msg,
-                              msg->size, &msg->version);
+                              msg->size, &owner, &version);
     if (rc == RC_OK) {
         router_count(router, STAT_RETAINED_SET, 1);
         if (kept.expires_at_ms != 0)
             sweep_note(router->shared);
         if (router->store != NULL)
-            store_retain(router, &kept, msg->version, false);
-        return;
+            store_retain(router, &kept, owner.user, version, false);
+        return true;
     }
-    router_count(router, rc == RC_FULL ? STAT_DROP_RETAIN_FULL : STAT_DROP_NO_MEMORY, 1);
+    if (rc == RC_DENIED)
+        router_count(router, STAT_DROP_USER_RETAINED, 1);
+    else
+        router_count(router, rc == RC_FULL ? STAT_DROP_RETAIN_FULL : STAT_DROP_NO_MEMORY, 1);
+    if (owner.account != NULL)
+        account_give(router->shared->accounts, owner.account);
     msg_unref_shared(msg);
+    return rc != RC_DENIED;
 }
 
-static void publish_retain(struct router *router, const struct pub *pub)
+static bool publish_retain(struct router *router, const struct pub *pub)
 {
-    if (pub->payload.len > 0) {
-        publish_retain_set(router, pub);
-        return;
-    }
+    if (pub->payload.len > 0)
+        return publish_retain_set(router, pub);
     uint64_t version;
     if (retained_delete(router->shared->retained, router->shard->epoch, pub->topic, &version) !=
         RC_OK)
-        return;
+        return true;
     router_count(router, STAT_RETAINED_DELETED, 1);
     if (router->store != NULL)
-        store_retain(router, pub, version, true);
+        store_retain(router, pub, 0, version, true);
+    return true;
 }
 
 /* The filters of `result` that `shard` subscribes to. */
@@ -186,7 +199,9 @@ enum reason publish_route(struct router *router, struct pub *pub)
     }
     router_count(router, STAT_PUBLISHED, 1);
     if (UNLIKELY(pub->retain)) {
-        publish_retain(router, pub);
+        /* A will goes to its subscribers all the same: nobody is there to be told otherwise. */
+        if (!publish_retain(router, pub) && router->wills.promised == NULL)
+            return REASON_QUOTA_EXCEEDED;
         if (pub->payload.len == 0 && router->settings->retained_clear_stays)
             return REASON_SUCCESS;
     }
@@ -385,7 +400,7 @@ static enum reason publish_repeated(struct router *router, struct session *sessi
         entry->tag &= ~STORE_TAG_RECOVERED;
         entry->tag |= STORE_TAG_ALL;
         if (again.retain)
-            publish_retain(router, &again);
+            (void)publish_retain(router, &again); /* it was accepted before, retained or not */
         for (uint32_t i = 0; i < result->groups_len; i++)
             done &= share_dispatch(router, &again, &result->groups[i]);
         pub_release(&again, router->shard->id);

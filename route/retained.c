@@ -4,7 +4,8 @@
  * retained_set first tries without the mutex: find the node, and if it has a value swap it for the
  * new one under the next version; whoever loses the race draws the version after the winner's. Only
  * a topic without a value takes the mutex, where limits are looked at. The old value was read
- * inside the section, so its address cannot have been reused: the swap has no ABA.
+ * inside the section, so its address cannot have been reused: the swap has no ABA. Owners are
+ * charged before the swap and pay nothing if it fails (retained_account.c).
  *
  * Threads: see retained.h.
  */
@@ -107,19 +108,27 @@ static void retained_value_retire(struct retained *store, struct epoch_record *r
  */
 static enum rc retained_swap(struct retained *store, struct epoch_record *record,
                              struct retained_node *node, struct retained_value *made,
-                             uint64_t version)
+                             const struct retained_owner *owner, uint64_t version)
 {
     CHECK_OBJ(node, RETAINED_NODE_MAGIC);
     struct retained_value *old = atomic_load_explicit(&node->value, memory_order_acquire);
-    do {
+    struct retained_charge charge;
+    uint64_t made_bytes = made->bytes; /* as soon as it is there it may be gone again */
+    for (;;) {
         if (old == NULL)
             return RC_NOT_FOUND;
         if (version != 0 && old->version >= version)
             return RC_EXISTS;
         made->version = version != 0 ? version : old->version + 1;
-    } while (!atomic_compare_exchange_weak_explicit(&node->value, &old, made, memory_order_seq_cst,
-                                                    memory_order_acquire));
+        if (!retained_account_charge(made, old, owner, &charge))
+            return RC_DENIED;
+        if (atomic_compare_exchange_weak_explicit(&node->value, &old, made, memory_order_seq_cst,
+                                                  memory_order_acquire))
+            break;
+        retained_account_undo(made, &charge);
+    }
     atomic_fetch_add_explicit(&store->value_bytes, retained_value_cost(made), memory_order_relaxed);
+    retained_account_replaced(store, made_bytes, old, &charge);
     retained_value_retire(store, record, old);
     return RC_OK;
 }
@@ -137,18 +146,26 @@ static bool retained_has_room(const struct retained *store, struct bytes topic,
 
 /* Under the mutex: the topic has no value, unless somebody was quicker. */
 static enum rc retained_set_new(struct retained *store, struct epoch_record *record,
-                                struct bytes topic, struct retained_value *made, uint64_t version)
+                                struct bytes topic, struct retained_value *made,
+                                const struct retained_owner *owner, uint64_t version)
 {
     struct retained_node *node = retained_tree_find_rcu(store, topic);
-    enum rc rc = node != NULL ? retained_swap(store, record, node, made, version) : RC_NOT_FOUND;
+    enum rc rc = RC_NOT_FOUND;
+    if (node != NULL)
+        rc = retained_swap(store, record, node, made, owner, version);
     if (rc != RC_NOT_FOUND)
         return rc;
     bool is_recovery = version != 0;
     if (!is_recovery && !retained_has_room(store, topic, made))
         return RC_FULL;
+    struct retained_charge charge;
+    if (!retained_account_charge(made, NULL, owner, &charge))
+        return RC_DENIED;
     rc = retained_tree_reach(store, record, topic, &node);
-    if (rc != RC_OK)
+    if (rc != RC_OK) {
+        retained_account_undo(made, &charge);
         return rc;
+    }
     CHECK(atomic_load_explicit(&node->value, memory_order_relaxed) == NULL);
     made->version = is_recovery ? version : store->version_used + 1;
     retained_tree_more(store, node);
@@ -159,7 +176,8 @@ static enum rc retained_set_new(struct retained *store, struct epoch_record *rec
 
 static enum rc retained_set_any(struct retained *store, struct epoch_record *record,
                                 struct bytes topic, void *value, uint64_t value_bytes,
-                                uint64_t version, uint64_t *out_version)
+                                const struct retained_owner *owner, uint64_t version,
+                                uint64_t *out_version)
 {
     CHECK_OBJ(store, RETAINED_MAGIC);
     CHECK(topic.len > 0);
@@ -167,19 +185,27 @@ static enum rc retained_set_any(struct retained *store, struct epoch_record *rec
     struct retained_value *made = mem_alloc(sizeof *made);
     if (made == NULL)
         return RC_NO_MEMORY;
-    *made = (struct retained_value){.store = store, .value = value, .bytes = value_bytes};
+    *made = (struct retained_value){.store = store,
+                                    .value = value,
+                                    .bytes = value_bytes,
+                                    .user = owner != NULL ? owner->user : 0,
+                                    .account = owner != NULL ? owner->account : NULL};
     epoch_begin(record);
     struct retained_node *node = retained_tree_find_rcu(store, topic);
-    enum rc rc = node != NULL ? retained_swap(store, record, node, made, version) : RC_NOT_FOUND;
+    enum rc rc = RC_NOT_FOUND;
+    if (node != NULL)
+        rc = retained_swap(store, record, node, made, owner, version);
     if (rc == RC_NOT_FOUND) {
         retained_lock(store);
-        rc = retained_set_new(store, record, topic, made, version);
+        rc = retained_set_new(store, record, topic, made, owner, version);
         retained_unlock(store);
     }
     /* The value may already have been replaced by another thread, but not freed: see the
      * section. */
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
         *out_version = made->version;
+        retained_account_late(store, made);
+    }
     epoch_end(record);
     if (rc != RC_OK)
         mem_free(made);
@@ -188,17 +214,20 @@ static enum rc retained_set_any(struct retained *store, struct epoch_record *rec
 }
 
 enum rc retained_set(struct retained *store, struct epoch_record *record, struct bytes topic,
-                     void *value, uint64_t value_bytes, uint64_t *out_version)
+                     void *value, uint64_t value_bytes, const struct retained_owner *owner,
+                     uint64_t *out_version)
 {
-    return retained_set_any(store, record, topic, value, value_bytes, 0, out_version);
+    return retained_set_any(store, record, topic, value, value_bytes, owner, 0, out_version);
 }
 
 enum rc retained_restore(struct retained *store, struct epoch_record *record, struct bytes topic,
-                         void *value, uint64_t value_bytes, uint64_t version)
+                         void *value, uint64_t value_bytes, uint64_t user, uint64_t version)
 {
     CHECK(version > 0);
     uint64_t given;
-    enum rc rc = retained_set_any(store, record, topic, value, value_bytes, version, &given);
+    struct retained_owner owner = {.user = user};
+    enum rc rc = retained_set_any(store, record, topic, value, value_bytes, &owner, version,
+                                  &given);
     CHECK(rc != RC_OK || given == version);
     return rc;
 }
@@ -222,6 +251,7 @@ enum rc retained_remove(struct retained *store, struct epoch_record *record,
             store->version_used = deletion;
         if (out_version != NULL)
             *out_version = deletion;
+        retained_account_close(store, old);
         retained_value_retire(store, record, old);
         retained_tree_less(store, record, node);
     }

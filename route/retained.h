@@ -19,6 +19,11 @@
  *
  * A replaced or deleted value loses its reference after a grace period, on the shard that did it.
  *
+ * Owners: a value is of the user who stored it. Once retained_count_users was called it is counted
+ * in the user's account (account.h) until it is replaced or deleted, and a new one only comes in if
+ * the user may have it. What was there before is counted then, and what is recovered stays, also
+ * where it is more than allowed.
+ *
  * Walks: a cursor holds the filter and, between slices, the sequence numbers of the path to the
  * node visited last: no pointers. A slice finds its place again by one binary search per level and
  * goes on in the order parent, children by birth. Whatever was there from the first slice to the
@@ -45,6 +50,9 @@
 #include "hash.h"
 #include "rc.h"
 
+struct account;
+struct accounts;
+
 struct retained_ops {
     void (*ref)(void *value);
     void (*unref)(void *value); /* from epoch_poll of the thread that replaced the value */
@@ -56,6 +64,19 @@ struct retained_config {
     uint64_t count_max;
     uint64_t bytes_max;
     struct retained_ops ops;
+    struct accounts *accounts; /* NULL: users are never counted */
+};
+
+/*
+ * Whose a value is to be, and what that user may have; a value. With an account, of which
+ * retained_set takes over one reference if it succeeds, the value is counted by it; without one and
+ * once users are counted, it is counted regardless of what the user may have.
+ */
+struct retained_owner {
+    uint64_t user; /* as session->owner */
+    struct account *account;
+    uint64_t count_max;
+    uint64_t bytes_max; /* of `value_bytes` */
 };
 
 struct retained;
@@ -66,17 +87,26 @@ struct retained *retained_create(const struct retained_config *config);
 /* Drops every value. Nobody may read; callbacks of retired objects have run. */
 void retained_destroy(struct retained *store);
 
+/*
+ * Users are counted from now on: first those of all values that are there. Whoever calls it waits
+ * for that walk. RC_NO_MEMORY: they are not. One thread at a time, outside a section.
+ */
+MUST_USE enum rc retained_count_users(struct retained *store, struct epoch_record *record);
+
+bool retained_counts_users(const struct retained *store);
+
 /* Takes effect for topics that are new from now on. */
 void retained_set_limits(struct retained *store, uint64_t count_max, uint64_t bytes_max);
 
 /*
  * Makes `value` the retained one of the valid topic name [MQTT-3.3.1-5]. RC_OK: the store has taken
- * the caller's reference; `*out_version` is the value's. RC_FULL (new topic only), RC_NO_MEMORY:
- * nothing changed and the caller still owns it. `value_bytes`: what the value costs in memory.
+ * the caller's reference; `*out_version` is the value's. RC_FULL (new topic only), RC_DENIED (the
+ * owner has all that it may have), RC_NO_MEMORY: nothing changed and the caller still owns it.
+ * `value_bytes`: what the value costs in memory. `owner` NULL: it is nobody's.
  */
 MUST_USE enum rc retained_set(struct retained *store, struct epoch_record *record,
                               struct bytes topic, void *value, uint64_t value_bytes,
-                              uint64_t *out_version);
+                              const struct retained_owner *owner, uint64_t *out_version);
 
 /*
  * Recovery: the same with the version that was logged, and without regard to limits. RC_EXISTS if
@@ -84,7 +114,7 @@ MUST_USE enum rc retained_set(struct retained *store, struct epoch_record *recor
  */
 MUST_USE enum rc retained_restore(struct retained *store, struct epoch_record *record,
                                   struct bytes topic, void *value, uint64_t value_bytes,
-                                  uint64_t version);
+                                  uint64_t user, uint64_t version);
 
 /* Recovery: versions up to this one have been used (by deletions in the log, for example). */
 void retained_note_version(struct retained *store, uint64_t version);

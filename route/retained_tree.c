@@ -84,8 +84,10 @@ static void retained_tree_drop(void *context, void *object)
     struct retained *store = context;
     struct retained_node *node = object;
     struct retained_value *value = atomic_load(&node->value);
-    if (value != NULL)
+    if (value != NULL) {
+        retained_account_close(store, value);
         store->config.ops.unref(value->value);
+    }
     mem_free(value);
     mem_free(retained_node_children(node));
     retained_node_free(node);

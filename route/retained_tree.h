@@ -5,6 +5,7 @@
  *   retained_tree.c   nodes and lists of children, made and pruned
  *   retained.c        values: set, get, delete, limits
  *   retained_walk.c   cursors
+ *   retained_account.c  whose values are, and what users have
  *
  * A node is found from its parent in one table (`edges`), hash = chain of the levels' hashes. The
  * list of a parent's children is an array in the order of their sequence numbers, appended in
@@ -35,11 +36,20 @@
 
 /* A value in its place; replaced as a whole. */
 struct retained_value {
-    struct epoch_entry retire; /* [O] of the thread that replaced it */
-    struct retained *store;    /* [I] */
-    void *value;               /* [I] one reference */
-    uint64_t version;          /* [I] */
-    uint64_t bytes;            /* [I] as told by the caller */
+    struct epoch_entry retire;         /* [O] of the thread that replaced it */
+    struct retained *store;            /* [I] */
+    void *value;                       /* [I] one reference */
+    uint64_t version;                  /* [I] */
+    uint64_t bytes;                    /* [I] as told by the caller */
+    uint64_t user;                     /* [I] whose it is */
+    _Atomic(struct account *) account; /* [A] see retained_account.c */
+};
+
+/* What a value that is about to be stored has been charged with, a value. */
+struct retained_charge {
+    uint64_t count;
+    uint64_t bytes;
+    bool replaces; /* one that is counted in the same account, which covers the rest */
 };
 
 struct retained_node;
@@ -83,6 +93,7 @@ struct retained {
     _Atomic uint64_t shared_bytes; /* [A] tree and table as last published by a writer */
     _Atomic uint64_t value_bytes;  /* [A] */
     _Atomic uint64_t count;        /* [A] */
+    _Atomic bool counts_users;     /* [A] */
 };
 
 MUST_USE enum rc retained_tree_init(struct retained *store);
@@ -109,6 +120,27 @@ void retained_tree_less(struct retained *store, struct epoch_record *record,
 
 /* An upper bound for the nodes of a topic. */
 uint64_t retained_tree_cost_max(struct bytes topic);
+
+/* A visit that is shown the value in its place. */
+typedef enum retained_verdict retained_visit_held(void *context, struct retained_value *held);
+
+MUST_USE enum rc retained_walk_held(struct retained *store, struct epoch_record *record,
+                                    struct retained_cursor *cursor, uint32_t budget_nodes,
+                                    retained_visit_held *visit, void *context);
+
+/* Charges the owner of `made` for it in the place of `old` (may be NULL). False: not allowed. */
+MUST_USE bool retained_account_charge(struct retained_value *made, struct retained_value *old,
+                                      const struct retained_owner *owner,
+                                      struct retained_charge *out);
+void retained_account_undo(struct retained_value *made, const struct retained_charge *charge);
+
+/* `old` was replaced under this charge; it was taken out otherwise. */
+void retained_account_replaced(struct retained *store, uint64_t made_bytes,
+                               struct retained_value *old, const struct retained_charge *charge);
+void retained_account_close(struct retained *store, struct retained_value *value);
+
+/* Counts the value if it should be and is not. */
+void retained_account_late(struct retained *store, struct retained_value *value);
 
 /* Takes the value of a node out if it is `version` (0: whatever it is). Takes the mutex. */
 enum rc retained_remove(struct retained *store, struct epoch_record *record,

@@ -236,7 +236,7 @@ static void retained_walk_resume(const struct retained *store, struct retained_c
 
 /* Reports the end of the path if it has a value and the filter is used up. False: not now. */
 static bool retained_walk_visit(struct retained *store, struct epoch_record *record,
-                                struct retained_cursor *cursor, retained_visit *visit,
+                                struct retained_cursor *cursor, retained_visit_held *visit,
                                 void *context)
 {
     uint32_t depth = cursor->steps_len;
@@ -247,7 +247,7 @@ static bool retained_walk_visit(struct retained *store, struct epoch_record *rec
     struct retained_value *held = atomic_load_explicit(&node->value, memory_order_acquire);
     if (depth < cursor->levels_len || held == NULL)
         return true;
-    switch (visit(context, held->value, held->version)) {
+    switch (visit(context, held)) {
     case RETAINED_TAKEN:
         return true;
     case RETAINED_DELETE:
@@ -259,9 +259,9 @@ static bool retained_walk_visit(struct retained *store, struct epoch_record *rec
     UNREACHABLE();
 }
 
-enum rc retained_walk(struct retained *store, struct epoch_record *record,
-                      struct retained_cursor *cursor, uint32_t budget_nodes, retained_visit *visit,
-                      void *context)
+enum rc retained_walk_held(struct retained *store, struct epoch_record *record,
+                           struct retained_cursor *cursor, uint32_t budget_nodes,
+                           retained_visit_held *visit, void *context)
 {
     CHECK_OBJ(store, RETAINED_MAGIC);
     CHECK(cursor->filter != NULL);
@@ -284,4 +284,24 @@ enum rc retained_walk(struct retained *store, struct epoch_record *record,
     }
     epoch_end(record);
     return rc;
+}
+
+/* A visit that is shown what was stored. */
+struct retained_shown {
+    retained_visit *visit;
+    void *context;
+};
+
+static enum retained_verdict retained_walk_show(void *context, struct retained_value *held)
+{
+    const struct retained_shown *shown = context;
+    return shown->visit(shown->context, held->value, held->version);
+}
+
+enum rc retained_walk(struct retained *store, struct epoch_record *record,
+                      struct retained_cursor *cursor, uint32_t budget_nodes, retained_visit *visit,
+                      void *context)
+{
+    struct retained_shown shown = {.visit = visit, .context = context};
+    return retained_walk_held(store, record, cursor, budget_nodes, retained_walk_show, &shown);
 }

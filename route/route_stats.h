@@ -54,6 +54,8 @@
       "Copies for durable sessions refused, because the log could not take them.")                 \
     X(STAT_DROP_LOG_READ, COUNTER, "dropped_log_read",                                             \
       "Queued copies lost because their message could not be read back from the log.")             \
+    X(STAT_DROP_USER_RETAINED, COUNTER, "dropped_user_retained",                                   \
+      "Publications refused, and wills not retained, because of a user's quota.")                  \
     X(STAT_DROP_RETAIN_FULL, COUNTER, "dropped_retain_full",                                       \
       "Messages not retained because the limit of count or bytes was reached.")                    \
     X(STAT_DROP_RETAIN_LARGE, COUNTER, "dropped_retain_large",                                     \

@@ -353,6 +353,10 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
     CHECK(hash % router->shared->shards == router->shard->id);
     struct session *session = session_lookup(router, request->client_id, hash);
     uint64_t owner = session_owner_of(router, request->identity);
+    if (request->will != NULL) {
+        request->will->msg->owner = owner;
+        request->will->zone = request->zone;
+    }
     const struct route_settings *settings = router->settings;
     if (request->zone != 0 && settings->of_zone[request->zone] != NULL)
         settings = settings->of_zone[request->zone];

@@ -91,6 +91,13 @@ struct store_message store_message_of(struct store *store, const struct pub *pub
     return message;
 }
 
+struct store_message store_message_owned(struct store *store, const struct msg *msg)
+{
+    struct store_message message = store_message_of(store, &msg->pub);
+    message.owner = msg->owner;
+    return message;
+}
+
 /* ---- what the log says ---- */
 
 static void store_on_committed(void *context, uint64_t lsn)

@@ -146,9 +146,9 @@ void store_gap(struct store *store);
 
 /* Wall clock in ms of a moment of the monotonic clock. */
 uint64_t store_wall_ms(struct store *store, uint64_t mono_ms);
-
-/* A publication as a message of a record; views into it. */
+/* A publication as a message of a record; views into it. Retained ones and wills with owner. */
 struct store_message store_message_of(struct store *store, const struct pub *pub);
+struct store_message store_message_owned(struct store *store, const struct msg *msg);
 
 /* ---- sessions (store_session.c) ---- */
 

@@ -312,7 +312,7 @@ static enum retained_verdict checkpoint_visit(void *context, void *value, uint64
         return RETAINED_TAKEN;
     struct store_record record = {.type = STORE_RETAIN,
                                   .number = version,
-                                  .message = store_message_of(checkpoint->store, &msg->pub)};
+                                  .message = store_message_owned(checkpoint->store, msg)};
     checkpoint_record(checkpoint, &record);
     return RETAINED_TAKEN;
 }

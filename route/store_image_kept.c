@@ -29,7 +29,10 @@ static struct msg *image_msg(const struct store_image *image, const struct store
                       .publisher = HANDLE_NONE,
                       .qos = message->qos,
                       .retain = message->retain};
-    return msg_create(&pub, SHARD_NONE);
+    struct msg *msg = msg_create(&pub, SHARD_NONE);
+    if (msg != NULL)
+        msg->owner = message->owner;
+    return msg;
 }
 
 static struct image_will *image_will_find(struct store_image *image, uint64_t number)

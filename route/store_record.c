@@ -16,6 +16,7 @@
 
 #define STORE_MESSAGE_RETAIN 0x04u
 #define STORE_MESSAGE_EXPIRY 0x08u
+#define STORE_MESSAGE_OWNER  0x10u
 
 #define STORE_ENTRY_RETAIN      0x04u
 #define STORE_ENTRY_STATE_SHIFT 3
@@ -113,9 +114,13 @@ static void write_message(struct store_writer *writer, const struct store_messag
         flags |= STORE_MESSAGE_RETAIN;
     if (message->expires_wall_ms != 0)
         flags |= STORE_MESSAGE_EXPIRY;
+    if (message->owner != 0)
+        flags |= STORE_MESSAGE_OWNER;
     write_u8(writer, flags);
     if (message->expires_wall_ms != 0)
         write_varint(writer, message->expires_wall_ms);
+    if (message->owner != 0)
+        writer->at = put_u64(writer->at, message->owner);
     writer->at = put_u64(writer->at, message->publisher_hash);
     write_varint(writer, message->topic.len);
     write_varint(writer, message->props.len);
@@ -376,10 +381,13 @@ static void read_message(struct byte_reader *reader, struct store_message *out)
     unsigned flags = byte_reader_u8(reader);
     out->qos = flags & 3;
     out->retain = (flags & STORE_MESSAGE_RETAIN) != 0;
-    if (out->qos > 2 || flags >= STORE_MESSAGE_EXPIRY << 1)
+    if (out->qos > 2 || flags >= STORE_MESSAGE_OWNER << 1)
         reader->failed = true;
     out->expires_wall_ms = 0;
     if ((flags & STORE_MESSAGE_EXPIRY) != 0 && (out->expires_wall_ms = read_varint(reader)) == 0)
+        reader->failed = true;
+    out->owner = 0;
+    if ((flags & STORE_MESSAGE_OWNER) != 0 && (out->owner = read_u64(reader)) == 0)
         reader->failed = true;
     out->publisher_hash = read_u64(reader);
     uint32_t topic_len = read_varint_max(reader, STRING_LEN_MAX);

@@ -8,9 +8,11 @@
  *   bytes    varint length, then so many bytes
  *   u8, u64  one byte; eight bytes, lowest first
  *
- *   message  u8 flags (bits 0-1 QoS, 2 retain, 3 expiry follows), [varint expiry, ms since 1970],
- *            u64 hash of the publisher's client id, varint lengths of topic, properties, payload,
- *            then topic, properties (MQTT 5.0 wire form, forwardable ones), payload
+ *   message  u8 flags (bits 0-1 QoS, 2 retain, 3 expiry follows, 4 owner follows), [varint expiry,
+ *            ms since 1970], [u64 owner, as in SESSION: of a retained one and a will, from version
+ *            2 of the log on], u64 hash of the publisher's client id, varint lengths of topic,
+ *            properties, payload, then topic, properties (MQTT 5.0 wire form, forwardable ones),
+ *            payload
  *   entry    varint number, u8 flags (bits 0-1 QoS, 2 retain, 3-4 state, 5 identifiers, 6 shared,
  *            7 priority), varint location of the message, varint weight in memory,
  *            [u8 priority], [varint packet id, unless it waits in the queue],
@@ -112,6 +114,7 @@ struct store_message {
     struct bytes payload;
     uint64_t expires_wall_ms; /* 0: never */
     uint64_t publisher_hash;
+    uint64_t owner; /* 0: not known, or of no interest */
     uint8_t qos;
     bool retain;
 };

@@ -218,11 +218,10 @@ static enum rc restore_retained(void *context, struct image_retained *kept)
         return RC_OK;
     if (pub_is_expired(&kept->msg->pub, router->shard->now_ms))
         return RC_OK;
-    kept->msg->version = kept->version;
     kept->msg->pub.topic_hash = filter_index_hash(router->shared->filters, kept->msg->pub.topic);
     enum rc rc = retained_restore(store, router->shard->epoch,
                                   bytes_of(kept->topic, kept->topic_len), kept->msg,
-                                  kept->msg->size, kept->version);
+                                  kept->msg->size, kept->msg->owner, kept->version);
     if (rc == RC_EXISTS)
         return RC_OK;
     if (rc == RC_OK) {

@@ -11,14 +11,15 @@ shard_id store_retain_owner(const struct router *router, struct bytes topic)
 }
 
 /* Appends RETAIN or UNRETAIN. */
-static enum rc store_retain_here(struct router *router, const struct pub *pub, uint64_t version,
-                                 bool deleted, uint64_t *out_lsn)
+static enum rc store_retain_here(struct router *router, const struct pub *pub, uint64_t owner,
+                                 uint64_t version, bool deleted, uint64_t *out_lsn)
 {
     struct store *store = router->store;
     CHECK_OBJ(store, STORE_MAGIC);
     struct store_record record = {.type = deleted ? STORE_UNRETAIN : STORE_RETAIN,
                                   .number = version,
                                   .message = store_message_of(store, pub)};
+    record.message.owner = owner;
     struct wal_loc loc;
     store_encode(&record, &store->parts);
     enum rc rc = RC_FULL;
@@ -33,13 +34,14 @@ static enum rc store_retain_here(struct router *router, const struct pub *pub, u
     return rc;
 }
 
-static bool store_retain_mail(struct router *router, const struct pub *pub, uint64_t version,
-                              bool deleted, shard_id owner)
+static bool store_retain_mail(struct router *router, const struct pub *pub, uint64_t owner,
+                              uint64_t version, bool deleted, shard_id to)
 {
     struct pub copy = *pub;
     struct msg *msg = msg_create(&copy, SHARD_NONE);
     if (msg == NULL)
         return false;
+    msg->owner = owner;
     struct hold_ticket ticket = router_ticket(router);
     struct mail mail = {.kind = MAIL_RETAIN, .ptr = msg, .weight = msg->size};
     STATIC_CHECK(sizeof(ticket.conn) == sizeof(mail.words[0]), "a handle is one word");
@@ -47,18 +49,19 @@ static bool store_retain_mail(struct router *router, const struct pub *pub, uint
     memcpy(&mail.words[1], &ticket.conn, sizeof(ticket.conn));
     mail.words[2] = ticket.gate_number;
     mail.words[3] = deleted;
-    shard_mail(router->shard, owner, MAIL_DATA, &mail);
-    router->pressed |= mail_pressed(router->shard->port, owner);
+    shard_mail(router->shard, to, MAIL_DATA, &mail);
+    router->pressed |= mail_pressed(router->shard->port, to);
     return true;
 }
 
-void store_retain(struct router *router, const struct pub *pub, uint64_t version, bool deleted)
+void store_retain(struct router *router, const struct pub *pub, uint64_t owner, uint64_t version,
+                  bool deleted)
 {
-    shard_id owner = store_retain_owner(router, pub->topic);
+    shard_id to = store_retain_owner(router, pub->topic);
     uint64_t lsn;
-    if (owner == router->shard->id)
-        (void)(store_retain_here(router, pub, version, deleted, &lsn) == RC_OK);
-    else if (!store_retain_mail(router, pub, version, deleted, owner))
+    if (to == router->shard->id)
+        (void)(store_retain_here(router, pub, owner, version, deleted, &lsn) == RC_OK);
+    else if (!store_retain_mail(router, pub, owner, version, deleted, to))
         router->log_refused++;
 }
 
@@ -76,7 +79,7 @@ void store_retain_on_mail(struct shard *shard, const struct mail *mail)
             msg_unref_shared(now);
     }
     uint64_t lsn = 0;
-    if (store_retain_here(router, &msg->pub, mail->words[0], deleted, &lsn) == RC_OK)
+    if (store_retain_here(router, &msg->pub, msg->owner, mail->words[0], deleted, &lsn) == RC_OK)
         confirm_owe(router, &ticket, lsn);
     else
         confirm_refuse(router, &ticket);

@@ -23,8 +23,9 @@
 /* The shard that logs the topic. */
 shard_id store_retain_owner(const struct router *router, struct bytes topic);
 
-/* The retained message of `pub`'s topic is now version `version`, or was deleted. */
-void store_retain(struct router *router, const struct pub *pub, uint64_t version, bool deleted);
+/* The retained message of `pub`'s topic is now version `version`, of this owner, or was deleted. */
+void store_retain(struct router *router, const struct pub *pub, uint64_t owner, uint64_t version,
+                  bool deleted);
 
 void store_retain_on_mail(struct shard *shard, const struct mail *mail);
 void store_retain_drop(const struct mail *mail);

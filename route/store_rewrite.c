@@ -464,6 +464,7 @@ static enum rc rewrite_will(void *context, struct image_will *will)
                                   .delay_s = will->delay_s,
                                   .expiry_s = will->expiry_s,
                                   .message = rewrite_message(rewrite, &will->msg->pub)};
+    record.message.owner = will->msg->owner;
     return rewrite_record(rewrite, &record);
 }
 
@@ -523,6 +524,7 @@ static enum rc rewrite_retained(void *context, struct image_retained *kept)
     if (kept->msg != NULL) {
         record.type = STORE_RETAIN;
         record.message = rewrite_message(rewrite, &kept->msg->pub);
+        record.message.owner = kept->msg->owner;
     }
     record.message.topic = topic;
     return rewrite_record(rewrite, &record);

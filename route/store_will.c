@@ -16,7 +16,7 @@ struct store_record store_will_record(struct store *store, uint64_t session,
                                  .number = number,
                                  .delay_s = will->delay_s,
                                  .expiry_s = will->expiry_s,
-                                 .message = store_message_of(store, &will->msg->pub)};
+                                 .message = store_message_owned(store, will->msg)};
 }
 
 void store_will_due(struct router *router, const struct will *will)

@@ -8,8 +8,7 @@
  */
 #include "user_quota.h"
 
-/* Owners below are no user names (session_owner_of). */
-#define USER_QUOTA_OWNER_FIRST 2
+#include "zone.h"
 
 /* What a session has apart from its connection is counted in an account, or not any more. */
 static void user_quota_move_in(const struct session *session, struct account *account)
@@ -28,7 +27,7 @@ void user_quota_adopt(struct router *router, struct session *session)
 {
     CHECK_OBJ(session, SESSION_MAGIC);
     CHECK(session->account == NULL);
-    if (!router->counts_users || session->owner < USER_QUOTA_OWNER_FIRST)
+    if (!router->counts_users || session->owner < ACCOUNT_USER_FIRST)
         return;
     session->account = account_take(router->shared->accounts, session->owner);
     if (session->account == NULL)
@@ -38,11 +37,21 @@ void user_quota_adopt(struct router *router, struct session *session)
         account_add(session->account, ACCOUNT_CONNECTIONS, 1);
 }
 
+bool user_quota_is_set(const struct route_settings *settings, enum account_kind kind)
+{
+    CHECK(kind < ACCOUNT_KINDS);
+    bool is_set = settings->user_max[kind] != ACCOUNT_NO_LIMIT;
+    for (unsigned i = 1; i <= ROUTE_ZONES_MAX; i++)
+        if (settings->of_zone[i] != NULL)
+            is_set |= settings->of_zone[i]->user_max[kind] != ACCOUNT_NO_LIMIT;
+    return is_set;
+}
+
 void user_quota_take(struct router *router)
 {
     bool wanted = false;
     for (unsigned i = 0; i < ACCOUNT_KINDS; i++)
-        wanted |= router->settings->user_max[i] != ACCOUNT_NO_LIMIT;
+        wanted |= user_quota_is_set(router->settings, (enum account_kind)i);
     if (!wanted || router->counts_users)
         return;
     router->counts_users = true;
@@ -56,7 +65,7 @@ enum rc user_quota_enter(struct router *router, const struct session *session, u
                          struct user_quota_entry *out)
 {
     *out = (struct user_quota_entry){.account = NULL};
-    if (LIKELY(!router->counts_users) || owner < USER_QUOTA_OWNER_FIRST)
+    if (LIKELY(!router->counts_users) || owner < ACCOUNT_USER_FIRST)
         return RC_OK;
     out->account = account_take(router->shared->accounts, owner);
     if (out->account == NULL)
@@ -158,4 +167,32 @@ bool user_quota_queue(struct router *router, struct session *session, uint64_t b
         *out_narrowed = true;
     }
     return true;
+}
+
+void user_quota_retain(struct router *router, const struct pub *pub, struct retained_owner *out)
+{
+    const struct will *will = router->wills.promised;
+    const struct session *session = NULL;
+    uint8_t zone = 0;
+    *out = (struct retained_owner){.user = 0};
+    if (will != NULL) {
+        out->user = will->msg->owner;
+        zone = will->zone;
+    } else if ((session = slot_table_get(&router->sessions, pub->publisher)) != NULL) {
+        out->user = session->owner;
+        zone = session->zone;
+    }
+    if (out->user < ACCOUNT_USER_FIRST)
+        out->user = 0;
+    if (LIKELY(!retained_counts_users(router->shared->retained)) || out->user == 0)
+        return;
+    const struct route_settings *settings = router_zone_settings(router, zone);
+    out->count_max = settings->user_max[ACCOUNT_RETAINED];
+    out->bytes_max = settings->user_max[ACCOUNT_RETAINED_BYTES];
+    if (session != NULL && session->account != NULL) {
+        out->account = session->account;
+        account_ref(out->account);
+    } else {
+        out->account = account_take(router->shared->accounts, out->user);
+    }
 }

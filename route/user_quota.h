@@ -11,6 +11,8 @@
  *   queued bytes     what waits in the queues of its sessions, as mqueue.h weighs it: the oldest of
  *                    the lowest priority in the session's own queue goes, as at max_mqueue_bytes;
  *                    is there too little of it the new message is dropped
+ *   retained         messages, and bytes of them, whoever has which session: a publication that is
+ *                    to be retained beyond that is refused (retained.h counts them)
  *
  * Counting begins on each shard when its settings have a quota for the first time, with what is
  * there at that moment, and does not end; before that no session has an account, which is all that
@@ -32,6 +34,9 @@ struct user_quota_entry {
     struct account *account; /* with a reference; NULL: nothing is counted */
     bool is_charged;         /* for the connection */
 };
+
+/* Does anybody, or a zone, have a quota of this kind? */
+bool user_quota_is_set(const struct route_settings *settings, enum account_kind kind);
 
 /* The router has new settings, or its first ones. */
 void user_quota_take(struct router *router);
@@ -62,6 +67,12 @@ void user_quota_unsubscribe(struct session *session);
  */
 MUST_USE bool user_quota_queue(struct router *router, struct session *session, uint64_t bytes,
                                struct mqueue_limits *limits, bool *out_narrowed);
+
+/*
+ * Whose the message is that is to be retained for this publication, and what that user may have.
+ * out->account, if any, is a reference for the caller.
+ */
+void user_quota_retain(struct router *router, const struct pub *pub, struct retained_owner *out);
 
 /* The session has no connection any more, or ends with nothing left. */
 void user_quota_left(struct session *session);

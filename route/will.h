@@ -42,6 +42,7 @@ struct will {
     uint32_t magic;         /* [I] */
     uint32_t delay_s;       /* [I] */
     uint32_t expiry_s;      /* [I] message expiry; 0: never */
+    uint8_t zone;           /* [O] of the session; 0: none, or it was recovered */
     struct list_node node;  /* [O] in wills.due, or in wills.flying */
     uint64_t stored_number; /* [O] its number in the log; 0: not logged */
     struct msg *msg;        /* [O] one reference */

@@ -12,16 +12,23 @@
 
 #include "router.h"
 
+/* The settings of a zone; 0: everybody's. */
+static inline const struct route_settings *router_zone_settings(const struct router *router,
+                                                                uint8_t zone)
+{
+    const struct route_settings *settings = router->settings;
+    if (LIKELY(zone == 0))
+        return settings;
+    CHECK(zone <= ROUTE_ZONES_MAX);
+    const struct route_settings *own = settings->of_zone[zone];
+    return own != NULL ? own : settings;
+}
+
 /* The settings that hold for a session. */
 static inline const struct route_settings *router_settings_of(const struct router *router,
                                                               const struct session *session)
 {
-    const struct route_settings *settings = router->settings;
-    if (LIKELY(session->zone == 0))
-        return settings;
-    CHECK(session->zone <= ROUTE_ZONES_MAX);
-    const struct route_settings *own = settings->of_zone[session->zone];
-    return own != NULL ? own : settings;
+    return router_zone_settings(router, session->zone);
 }
 
 #endif

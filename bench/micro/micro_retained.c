@@ -51,7 +51,7 @@ static struct retained_setup *retained_setup(int64_t num, const char *filter)
         snprintf(topic, sizeof(topic), "site/%u/device/%u/state", (unsigned)(i % 1000),
                  (unsigned)i);
         enum rc rc = retained_set(setup->store, setup->record, bytes_of_text(topic),
-                                  (void *)(uintptr_t)(i + 1), 100, &version);
+                                  (void *)(uintptr_t)(i + 1), 100, NULL, &version);
         CHECK(rc == RC_OK);
         if (i % 1024 == 0)
             epoch_poll(setup->record);

@@ -178,7 +178,7 @@ static void writer_retained(struct worker *worker)
     }
     uint64_t version;
     struct item *item = item_create(below(worker, 1000000));
-    enum rc rc = retained_set(store, worker->record, bytes_of_text(text), item, 8, &version);
+    enum rc rc = retained_set(store, worker->record, bytes_of_text(text), item, 8, NULL, &version);
     CHECK(rc == RC_OK && version > 0);
 }
 
@@ -307,7 +307,7 @@ static void rendezvous_publish(struct worker *worker)
     struct bytes topic = bytes_of_text(ROUNDS_TOPIC);
     uint64_t version;
     struct item *item = item_create(1);
-    enum rc rc = retained_set(store, worker->record, topic, item, 8, &version);
+    enum rc rc = retained_set(store, worker->record, topic, item, 8, NULL, &version);
     CHECK(rc == RC_OK);
     epoch_begin(worker->record);
     const struct match_result *result = match_topic(publisher_cache, topic,

@@ -1,10 +1,10 @@
-"""Quotas of a user name: connections, subscriptions and queued bytes of all its sessions together,
-wherever they live. Clients of this machine have the user name that they say."""
+"""Quotas of a user name: connections, subscriptions, queued bytes and retained messages of all its
+sessions together, wherever they live. Clients of this machine have the user name that they say."""
 
 import time
 
-from harness import Failure, only, options, private, versions
-from mqtt_wire import CONNACK, Closed, connect
+from harness import Failure, only, options, private, slow, versions
+from mqtt_wire import CONNACK, PUBACK, PUBLISH, Closed, connect, publish
 from test_metrics import scrape, until
 
 OPTIONS = {"admin": True}
@@ -264,3 +264,230 @@ def test_a_quota_that_comes_later_counts_what_is_there(t):
     t.connect("f", username="ann")
     t.equal(t.broker.reload(quotas={"connections": 6}), "applied")
     refused(t, "g", "ann")
+
+
+RETAINED = 'sluice_messages_dropped_total{reason="user_retained"}'
+OVER = 0x97
+
+
+def retain(t, client, name, payload="x", reason=0, qos=1, **values):
+    """Refused: MQTT 5 is told so, MQTT 3 loses its connection without an acknowledgement."""
+    if reason == 0 or client.version == 5:
+        client.publish(t.topic(name), payload, qos=qos, retain=True, reason=reason or None,
+                       **values)
+    else:
+        client.send(publish(t.topic(name), payload, qos=qos, packet_id=1, retain=True,
+                            version=client.version))
+        client.expect_close()
+
+
+def retained(t, *names):
+    client = t.connect("reader")
+    client.subscribe(t.topic("#"))
+    got = set()
+    for _ in names:
+        packet = client.expect(PUBLISH, retain=True)
+        got.add(packet.topic.rsplit("/", 1)[1])
+    client.ping()
+    client.disconnect()
+    t.equal(got, set(names), "what is retained")
+
+
+@only("sluiced")
+@versions(4, 5)
+@options(quotas={"retained": 3})
+@private()
+def test_retained_messages_of_a_user(t):
+    a, b = t.connect("a", username="ann"), t.connect("b", username="ann")
+    bob, nobody = t.connect("bob", username="bob"), t.connect("nobody")
+    watcher = t.connect("w")
+    watcher.subscribe(t.topic("#"))
+    for client, name in ((a, "1"), (b, "2"), (a, "3")):
+        retain(t, client, name)
+        watcher.take(t.topic(name))
+    # What a user has already may be replaced, by any of its clients.
+    retain(t, b, "1", "longer than before")
+    watcher.take(t.topic("1"))
+    # What is refused is neither retained nor delivered; QoS 0 has nobody to tell.
+    retain(t, nobody, "free")
+    watcher.take(t.topic("free"))
+    retain(t, a, "4", qos=0)
+    a.ping()
+    for number, qos in enumerate((1, 2)):
+        client = t.connect(f"over{number}", username="ann")
+        retain(t, client, "4", reason=OVER, qos=qos)
+    retain(t, bob, "bob")
+    watcher.take(t.topic("bob"))
+    t.equal(scrape(t)[RETAINED], 3)
+    retained(t, "1", "2", "3", "free", "bob")
+    # Deleted by whomever, it is free again.
+    retain(t, nobody, "2", b"")
+    watcher.take(t.topic("2"))
+    retain(t, a, "4")
+    retain(t, t.connect("over", username="ann"), "5", reason=OVER)
+    # Who replaces another one's message has it from then on.
+    retain(t, bob, "4")
+    retain(t, a, "5")
+    retain(t, bob, "6")
+    retain(t, t.connect("bob2", username="bob"), "7", reason=OVER)
+    retained(t, "1", "3", "4", "5", "6", "free", "bob")
+
+
+@only("sluiced")
+@versions(5)
+@options(quotas={"retained_bytes": "3KB"})
+@private()
+def test_retained_bytes_of_a_user(t):
+    a = t.connect("a", username="ann")
+    retain(t, a, "1", "x" * 1000)
+    retain(t, a, "2", "x" * 1000)
+    retain(t, a, "3", "x" * 1000, reason=OVER)
+    # Replacing pays the difference.
+    retain(t, a, "1", "x" * 1100)
+    retain(t, a, "1", "x" * 2000, reason=OVER)
+    retain(t, a, "1", "x" * 10)
+    retain(t, a, "3", "x" * 800)
+    retain(t, a, "2", b"")
+    retain(t, a, "4", "x" * 1000)
+    retain(t, t.connect("b", username="bob"), "4", "x" * 1000)
+    retain(t, a, "5", "x" * 1000)
+    retained(t, "1", "3", "4", "5")
+
+
+@only("sluiced")
+@versions(5)
+@options(quotas={"retained": 2})
+@private()
+def test_a_will_beyond_the_quota_is_delivered_and_not_retained(t):
+    watcher = t.connect("w")
+    watcher.subscribe(t.topic("#"))
+    for number in range(3):
+        client = t.connect(f"c{number}", username="ann",
+                           will={"topic": t.topic(f"{number}"), "payload": "gone", "qos": 1,
+                                 "retain": True})
+        client.abandon()
+        watcher.take(t.topic(f"{number}"))
+    retained(t, "0", "1")
+    t.equal(scrape(t)[RETAINED], 1)
+
+
+@only("sluiced")
+@versions(5)
+@options(quotas={"retained": 2})
+@private()
+def test_what_has_expired_is_given_back(t):
+    a = t.connect("a", username="ann")
+    retain(t, a, "1", props={"message_expiry": 1})
+    retain(t, a, "2", props={"message_expiry": 100})
+    retain(t, a, "3", reason=OVER)
+    time.sleep(1.1)
+    retained(t, "2")
+    retain(t, a, "3")
+    retained(t, "2", "3")
+
+
+@only("sluiced")
+@versions(5)
+@options(quotas={"retained": 10})
+@private()
+def test_of_many_publishers_exactly_the_quota_is_retained(t):
+    clients = [t.connect(number, username="ann") for number in range(30)]
+    for _ in range(3):
+        for number, client in enumerate(clients):
+            client.send(publish(t.topic(f"{number}"), "x", qos=1, packet_id=1, retain=True,
+                                version=5))
+        reasons = [client.expect(PUBACK).reason for client in clients]
+        kept = [f"{n}" for n, reason in enumerate(reasons) if reason != OVER]
+        t.true(all(reason in (0, 0x10, OVER) for reason in reasons), reasons)
+        t.equal(len(kept), 10, "messages that were retained")
+        retained(t, *kept)
+        for name in kept:
+            retain(t, clients[0], name, b"")
+
+
+@only("sluiced")
+@versions(5)
+@options(data=True, quotas={"retained": 8, "retained_bytes": "1MB"})
+@private(bystander=False)
+def test_what_was_retained_before_a_restart_counts(t):
+    """By the hash of the user name in the log, in any number of shards."""
+    a, b = t.connect("a", username="ann"), t.connect("b", username="bob")
+    for number in range(8):
+        retain(t, a, f"a{number}", f"{number}".rjust(100))
+        retain(t, b, f"b{number}")
+    retain(t, b, "b1", b"")
+    retain(t, b, "a0")
+    retain(t, a, "b0")
+    retain(t, b, "b1", b"")
+    # A will that is retained only after the restart is its user's, too.
+    c = t.persistent("c", username="carl",
+                     will={"topic": t.topic("will"), "payload": "gone", "qos": 1, "retain": True,
+                           "props": {"will_delay": 1}})
+    c.abandon()
+    left = {f"a{n}" for n in range(8)} | {f"b{n}" for n in range(8)} - {"b1"}
+    for change in ({}, {"shards": 3}, {"stop": True}, {"shards": 2, "stop": True}, {}):
+        t.close()
+        time.sleep(0.05)
+        t.broker.crash(**change)
+        a, b = t.connect("a", username="ann"), t.connect("b", username="bob")
+        retain(t, a, "more", reason=OVER)
+        retain(t, a, "a1", "replaced")
+        retain(t, b, "b1")
+        retain(t, b, "more", reason=OVER)
+        retain(t, b, "b1", b"")
+    until(t, lambda found: found["sluice_retained_messages"] == 16, "no will was retained")
+    retained(t, "will", *left)
+    carl = t.connect("carl", username="carl")
+    for number in range(7):
+        retain(t, carl, f"c{number}")
+    retain(t, carl, "c7", reason=OVER)
+
+
+@slow
+@only("sluiced")
+@versions(5)
+@options(data=True, quotas={"retained": 8})
+@private(bystander=False)
+def test_checkpoints_keep_whose_a_retained_message_is(t):
+    a, filler = t.connect("a", username="ann"), t.connect("b")
+    for number in range(8):
+        retain(t, a, f"{number}")
+    wills = [t.persistent(f"w{n}", username="ann",
+                          will={"topic": t.topic(f"w{n}"), "payload": "gone", "qos": 1,
+                                "retain": True, "props": {"will_delay": 1}}) for n in range(4)]
+    number = 0
+    while scrape(t)["sluice_checkpoints_made_total"] < 2 * t.broker.shards:
+        for number in range(number, number + 32):
+            filler.send(publish(t.topic(f"f{number % 8}"), bytes(900_000), qos=1, packet_id=1,
+                                retain=True, version=5))
+        for _ in range(32):
+            filler.expect(PUBACK)
+    for client in wills:
+        client.abandon()
+    t.close()
+    t.broker.crash()
+    retain(t, t.connect("a", username="ann"), "8", reason=OVER)
+    until(t, lambda found: found[RETAINED] == 5, "the wills have not come, or were retained")
+
+
+@only("sluiced")
+@versions(5)
+@options(quotas=NO_QUOTA)
+@private()
+def test_a_quota_of_retained_messages_that_comes_later_counts_what_is_there(t):
+    a = t.connect("a", username="ann")
+    for number in range(20):
+        retain(t, a, f"{number}")
+    t.equal(t.broker.reload(quotas={"retained": 10}), "applied")
+    retain(t, a, "20", reason=OVER)
+    retain(t, a, "3", "y")
+    for number in range(10):
+        retain(t, a, f"{number}", b"")
+    retain(t, a, "20", reason=OVER)
+    retain(t, a, "11", b"")
+    retain(t, a, "20")
+    t.equal(t.broker.reload(quotas=NO_QUOTA), "applied")
+    retain(t, a, "21")
+    t.equal(t.broker.reload(quotas={"retained": 12}), "applied")
+    retain(t, a, "22")
+    retain(t, a, "23", reason=OVER)

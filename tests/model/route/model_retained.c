@@ -111,7 +111,7 @@ static void step_set(uint32_t topic)
     twin->number++;
     *item = (struct item){1, topic, twin->number, twin->life};
     uint64_t version;
-    enum rc rc = retained_set(store, record, bytes_of_text(twin->text), item, 10, &version);
+    enum rc rc = retained_set(store, record, bytes_of_text(twin->text), item, 10, NULL, &version);
     CHECK(rc == RC_OK);
     CHECK(version > twin->version);
     CHECK(!twin->is_set || version == twin->version + 1);

@@ -66,6 +66,12 @@ static void a_line_says_what_the_record_says(void **state)
     const struct store_record gone = {
         .type = STORE_UNRETAIN, .number = 4, .message = {.topic = TEXT("a/b")}};
     assert_string_equal(line_of(&gone), "unretain version=4 topic=\"a/b\"");
+    const struct store_record kept = {
+        .type = STORE_RETAIN,
+        .number = 4,
+        .message = {.topic = TEXT("a/b"), .payload = TEXT("on"), .owner = 0xabc, .retain = true}};
+    assert_string_equal(line_of(&kept), "retain version=4 topic=\"a/b\" message_qos=0 "
+                                        "message_retain owner=0000000000000abc payload[2]=\"on\"");
     const struct store_record row = {.type = STORE_KEYED,
                                      .table = TEXT("t"),
                                      .key = TEXT("k"),

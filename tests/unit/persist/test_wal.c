@@ -5,9 +5,12 @@
  * are the false disk's (tests/sim).
  */
 #include "../../shard_stub.h"
+#include "crc32c.h"
 #include "disk.h"
+#include "le.h"
 #include "mem.h"
 #include "persist_stats.h"
+#include "wal_format.h"
 #include "wal_replay.h"
 
 #include <setjmp.h>
@@ -219,6 +222,41 @@ static void a_group_can_be_taken_back(void **state)
     assert_int_equal(replay(), RC_OK);
     assert_int_equal(num_seen, 2);
     assert_int_equal(seen[1].type, 3);
+}
+
+/* The first segment says that it is of this version. */
+static void set_version(uint32_t version)
+{
+    uint8_t head[WAL_HEAD_LEN];
+    char path[600];
+    snprintf(path, sizeof(path), "%s/0000000001.wal", dir);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fread(head, 1, sizeof(head), file), sizeof(head));
+    le_put32(head + 8, version);
+    uint32_t crc = crc32c_update(CRC32C_START, head, 12);
+    le_put32(head + 12, crc32c_update(crc, head + 16, sizeof(head) - 16));
+    rewind(file);
+    assert_int_equal(fwrite(head, 1, sizeof(head), file), sizeof(head));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void older_versions_are_read_and_newer_ones_refused(void **state)
+{
+    (void)state;
+    open_log(WAL_COMMIT);
+    append(1, 1, 10, NULL, NULL);
+    until_committed();
+    close_log();
+    for (uint32_t version = 1; version <= WAL_VERSION; version++) {
+        set_version(version);
+        assert_int_equal(replay(), RC_OK);
+        assert_int_equal(num_seen, 1);
+    }
+    set_version(WAL_VERSION + 1);
+    assert_int_equal(replay(), RC_UNSUPPORTED);
+    set_version(0);
+    assert_int_not_equal(replay(), RC_OK);
 }
 
 /* ---- reading ---- */
@@ -499,6 +537,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_goes_on_after_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_larger_than_a_segment_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_group_can_be_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(older_versions_are_read_and_newer_ones_refused, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(records_are_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_sets_space_free, setup, teardown),
         cmocka_unit_test_setup_teardown(a_gap_keeps_segments, setup, teardown),

@@ -72,7 +72,7 @@ static inline uint64_t fixture_set(const char *topic, uint32_t number)
 {
     uint64_t version = 0;
     struct item *item = item_create(number);
-    enum rc rc = retained_set(store, record, bytes_of_text(topic), item, 100, &version);
+    enum rc rc = retained_set(store, record, bytes_of_text(topic), item, 100, NULL, &version);
     if (rc != RC_OK)
         item_unref(item);
     return rc == RC_OK ? version : 0;

@@ -85,6 +85,22 @@ static void a_charge_beyond_the_limit_changes_nothing(void **state)
     account_give(accounts, account);
 }
 
+static void references_without_the_table(void **state)
+{
+    (void)state;
+    struct account *account = take(5);
+    for (unsigned i = 0; i < 100; i++)
+        account_ref(account);
+    account_add(account, ACCOUNT_RETAINED, 1);
+    for (unsigned i = 0; i < 100; i++)
+        account_give(accounts, account);
+    assert_ptr_equal(take(5), account);
+    account_give(accounts, account);
+    assert_int_equal(account_used(account, ACCOUNT_RETAINED), 1);
+    account_sub(account, ACCOUNT_RETAINED, 1);
+    account_give(accounts, account);
+}
+
 static uint32_t inside; /* [A] who has one of the two connections */
 
 static void *run(void *context)
@@ -100,6 +116,8 @@ static void *run(void *context)
                 __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
             account_sub(account, ACCOUNT_CONNECTIONS, 1);
         }
+        account_ref(account);
+        account_give(accounts, account);
         account_give(accounts, account);
     }
     return NULL;
@@ -129,6 +147,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_account_for_each_user, setup, teardown),
         cmocka_unit_test_setup_teardown(many_users_have_their_own, setup, teardown),
         cmocka_unit_test_setup_teardown(a_charge_beyond_the_limit_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(references_without_the_table, setup, teardown),
         cmocka_unit_test_setup_teardown(threads_never_have_more_than_the_limit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

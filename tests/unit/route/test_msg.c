@@ -70,7 +70,7 @@ static void a_message_is_a_copy(void **state)
     assert_true(msg->pub.retain);
     assert_ptr_equal(msg->pub.msg, msg);
     assert_int_equal(msg->size, sizeof(struct msg) + 3 + 5 + 7);
-    assert_int_equal(msg->version, 0);
+    assert_int_equal(msg->owner, 0);
     msg_unref(msg, HOME);
 }
 

@@ -80,13 +80,13 @@ static void recovery_keeps_the_highest_version(void **state)
 {
     (void)state;
     struct bytes topic = bytes_of_text("a/b");
-    assert_int_equal(retained_restore(store, record, topic, item_create(7), 10, 7), RC_OK);
+    assert_int_equal(retained_restore(store, record, topic, item_create(7), 10, 0, 7), RC_OK);
     struct item *older = item_create(5);
-    assert_int_equal(retained_restore(store, record, topic, older, 10, 5), RC_EXISTS);
-    assert_int_equal(retained_restore(store, record, topic, older, 10, 7), RC_EXISTS);
+    assert_int_equal(retained_restore(store, record, topic, older, 10, 0, 5), RC_EXISTS);
+    assert_int_equal(retained_restore(store, record, topic, older, 10, 0, 7), RC_EXISTS);
     item_unref(older);
     assert_int_equal(fixture_get("a/b"), 7);
-    assert_int_equal(retained_restore(store, record, topic, item_create(9), 10, 9), RC_OK);
+    assert_int_equal(retained_restore(store, record, topic, item_create(9), 10, 0, 9), RC_OK);
     assert_int_equal(fixture_get("a/b"), 9);
     assert_int_equal(fixture_set("a/b", 1), 10);
 }
@@ -107,7 +107,7 @@ static void at_the_limit_of_values_only_new_topics_are_refused(void **state)
     assert_true(fixture_set("d", 1) > 0);
     /* Recovery must not lose what was acknowledged. */
     struct item *item = item_create(5);
-    assert_int_equal(retained_restore(store, record, bytes_of_text("e"), item, 10, 1), RC_OK);
+    assert_int_equal(retained_restore(store, record, bytes_of_text("e"), item, 10, 0, 1), RC_OK);
 }
 
 static void at_the_limit_of_bytes_only_new_topics_are_refused(void **state)

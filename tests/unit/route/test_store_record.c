@@ -188,6 +188,11 @@ static void test_small_ones(void **state)
     assert_int_equal(round_trip(&in).delay_s, 30);
     in = (struct store_record){.type = STORE_RETAIN, .number = 12, .message = message};
     assert_bytes(round_trip(&in).message.topic, message.topic);
+    assert_int_equal(round_trip(&in).message.owner, 0);
+    in.message.owner = 0x8877665544332211;
+    assert_true(round_trip(&in).message.owner == in.message.owner);
+    assert_int_equal(round_trip(&in).message.expires_wall_ms, message.expires_wall_ms);
+    in.message.owner = 0;
     in.type = STORE_COPY;
     round_trip(&in);
     struct store_message alone;
@@ -268,6 +273,15 @@ static void test_not_a_record(void **state)
     struct store_record out;
     static const uint8_t no_class[] = {5, 9, 0, 3, 3};
     assert_int_equal(store_decode(STORE_SEEN_BY, bytes_of(no_class, 5), id_space, &out),
+                     RC_INVALID);
+    /* A message with an owner of 0, and one with a flag that means nothing yet. */
+    static const uint8_t no_owner[] = {1, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                       0, 0,    0, 0, 0, 0, 0, 1, 0, 0, 't'};
+    static const uint8_t no_flag[] = {1, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 't'};
+    assert_int_equal(
+        store_decode(STORE_RETAIN, bytes_of(no_owner, sizeof(no_owner)), id_space, &out),
+        RC_INVALID);
+    assert_int_equal(store_decode(STORE_RETAIN, bytes_of(no_flag, sizeof(no_flag)), id_space, &out),
                      RC_INVALID);
     static const uint8_t long_varint[] = {0x81, 0x00};
     static const uint8_t wide[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02};

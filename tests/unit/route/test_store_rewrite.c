@@ -135,7 +135,7 @@ static void put_will(struct wal *wal, uint64_t session, uint64_t number, const c
                                   .session = session,
                                   .number = number,
                                   .delay_s = 30,
-                                  .message = {.topic = bytes_of_text(topic), .qos = 1}};
+                                  .message = {.topic = bytes_of_text(topic), .owner = 7, .qos = 1}};
     put(wal, &record);
 }
 
@@ -148,6 +148,7 @@ static void put_retained(struct wal *wal, uint32_t log, uint32_t shards)
             .number = 100 + i,
             .message = {.topic = name_of(topic, "kept/", i),
                         .payload = bytes_of_text("x"),
+                        .owner = i % 4 == 2 ? 0 : 1000 + i,
                         .expires_wall_ms = i % 4 == 1 ? CLOCK_WALL + 12345 : 0}};
         if (home_of(record.message.topic, shards) == log)
             put(wal, &record);
@@ -293,6 +294,7 @@ static enum rc on_will(void *context, struct image_will *will)
     struct found *found = context;
     assert_true(will->number > SESSIONS);
     assert_int_equal(will->delay_s, 30);
+    assert_int_equal(will->msg->owner, 7);
     const struct image_session *owner = image_session_find(found->replay->image, will->session);
     unsigned old = 0;
     char topic[64] = {0};
@@ -316,6 +318,8 @@ static enum rc on_retained(void *context, struct image_retained *kept)
     assert_true(kept->version >= 100 && kept->version < 120);
     found->retained += kept->msg != NULL;
     found->deleted += kept->msg == NULL;
+    if (kept->msg != NULL)
+        assert_int_equal(kept->msg->owner, kept->version % 4 == 2 ? 0 : 900 + kept->version);
     if (kept->msg != NULL && kept->version % 4 == 1)
         assert_int_equal(kept->msg->pub.expires_at_ms, 5000 + 12345);
     return RC_OK;
