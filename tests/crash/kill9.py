@@ -23,7 +23,10 @@ import sys
 import tempfile
 import time
 
-from clients import Broken, Publisher, Subscriber, subscribe
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "wire"))
+
+import ports  # noqa: E402
+from clients import Broken, Publisher, Subscriber, subscribe  # noqa: E402
 
 START_S = 30
 DRAIN_QUIET_S = 8
@@ -36,24 +39,12 @@ mqtt:
 """
 
 
-def free_port():
-    """Below those that the kernel gives to clients, who might have it at the next start."""
-    while True:
-        port = random.randrange(12000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 class Broker:
     """One data directory and, at times, a process on it."""
 
     def __init__(self, path, folder, durability):
         self.path, self.folder, self.durability = path, folder, durability
-        self.port, self.process = free_port(), None
+        self.port, self.process = ports.take(), None
         self.log = os.path.join(folder, "stderr")
         self.config = os.path.join(folder, "broker.yaml")
         with open(self.config, "w") as out:

@@ -24,7 +24,6 @@ options with an equivalent are translated, any other raises Unsupported and the 
 import http.client
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -34,6 +33,7 @@ import time
 import urllib.request
 
 import certificates
+import ports
 import tls_socket
 import ws_socket
 
@@ -61,12 +61,6 @@ class Unsupported(Exception):
     """This kind of broker cannot be given that option."""
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def listens(port):
     """Whether somebody listens at that port, without a connection that a broker would count."""
     with open("/proc/net/tcp") as table:
@@ -85,11 +79,14 @@ class Broker:
 
     def __init__(self, command, options=None, shards=1, kind="sluiced", prlimit=None):
         self.command, self.options, self.shards = command, dict(options or {}), shards
-        self.kind, self.prlimit, self.host = kind, prlimit, "127.0.0.1"
+        self.kind, self.host = kind, "127.0.0.1"
+        self.limits = ["prlimit", *(f"--{name}={value}" for name, value in prlimit.items())] \
+            if prlimit else []
         self.folder = tempfile.mkdtemp(prefix="wire-")
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.process, self.admin_port, self.data = None, 0, "none"
         self.more = []  # on the command line, from the next start on
+        self.taken = []  # ports, until the end
         wants_admin = self.options.pop("admin", False)
         self.control = os.path.join(self.folder, "control")
         wants_control = self.options.pop("control", False)
@@ -107,16 +104,20 @@ class Broker:
         if self.scheme != "tcp" and kind != "sluiced":
             raise Unsupported("scheme")
         self.path = os.path.join(self.folder, "socket") if self.scheme == "unix" else None
-        self.ports = {name: free_port() for name in "abc"}
+        self.ports = {name: self.take_port() for name in "abc"}
         if wants_admin and kind != "sluiced":
             raise Unsupported("admin")
         for attempt in range(3):
-            self.port = free_port()
+            self.port = self.take_port()
             if wants_admin:
-                self.admin_port = free_port()
+                self.admin_port = self.take_port()
             if self.start():
                 return
         raise RuntimeError(f"the broker did not start: {self.complaint() or self.stderr()[-2000:]}")
+
+    def take_port(self):
+        self.taken.append(ports.take())
+        return self.taken[-1]
 
     def wrapping(self):
         if self.scheme == "ws":
@@ -186,7 +187,7 @@ class Broker:
     def refusal(self, *more, command=None):
         """Starts a process that must not come up, with `more` on its command line. Its words."""
         port, admin = self.port, self.admin_port
-        self.port, self.admin_port = free_port(), 0
+        self.port, self.admin_port = self.take_port(), 0
         try:
             done = subprocess.run((command or self.command) + self.configuration() + list(more),
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -198,10 +199,6 @@ class Broker:
             raise AssertionError(f"a start that must fail ended with {done.returncode}: {text}")
         return text
 
-    def limit_resources(self):
-        for name, value in (self.prlimit or {}).items():
-            resource.setrlimit(getattr(resource, name), (value, value))
-
     def start(self):
         arguments = self.configuration()
         environment = dict(os.environ)
@@ -209,13 +206,17 @@ class Broker:
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=0")
         with open(self.stderr_path, "ab") as err:
             self.process = subprocess.Popen(
-                self.command + arguments, stdin=subprocess.DEVNULL, stdout=err, stderr=err,
-                env=environment, preexec_fn=self.limit_resources if self.prlimit else None)
+                self.limits + self.command + arguments, stdin=subprocess.DEVNULL, stdout=err,
+                stderr=err, env=environment)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 self.dial().close()
                 self.await_others()
+                if self.admin_port:
+                    self.dial(self.admin_port).close()  # it comes after the listeners,
+                if self.kind == "sluiced" and self.control != "none":
+                    self.dial(path=self.control).close()  # and so does this one
                 return True
             except OSError:
                 time.sleep(0.005)
@@ -225,10 +226,10 @@ class Broker:
     def await_others(self):
         """The other listeners come a moment after the first one."""
         binds = [more["bind"] for more in self.options.get("more", []) if more.get("enable", True)]
-        ports = [port for name, port in self.ports.items()
-                 if any(f"127.0.0.1:{{{name}}}" in bind for bind in binds)]
+        wanted = [port for name, port in self.ports.items()
+                  if any(f"127.0.0.1:{{{name}}}" in bind for bind in binds)]
         deadline = time.monotonic() + 5
-        while not all(map(listens, ports)) and time.monotonic() < deadline:
+        while not all(map(listens, wanted)) and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def dial(self, port=None, path=None, timeout=5):
@@ -358,6 +359,19 @@ class Broker:
         with open(self.stderr_path, errors="replace") as text:
             return text.read()
 
+    def says(self, *words, timeout=20):
+        """Waits until all of these stand in the log, which is written behind what is logged.
+        Returns the log."""
+        deadline = time.monotonic() + timeout
+        while True:
+            text = self.stderr()
+            missing = [word for word in words if word not in text]
+            if not missing:
+                return text
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{missing[0]!r} is not in the log: {text[-2000:]}")
+            time.sleep(0.01)
+
     def complaint(self):
         """The first line of a sanitizer's report or a failed assertion, else None."""
         for line in self.stderr().splitlines():
@@ -393,6 +407,8 @@ class Broker:
             elif code != 0:
                 wrong = wrong or f"exit code {code} after SIGTERM: {self.last_words()}"
         self.kill()
+        ports.give_back(*self.taken)
+        self.taken = []
         wrong = wrong or self.complaint()
         if self.is_mounted:
             subprocess.run(["umount", "-l", self.data], check=False)

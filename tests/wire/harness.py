@@ -11,7 +11,7 @@ statement applies. Decorators, all optional:
     @options(max_qos=1, ...)        needs a broker with these options; tests with equal options
                                     share one process
     @private(...)                   a process of its own, not shared (it will be filled, limited
-                                    or stopped); keywords: prlimit={"RLIMIT_NOFILE": 64}, ...
+                                    or stopped); keywords: prlimit={"nofile": 64}, ...
     @slow                           takes seconds because the rule is about time or amounts;
                                     --fast leaves these out
     @only("sluiced")                relies on a choice the standard leaves open and we made

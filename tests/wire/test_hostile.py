@@ -227,7 +227,7 @@ def test_announcing_more_than_is_allowed_ends_at_once(t):
 
 
 @slow
-@private(bystander=False, prlimit={"RLIMIT_NOFILE": 128})
+@private(bystander=False, prlimit={"nofile": 128})
 @only("sluiced")
 def test_more_connections_than_descriptors(t):
     """Old ones are served, new ones wait or are refused, the broker does not spin; when some

@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 
-from broker import free_port
+import ports
 from harness import Skip, cases, only, options, private, slow, versions
 from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Failure, ack, publish
 
@@ -365,7 +365,7 @@ def test_a_broker_that_stops_is_not_ready(t):
 def start_another(t, *arguments):
     """Another broker process of the kind under test; (process, its stderr)."""
     errors = tempfile.TemporaryFile("w+")
-    command = t.broker.command + ["--listen", f"tcp://127.0.0.1:{free_port()}", "--data", "none",
+    command = t.broker.command + ["--listen", f"tcp://127.0.0.1:{ports.take()}", "--data", "none",
                                   "--shards", "1", *arguments]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors), errors
 
@@ -379,11 +379,14 @@ def said(errors):
 def test_the_default_address_may_be_taken_but_not_a_configured_one(t):
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        holder.bind(("127.0.0.1", 18083))
-        holder.listen()
-    except OSError:
-        pass  # somebody else has it, which is as good
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            holder.bind(("127.0.0.1", 18083))
+            holder.listen()
+            break
+        except OSError:
+            time.sleep(0.1)  # the same test beside this one has it; or else who keeps it
     process, errors = start_another(t)
     deadline = time.monotonic() + 20
     while "ready" not in said(errors) and time.monotonic() < deadline and process.poll() is None:
@@ -432,7 +435,7 @@ def ask_prometheus(port, query):
 @only("sluiced")
 @slow
 def test_a_prometheus_scrapes_it(t):
-    prometheus, port, folder = tool("prometheus"), free_port(), tempfile.mkdtemp(prefix="prom-")
+    prometheus, port, folder = tool("prometheus"), ports.take(), tempfile.mkdtemp(prefix="prom-")
     with open(f"{folder}/prometheus.yml", "w") as out:
         out.write("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
                   "  - job_name: sluice\n    static_configs:\n"
