@@ -283,6 +283,26 @@ class Broker:
         if not self.start():
             raise RuntimeError(f"no start after a crash: {self.last_words()}")
 
+    def rest(self, timeout=20):
+        """Waits until every thread has slept for a while: what waits for nobody, such as a client's
+        PUBACK or the end of a connection, has been worked on by then, and is committed."""
+        deadline, quiet = time.monotonic() + timeout, 0
+        while quiet < 10 and self.alive():
+            quiet = quiet + 1 if self.sleeps() else 0
+            if time.monotonic() > deadline:
+                raise AssertionError("the broker is busy and does not come to rest")
+            time.sleep(0.005)
+
+    def sleeps(self):
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            try:
+                with open(f"/proc/{self.pid}/task/{task}/stat") as stat:
+                    if stat.read().rsplit(")", 1)[1].split()[0] != "S":
+                        return False  # it runs, or it waits for the disk
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # a worker of the kernel that has just ended
+        return True
+
     def api(self, method, path, body=None, timeout=20):
         """(status, answer) of a request to the control socket; the path without /api/v5."""
         connection = http.client.HTTPConnection("localhost", timeout=timeout)

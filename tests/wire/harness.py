@@ -12,6 +12,9 @@ statement applies. Decorators, all optional:
                                     share one process
     @private(...)                   a process of its own, not shared (it will be filled, limited
                                     or stopped); keywords: prlimit={"nofile": 64}, ...
+    @timed                          measures times: runs when the busy tests are through
+    @alone                          does so while it keeps the machine busy itself: nothing else
+                                    runs
     @slow                           takes seconds because the rule is about time or amounts;
                                     --fast leaves these out
     @only("sluiced")                relies on a choice the standard leaves open and we made
@@ -26,7 +29,8 @@ import re
 import select
 import time
 
-from mqtt_wire import Client, Failure, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, ack, split
+from mqtt_wire import (Client, Failure, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, TimedOut, ack,
+                       split)
 
 
 def covers(*ids):
@@ -69,6 +73,16 @@ def slow(function):
     return function
 
 
+def timed(function):
+    function.turn = "timed"
+    return function
+
+
+def alone(function):
+    function.turn = "alone"
+    return function
+
+
 def only(kind):
     def mark(function):
         function.only = kind
@@ -92,6 +106,7 @@ class Test:
         self.options = {**getattr(module, "OPTIONS", {}), **getattr(function, "options", {})}
         self.private = getattr(function, "private", None)
         self.slow = getattr(function, "slow", False)
+        self.turn = getattr(function, "turn", "busy")
         self.only = getattr(function, "only", None)
 
 
@@ -116,9 +131,10 @@ def tests_of(module, numbers=itertools.count(1)):
 class Context:
     """The `t` of a test: names, connections and small checks."""
 
-    def __init__(self, test, broker, seed, quiet_ms, timeout):
+    def __init__(self, test, broker, seed, arguments):
         self.test, self.broker, self.version = test, broker, test.version
-        self.quiet_ms, self.timeout, self.clients = quiet_ms, timeout, []
+        self.quiet_ms, self.timeout = arguments.quiet_ms, arguments.timeout
+        self.long, self.clients = arguments.long, []
         self.random = random.Random(f"{seed}/{test.name}")
         self.prefix = f"w{seed % 100000}s{broker.shards}n{test.number}"
 
@@ -178,6 +194,29 @@ class Context:
             client.ping()
             if client.queue:
                 raise Failure(f"expected silence, got {client.queue[0]}")
+
+    def quickest(self, *actions, tries=100):
+        """Seconds that each of these took at best, in tries by turns. What else the machine does
+        only makes a try slower: there are more while one looks twice as quick as another."""
+        best = [float("inf")] * len(actions)
+        for number in range(tries):
+            for index in self.random.sample(range(len(actions)), len(actions)):
+                began = time.monotonic()
+                actions[index]()
+                best[index] = min(best[index], time.monotonic() - began)
+            if number >= 11 and max(best) < 2 * min(best):
+                break
+        return best
+
+    def takes(self, client, *wanted, **values):
+        """All that comes to this client, acknowledged, until the broker has no more to send."""
+        while True:
+            try:
+                yield client.take(*wanted, timeout=0.2, **values)
+            except TimedOut:
+                self.broker.rest()
+                if not client.has_more():
+                    return
 
     def gather(self, clients, count):
         """`count` PUBLISH packets from whichever of the clients they come to, acknowledged.

@@ -162,6 +162,10 @@ class Client:
         self.check(got)
         return got
 
+    def has_more(self):
+        """Whether there is anything to read, be it the end of the connection."""
+        return bool(self.queue or self.buffer or self.poll.poll(0))
+
     def recv(self, timeout=None):
         return self.queue.pop(0) if self.queue else self.read_packet(timeout)
 

@@ -9,15 +9,25 @@ and all tests of that set run against it, --jobs at a time. After each test a by
 that has nothing to do with it) publishes to itself: what one client does must not disturb another.
 After each module the broker must be alive and have reported nothing on stderr; at the end SIGTERM
 must end it with exit code 0. One line per failure; the last line is `N passed, N failed`.
+
+Most tests wait more than they work, so much runs side by side: each number of shards in a process
+of its own, in each of them --brokers brokers. Tests that measure times come when all processes are
+through with these, one at a time in each (@timed), and last those beside which nothing else may run
+(@alone). --times says what took longest.
 """
 
 import argparse
 import concurrent.futures
+import functools
 import importlib
+import multiprocessing
 import os
+import queue
 import random
 import re
+import shutil
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -28,8 +38,6 @@ sys.path.insert(0, HERE)
 from broker import Broker, Unsupported  # noqa: E402
 from harness import Context, Skip, tests_of  # noqa: E402
 from mqtt_wire import Client, Failure  # noqa: E402
-
-GROUPS_AT_A_TIME = 4  # brokers with options of their own that run side by side
 
 
 def modules():
@@ -48,15 +56,20 @@ def parse_arguments():
     parser.add_argument("--filter", default="", metavar="REGEX",
                         help="only tests whose module.name matches")
     parser.add_argument("--jobs", type=int, default=8, help="tests at a time (default 8)")
+    parser.add_argument("--brokers", type=int, default=3,
+                        help="brokers at a time for each number of shards (default 3)")
     parser.add_argument("--list", action="store_true", help="print the tests and stop")
     parser.add_argument("--seed", type=int, help="for random choices (default: by the clock)")
     parser.add_argument("--quiet-ms", type=int, default=60,
                         help="how long to wait for what must not come (default 60)")
-    parser.add_argument("--timeout", type=float, default=5.0,
-                        help="seconds to wait for what must come (default 5)")
+    parser.add_argument("--timeout", type=float, default=15.0,
+                        help="seconds to wait for what must come (default 15)")
     parser.add_argument("--lenient", action="store_true",
                         help="a connection may end without DISCONNECT or CONNACK to tell why")
     parser.add_argument("--fast", action="store_true", help="leave out tests marked slow")
+    parser.add_argument("--long", action="store_true", help="tests of amounts take the large ones")
+    parser.add_argument("--times", type=int, default=0, metavar="N",
+                        help="print the N tests that took longest")
     parser.add_argument("--repeat", type=int, default=1, help="run everything so many times")
     parser.add_argument("-v", "--verbose", action="store_true", help="one line per test, too")
     return parser.parse_args()
@@ -67,19 +80,20 @@ class Runner:
         self.arguments = arguments
         self.kind = "mosquitto" if arguments.mosquitto else "sluiced"
         self.command = [arguments.mosquitto or arguments.sluiced]
-        self.seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
-        self.passed, self.failed, self.skipped = 0, [], {}
+        self.seed = arguments.seed
+        self.passed, self.failed, self.skipped, self.times = 0, [], {}, []
         self.lock, self.local, self.bystanders = threading.Lock(), threading.local(), {}
 
     def report(self, name, shards, error=None, seconds=0.0):
         with self.lock:
             if error is None:
                 self.passed += 1
+                self.times.append((seconds, name, shards))
                 if self.arguments.verbose:
-                    print(f"ok   shards={shards} {name} {seconds * 1000:.0f} ms", flush=True)
+                    say(f"ok   shards={shards} {name} {seconds * 1000:.0f} ms")
                 return
             self.failed.append(name)
-            print(f"FAIL shards={shards} {name}: {error}", flush=True)
+            say(f"FAIL shards={shards} {name}: {error}")
 
     def bystander(self, broker):
         """The bystander of this thread; connected anew when the last test ruined it."""
@@ -110,7 +124,7 @@ class Runner:
 
     def run_test(self, test, broker):
         started = time.monotonic()
-        context = Context(test, broker, self.seed, self.arguments.quiet_ms, self.arguments.timeout)
+        context = Context(test, broker, self.seed, self.arguments)
         watched = (test.private or {}).get("bystander") is not False
         try:
             if test.only and test.only != self.kind:
@@ -195,19 +209,39 @@ class Runner:
         else:
             self.report(test.name + " (broker)", shards, broker.stop() or "the broker ended")
 
-    def run(self, tests):
-        for shards in [int(n) for n in self.arguments.shards.split(",")]:
-            groups = {}
-            for test in tests:
-                if test.private is None:
-                    groups.setdefault(repr(sorted(test.options.items(), key=str)), []).append(test)
-            if "[]" in groups:
-                self.run_shared(groups.pop("[]"), shards)
-            with concurrent.futures.ThreadPoolExecutor(GROUPS_AT_A_TIME) as pool:
-                list(pool.map(lambda members: self.run_shared(members, shards), groups.values()))
-            for test in tests:
-                if test.private is not None:
-                    self.run_private(test, shards)
+    def jobs(self, tests, shards):
+        """Functions, one for each broker that the tests need; first those that take long."""
+        groups, private = {}, []
+        for test in tests:
+            if test.private is None:
+                groups.setdefault(repr(sorted(test.options.items(), key=str)), []).append(test)
+            else:
+                private.append(test)
+        private.sort(key=lambda test: not test.slow)
+        shared = sorted(groups.values(), key=len, reverse=True)
+        return [functools.partial(self.run_shared, members, shards) for members in shared] + \
+            [functools.partial(self.run_private, test, shards) for test in private]
+
+    def run(self, tests, shards, side):
+        """`side` is what the processes for all numbers of shards share."""
+        def jobs(turn):
+            return self.jobs([test for test in tests if test.turn == turn], shards)
+        with concurrent.futures.ThreadPoolExecutor(self.arguments.brokers) as pool:
+            list(pool.map(lambda job: job(), jobs("busy")))
+        side.barrier.wait()
+        for job in jobs("timed"):
+            job()
+        side.barrier.wait()
+        for job in jobs("alone"):
+            with side.lock:
+                job()
+        side.barrier.wait()
+
+
+def say(line):
+    """One line, in one piece among those of other processes."""
+    sys.stdout.flush()
+    os.write(sys.stdout.fileno(), (line + "\n").encode())
 
 
 def explain(error):
@@ -223,30 +257,89 @@ def where(error):
     return f"{os.path.basename(frame.filename)}:{frame.lineno}"
 
 
-def main():
-    arguments = parse_arguments()
+def chosen(arguments):
     tests = [test for module in modules() for test in tests_of(module)]
     pattern = re.compile(arguments.filter)
-    tests = [test for test in tests
-             if pattern.search(f"{test.module.__name__}.{test.name}")
-             and not (arguments.fast and test.slow)]
+    return [test for test in tests
+            if pattern.search(f"{test.module.__name__}.{test.name}")
+            and not (arguments.fast and test.slow)]
+
+
+class Side:
+    """What processes side by side share."""
+
+    def __init__(self, number):
+        self.barrier, self.lock = multiprocessing.Barrier(number), multiprocessing.Lock()
+        self.results = multiprocessing.Queue()
+
+
+def child(arguments, shards, side):
+    """The process for one number of shards."""
+    Client.lenient = arguments.lenient
+    Broker.transport = arguments.transport
+    runner, tests = Runner(arguments), chosen(arguments)
+    try:
+        for _ in range(arguments.repeat):
+            runner.run(tests, shards, side)
+    except BaseException:
+        side.barrier.abort()
+        raise
+    side.results.put((runner.passed, runner.failed, runner.skipped, runner.times))
+
+
+def run_all(arguments, numbers):
+    """(passed, names that failed, {name: why skipped}, [(seconds, name, shards)])."""
+    passed, failed, skipped, times, side = 0, [], {}, [], Side(len(numbers))
+    # Everything that tests leave in files goes with this, unless something failed.
+    folder = tempfile.tempdir = tempfile.mkdtemp(prefix="wire-run-")
+    os.chmod(folder, 0o755)  # some brokers run as somebody else
+    children = [multiprocessing.Process(target=child, args=(arguments, shards, side))
+                for shards in numbers]
+    for process in children:
+        process.start()
+    done = 0
+    while done < len(children):
+        try:
+            more = side.results.get(timeout=1)
+        except queue.Empty:
+            if any(process.exitcode for process in children):
+                side.barrier.abort()  # nobody comes any more
+                break
+            continue
+        done += 1
+        passed, failed, times = passed + more[0], failed + more[1], times + more[3]
+        skipped.update(more[2])
+    for shards, process in zip(numbers, children):
+        process.join()
+        if process.exitcode != 0:
+            failed.append(f"the tests with {shards} shards ended with {process.exitcode}")
+            print(f"FAIL {failed[-1]}", flush=True)
+    if not failed:
+        shutil.rmtree(folder, ignore_errors=True)
+    return passed, failed, skipped, times
+
+
+def main():
+    arguments = parse_arguments()
     if arguments.list:
-        for test in tests:
+        for test in chosen(arguments):
             print(f"{test.module.__name__}.{test.name}")
         return 0
     if not (arguments.sluiced or arguments.mosquitto):
         sys.exit("run.py: --sluiced PATH or --mosquitto PATH is needed")
-    Client.lenient = arguments.lenient
-    Broker.transport = arguments.transport
-    runner, started = Runner(arguments), time.monotonic()
-    print(f"seed {runner.seed}")
-    for _ in range(arguments.repeat):
-        runner.run(tests)
-    if runner.skipped:
-        print(f"{len(runner.skipped)} skipped: {', '.join(sorted(runner.skipped)[:400])}")
+    if arguments.seed is None:
+        arguments.seed = random.randrange(1 << 30)
+    print(f"seed {arguments.seed}", flush=True)
+    started = time.monotonic()
+    passed, failed, skipped, times = run_all(arguments,
+                                             [int(n) for n in arguments.shards.split(",")])
+    if skipped:
+        print(f"{len(skipped)} skipped: {', '.join(sorted(skipped)[:400])}")
+    for seconds, name, shards in sorted(times, reverse=True)[:arguments.times]:
+        print(f"{seconds:6.1f} s  shards={shards} {name}")
     print(f"{time.monotonic() - started:.1f} s", file=sys.stderr)
-    print(f"{runner.passed} passed, {len(runner.failed)} failed")
-    return 1 if runner.failed else 0
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

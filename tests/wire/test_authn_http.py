@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 
-from harness import only, options, slow, versions
+from harness import only, options, slow, timed, versions
 from mqtt_wire import CONNACK, connect
 
 ASKED = []
@@ -85,6 +85,7 @@ def test_the_server_refuses(t):
 
 @only("sluiced")
 @slow
+@timed
 def test_a_server_that_does_not_answer_is_ignored_in_time(t):
     client = t.socket()
     began = time.monotonic()

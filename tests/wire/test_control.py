@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from harness import cases, only, options, private, slow, versions
+from harness import cases, only, options, private, slow, timed, versions
 from mqtt_wire import CONNACK, Closed, Failure, TimedOut, connect
 from test_metrics import scrape
 
@@ -108,8 +108,7 @@ def test_users_survive_a_crash(t):
 @options(control=True, log_level="info", authentication=[QUICK])
 @private(bystander=False)
 def test_without_a_data_directory_users_are_in_memory(t):
-    log = t.broker.stderr()
-    t.true("bans and users that are changed at run time" in log, log)
+    t.broker.says("bans and users that are changed at run time")
     add(t, "ann")
     accepted(t, "a", "ann")
     t.broker.restart(crash=True)
@@ -166,12 +165,13 @@ def test_users_stay_over_reloads(t):
 def test_changes_while_clients_connect(t):
     """A user who is there all the time gets in all the time, whatever happens to others."""
     add(t, "steady")
-    wrong, over = [], threading.Event()
+    wrong, over, rounds = [], threading.Event(), 0
 
     def change():
+        number, deadline = 0, time.monotonic() + 60
         try:
-            for number in range(60):
-                name = f"user-{number % 5}"
+            while (number < 60 or rounds <= 5) and time.monotonic() < deadline:
+                name, number = f"user-{number % 5}", number + 1
                 done = t.broker.api("POST", USERS, {"user_id": name, "password_hash": form("x")})
                 gone = t.broker.api("DELETE", USERS + "/" + name)
                 if (done[0], gone[0]) != (201, 204):
@@ -181,7 +181,6 @@ def test_changes_while_clients_connect(t):
 
     changer = threading.Thread(target=change)
     changer.start()
-    rounds = 0
     while not over.is_set():
         client = accepted(t, f"a{rounds % 7}", "steady")
         client.disconnect()
@@ -219,9 +218,9 @@ def test_two_changes_at_once(t):
 @private(bystander=False)
 @slow
 @versions(5)
-def test_ten_thousand_users(t):
+def test_thousands_of_users(t):
     """Over a few connections at once; afterwards pages, a crash, and all of them are there."""
-    count, workers = 10000, 8
+    count, workers = 10000 if t.long else 2000, 8
 
     def make(first):
         connection = http.client.HTTPConnection("localhost", timeout=20)
@@ -246,7 +245,7 @@ def test_ten_thousand_users(t):
     t.broker.crash()
     names, page = set(), 1
     while True:
-        status, answer = t.broker.api("GET", f"{USERS}?page={page}&limit=3000")
+        status, answer = t.broker.api("GET", f"{USERS}?page={page}&limit={count * 3 // 10}")
         t.equal((status, answer["meta"]["count"]), (200, count))
         names |= {row["user_id"] for row in answer["data"]}
         if not answer["meta"]["hasnext"]:
@@ -254,8 +253,8 @@ def test_ten_thousand_users(t):
         page += 1
     t.equal((page, len(names)), (4, count))
     accepted(t, "a", "user-0")
-    accepted(t, "b", "user-9999")
-    refused(t, "c", "user-10000")
+    accepted(t, "b", f"user-{count - 1}")
+    refused(t, "c", f"user-{count}")
     t.equal(scrape(t)["sluice_builtin_users"], count)
 
 
@@ -264,19 +263,14 @@ def test_ten_thousand_users(t):
 @private(bystander=False)
 @slow
 @versions(5)
+@timed
 def test_time_does_not_tell_unknown_users_from_known_ones(t):
     """The password of another is verified in vain."""
     for name in ("ann", "bob"):
         t.equal(t.broker.api("POST", USERS, {"user_id": name, "password": "right"})[0], 201)
 
-    times = {"ann": [], "nobody": []}
-    for number in range(2 * 12):
-        user = ("ann", "nobody")[number % 2]
-        began = time.monotonic()
-        refused(t, "a", user, "wrong")
-        times[user].append(time.monotonic() - began)
-    # The quickest of each: other processes only make it slower.
-    known, unknown = min(times["ann"]), min(times["nobody"])
+    known, unknown = t.quickest(lambda: refused(t, "a", "ann", "wrong"),
+                                lambda: refused(t, "a", "nobody", "wrong"))
     t.true(0.5 < known / unknown < 2, f"known {known:.4f} s, unknown {unknown:.4f} s")
 
 
@@ -500,18 +494,25 @@ def test_a_full_disk_refuses_changes_with_a_reason(t):
             "as": "clientid", "who": f"c{number}" + "x" * 60000})
         if status != 200:
             break
-    t.equal((status, answer["code"]), (503, "SERVICE_UNAVAILABLE"))
+    t.equal((status, answer.get("code")), (503, "SERVICE_UNAVAILABLE"), f"ban {number}, {answer}")
     t.true(answer["message"].startswith(("nothing has changed", "not done after")),
            answer["message"])
-    status, answer = t.broker.api("POST", USERS, {"user_id": "bob", "password_hash": form("pw")})
-    t.equal((status, answer["code"]), (503, "SERVICE_UNAVAILABLE"))
+    for number in range(2000):  # there may be room for a few that are smaller
+        status, answer = t.broker.api("POST", USERS, {"user_id": f"more-{number}",
+                                                      "password_hash": form("pw")})
+        if status != 201:
+            break
+    t.equal((status, answer.get("code")), (503, "SERVICE_UNAVAILABLE"), f"user {number}, {answer}")
     t.true(answer["message"].startswith("nothing has changed"), answer["message"])
-    refused(t, "b", "bob")
+    refused(t, "b", f"more-{number}")
     accepted(t, "a", "ann")
     os.unlink(filler)
-    deadline = time.monotonic() + t.timeout
-    while t.broker.api("POST", USERS, {"user_id": "bob", "password_hash": form("pw")})[0] != 201:
-        t.true(time.monotonic() < deadline, "no change although there is room")
+    deadline = time.monotonic() + 60
+    while True:
+        made = t.broker.api("POST", USERS, {"user_id": "bob", "password_hash": form("pw")})
+        if made[0] == 201:
+            break
+        t.true(time.monotonic() < deadline, f"no change although there is room: {made}")
         time.sleep(0.1)
     accepted(t, "b", "bob")
     t.broker.crash()

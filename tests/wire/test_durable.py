@@ -15,7 +15,7 @@ OPTIONS = {"data": True}
 
 def crash(t, **options):
     t.close()
-    time.sleep(0.05)  # what waits for nobody, such as a client's PUBACK, is committed by then
+    t.broker.rest()
     t.broker.crash(**options)
 
 

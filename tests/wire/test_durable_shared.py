@@ -15,7 +15,7 @@ TAKERS = 4
 
 def crash(t, **how):
     t.close()
-    time.sleep(0.05)  # what waits for nobody is committed by then
+    t.broker.rest()
     t.broker.crash(**how)
 
 
@@ -38,16 +38,13 @@ def fill(t, count, qos=1, start=0, size=0):
     publisher.disconnect()
 
 
-def drain(t, clients, quiet=0.2):
+def drain(t, clients):
     """Everything that comes to these clients, until nothing comes any more: numbers of each."""
     got = [[] for _ in clients]
     for client, numbers in zip(clients, got):
-        try:
-            while True:
-                packet = client.take(timeout=quiet)
-                numbers.append(int(bytes(packet.payload).split(b" ")[0]))
-        except TimedOut:
-            client.ping()
+        for packet in t.takes(client):
+            numbers.append(int(bytes(packet.payload).split(b" ")[0]))
+        client.ping()
     return got
 
 
@@ -97,7 +94,6 @@ def test_session_that_ends_leaves_recovered_deliveries_to_others(t, clean):
         t.connect("a", clean=True).disconnect()
     else:
         time.sleep(2.5)
-    time.sleep(0.2)
     crash(t)
     t.equal(t.persistent("a").connack.session_present, False, "the session has ended")
     takers = [member(t, f"t{i}") for i in range(TAKERS)]
@@ -155,9 +151,7 @@ def test_takers_that_refuse_leave_it_to_the_giver(t):
     got = all_of(drain(t, takers))
     t.true(refusing > 0, "no log is full")
     t.true(t.broker.shards > 1 or len(got) < 100, f"nothing was refused: {got}")
-    t.close()
-    time.sleep(0.1)
-    t.broker.crash()
+    crash(t)
     got += all_of(drain(t, [member(t, name) for name in ["a"] + [f"t{i}" for i in range(TAKERS)]]))
     t.equal(sorted(set(range(100)) - set(got)), [], "lost")
 

@@ -8,7 +8,7 @@ import ssl
 import time
 
 import certificates
-from harness import Skip, cases, only, options, private, slow, versions
+from harness import Skip, alone, cases, only, options, private, slow, versions
 from mqtt_wire import (CONNACK, PUBACK, PUBLISH, Closed, Failure, TimedOut, ack, connect, pingreq,
                        publish, subscribe, varint)
 from tls_socket import TlsSocket, context as tls_context
@@ -103,6 +103,7 @@ def test_qos_1_to_a_slow_reader_is_not_lost_silently(t):
 @slow
 @options(connect_timeout="3s")
 @private()
+@alone
 def test_ten_thousand_half_open_connects(t):
     """None of them says a whole CONNECT; a client that does is served at once; all are closed
     after connect_timeout."""

@@ -6,8 +6,8 @@ so that each level stays as long as a test needs it.
 
 import time
 
-from harness import cases, only, options, private, slow, versions
-from mqtt_wire import PUBACK, TimedOut, connect, publish
+from harness import cases, only, options, private, slow, timed, versions
+from mqtt_wire import PUBACK, Failure, TimedOut, connect, publish
 from test_metrics import scrape, until
 
 OPTIONS = {"admin": True}
@@ -55,16 +55,16 @@ def test_MQTT5_reason_0x89_and_0x9C_overload_refuses_connections(t, reference, r
         client.expect_refused(reason, 3)
     old.ping()
     t.equal(scrape(t)["sluice_connects_refused_overload_total"], 1)
-    log = t.broker.stderr()
-    t.true("alarm overload_refusing raised" in log, log)
+    t.broker.says("alarm overload_refusing raised")
     calm(t)
-    t.true("alarm overload_refusing cleared" in t.broker.stderr(), "not logged")
+    t.broker.says("alarm overload_refusing cleared")
     t.connect("new").ping()
 
 
 @only("sluiced")
 @private(bystander=False)
 @slow
+@timed
 def test_overload_pauses_greedy_publishers(t):
     """Who publishes much is held to the rate; who publishes little, or nothing, is not."""
     greedy, modest = t.connect("greedy"), t.connect("modest")
@@ -133,6 +133,7 @@ def test_long_turns_are_overload(t):
 @slow
 @private()
 @versions(4, 5)
+@timed
 def test_a_packet_that_never_ends_is_given_up(t):
     """Without keep alive, and though a byte comes from time to time."""
     client, idle = t.connect("a", keepalive=0), t.connect("idle", keepalive=0)
@@ -154,12 +155,29 @@ def test_a_packet_that_never_ends_is_given_up(t):
                   "not counted")["sluice_unfinished_bytes"], 0)
     idle.ping()
     # A packet that comes slowly, but in time, is fine; and so is what follows it.
-    slow_one = t.connect("slow", keepalive=0)
-    for _ in range(5):
-        slow_one.send(data[:50])
-        time.sleep(0.2)
-        slow_one.send(data[50:])
-    slow_one.ping()
+    while True:
+        longest = send_slowly(t, data)
+        if longest < 0.3:
+            break
+        t.true(time.monotonic() - start < 60, f"this machine takes {longest:.2f} s for 0.2 s")
+
+
+def send_slowly(t, data):
+    """A packet five times in two parts; the longest time between the parts. If that is not much
+    below the time-out, because other programs came between, the connection may have ended."""
+    slow_one, longest = t.connect("slow", keepalive=0), 0
+    try:
+        for _ in range(5):
+            began = time.monotonic()
+            slow_one.send(data[:50])
+            time.sleep(0.2)
+            longest = max(longest, time.monotonic() - began)
+            slow_one.send(data[50:])
+        slow_one.ping()
+    except (Failure, OSError):
+        if longest < 0.3:
+            raise
+    return longest
 
 
 @only("sluiced")
@@ -167,6 +185,7 @@ def test_a_packet_that_never_ends_is_given_up(t):
 @slow
 @private()
 @cases([("nothing", b""), ("a byte", b"\x10"), ("most of it", None)])
+@timed
 def test_connect_that_trickles_is_given_up(t, first):
     data = connect(t.id("x"))
     client = t.socket()
@@ -179,6 +198,7 @@ def test_connect_that_trickles_is_given_up(t, first):
 @only("sluiced")
 @options(limits={"unfinished_bytes": "64KB"})
 @private()
+@timed
 def test_unfinished_packets_of_all_clients_are_bounded(t):
     clients = [t.connect(number) for number in range(8)]
     data = publish(t.topic(), "x" * 200000)

@@ -4,7 +4,7 @@ sessions together, wherever they live. Clients of this machine have the user nam
 import time
 
 from harness import Failure, only, options, private, slow, versions
-from mqtt_wire import CONNACK, PUBACK, PUBLISH, Closed, connect, publish
+from mqtt_wire import CONNACK, PUBACK, PUBLISH, connect, publish
 from test_metrics import scrape, until
 
 OPTIONS = {"admin": True}
@@ -119,18 +119,17 @@ def test_subscriptions_of_a_user(t):
 def fill(t, publisher, name, count, qos=1):
     for number in range(count):
         publisher.publish(t.topic(name), f"{number}".rjust(1000), qos=qos)
+    t.broker.rest()  # all copies have come to the queues
 
 
 def queued(t, name, **values):
     """What waits for a session, which is emptied."""
     client = t.persistent(name, username="ann", **values)
     got = []
-    try:
-        while True:
-            got.append(int(client.take(t.topic(name), timeout=0.3, qos=1).payload))
-    except (Failure, Closed, TimeoutError):
-        client.disconnect()
-        return got
+    for packet in t.takes(client, t.topic(name), qos=1):
+        got.append(int(packet.payload))
+    client.disconnect()
+    return got
 
 
 def away(t, *names, username="ann"):
@@ -142,7 +141,7 @@ def away(t, *names, username="ann"):
 
 def within(t, most):
     """What waits in all queues is not more; the metrics, when all copies have come."""
-    t.settle()
+    t.broker.rest()
     found = scrape(t)
     t.true(found["sluice_queue_bytes"] <= most, f"{found['sluice_queue_bytes']} bytes wait")
     return found

@@ -2,7 +2,7 @@
 
 import time
 
-from harness import cases, only, options, private, slow, versions
+from harness import cases, only, options, private, slow, timed, versions
 from mqtt_wire import CONNACK, PUBACK, Closed, connect, publish
 from test_metrics import scrape
 
@@ -33,6 +33,7 @@ def acked(client, count, timeout=5):
 @versions(4, 5)
 @options(listener={"messages_rate": "20/s", "messages_burst": 5})
 @private()
+@timed
 def test_messages_over_the_rate_wait(t):
     """The burst passes at once, the others as the rate allows, and none is lost."""
     client = t.connect("a")
@@ -154,6 +155,7 @@ def test_connections_of_an_address_over_the_rate_are_closed(t):
 @options(listener={})
 @private(bystander=False)
 @cases([("from the start", True), ("by reload", False)])
+@timed
 def test_a_listener_over_its_rate_lets_connections_wait(t, from_start):
     """20 at once, then 20 a second: those that wait are not closed."""
     limit = {"max_conn_rate": "20/s", "max_conn_burst": 10}
