@@ -3,7 +3,8 @@
  *
  * The main thread is the ops thread: it waits for signals and for mail of the shards, and writes
  * the log. SIGTERM and SIGINT drain and end; a second one ends at once; SIGUSR1 writes the
- * counters; SIGHUP reads the configuration again (reload.h); SIGPIPE is ignored.
+ * counters; SIGHUP reads the configuration again (reload.h). SIGPIPE is ignored, and SIGXFSZ: that
+ * a file may not grow is an error like a full disk.
  *
  * Exit codes: 0 clean, 1 run-time failure, 2 bad arguments or configuration.
  */
@@ -63,6 +64,7 @@ static int main_signals(void)
         return -1;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

@@ -22,6 +22,9 @@
 
 #define SESSION_BUCKETS_FIRST 256
 
+/* How often a log that takes nothing is asked whether sessions may end. */
+#define SESSION_END_AGAIN_MS 1000
+
 uint64_t session_id_hash(const struct router *router, struct bytes client_id)
 {
     return hash_keyed(&router->shared->home_key, client_id);
@@ -89,12 +92,31 @@ static void session_await_rel_expire(struct router *router, struct session *sess
     }
 }
 
+/*
+ * The session is over, but its log cannot be told: it stays until it can, without its will, which
+ * the end of the session makes due. False: it may end.
+ */
+static bool session_end_waits(struct router *router, struct session *session)
+{
+    CHECK(session->conn == NULL);
+    if (LIKELY(!session_is_stored(session)) || !store_is_failed(router->store))
+        return false;
+    if (session->will != NULL)
+        will_due(router, session->will);
+    session->will = NULL;
+    session->will_at_ms = 0;
+    session->has_ended = true;
+    session->expires_at_ms = router->shard->now_ms + SESSION_END_AGAIN_MS;
+    return true;
+}
+
 static void session_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
 {
     struct session *session = CONTAINER_OF(timer, struct session, timer);
     CHECK_OBJ(session, SESSION_MAGIC);
     struct router *router = router_of(wheel->owner);
-    if (session->conn == NULL && session->expires_at_ms != 0 && now_ms >= session->expires_at_ms) {
+    if (session->conn == NULL && session->expires_at_ms != 0 && now_ms >= session->expires_at_ms &&
+        !session_end_waits(router, session)) {
         router_count(router, STAT_SESSIONS_EXPIRED, 1);
         session_end(router, session);
         return;
@@ -306,18 +328,25 @@ static enum rc session_attach_allowed(struct router *router, struct session *ses
                                       struct user_quota_entry *quota, struct attach_result *out)
 {
     /* Without an expiry the session ends with its connection, also when it is taken over. */
-    bool ends = session != NULL && (request->clean_start || session->expiry_s == 0);
+    bool ends = session != NULL &&
+                (request->clean_start || session->expiry_s == 0 || session->has_ended);
+    bool ends_stored = ends && session_is_stored(session);
     struct session_logged logged = {0};
+    if (UNLIKELY(ends_stored) && store_is_failed(router->store))
+        return RC_IO;
     if (UNLIKELY(router->store != NULL) &&
         !session_log_attach(router, ends ? NULL : session, request, owner, &logged))
         return RC_IO;
     if (session != NULL && session->conn != NULL)
         session_take_over(router, session, quota);
-    bool ends_stored = ends && session_is_stored(session);
+    uint64_t gaps = stat_read(router->stats, STAT_LOG_GAPS);
     if (ends) {
         router_count(router, STAT_SESSIONS_DISCARDED, 1);
         session_end(router, session);
         session = NULL;
+        /* Without memory. A new durable session says in the log that the old one has ended. */
+        if (ends_stored && logged.number == 0 && stat_read(router->stats, STAT_LOG_GAPS) != gaps)
+            return RC_IO;
     }
     *out = (struct attach_result){.session = session, .session_present = session != NULL};
     if (session == NULL) {
@@ -396,7 +425,8 @@ void session_detach(struct router *router, struct session *session, bool publish
     user_quota_left(session);
     stat_sub(router->shard->stats, STAT_SESSIONS_CONNECTED, 1);
     subscribe_connected(router, session, false);
-    if (session->expiry_s == 0) {
+    bool is_over = session->expiry_s == 0;
+    if (is_over && !session_end_waits(router, session)) {
         session_end(router, session);
         return;
     }
@@ -407,7 +437,7 @@ void session_detach(struct router *router, struct session *session, bool publish
     }
     if (session->will != NULL)
         session->will_at_ms = now_ms + session->will->delay_s * UINT64_C(1000);
-    if (session->expiry_s != MQTT_EXPIRY_NEVER_S)
+    if (session->expiry_s != MQTT_EXPIRY_NEVER_S && !is_over)
         session->expires_at_ms = now_ms + session->expiry_s * UINT64_C(1000);
     outbound_lost(router, session);
     if (session_is_stored(session)) {

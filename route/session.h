@@ -18,6 +18,10 @@
  *   DETACHED   conn == NULL; expires_at_ms is set (or never); a delayed will may be pending;
  *              QoS 1 and 2 (and 0 if configured) go to the queue
  *
+ * A durable session does not end while its log takes nothing: a crash would bring it back after
+ * somebody was told that it is gone. It waits for the log in DETACHED, with has_ended set, and the
+ * log is asked again each second; a CONNECT that would end it is refused.
+ *
  * Memory: about 250 bytes and the client id while idle; window, queue and the set of received QoS 2
  * ids have memory only while they hold something (inflight.h, mqueue.h, awaiting_rel.h).
  *
@@ -54,6 +58,7 @@ struct session {
     uint8_t version;              /* [O] enum mqtt_version of the latest connection */
     bool is_bridge : 1;           /* [O] 3.x bridge bit: no own messages back, retain kept */
     bool shared_seen : 1;         /* [O] a shared delivery was kept here at some time */
+    bool has_ended : 1;           /* [O] is over, once the log can be told */
     bool is_mounted : 1;          /* [O] topics of the latest connection have a mount point */
     uint8_t zone;                 /* [O] of the latest connection, 0: none (router.h) */
     bool stalled;                 /* [O] its connection had no room for QoS 0 (outbound_stall) */
@@ -131,8 +136,8 @@ struct session *session_find(struct router *router, struct bytes client_id);
  * CONNECT succeeded: takes over or resumes the session, or makes a new one, and binds it to the
  * connection. An old connection is closed with 0x8E. Nothing is sent yet: once net has written
  * CONNACK it calls session_start. RC_NO_MEMORY, RC_FULL (a quota): nothing happened. RC_IO:
- * neither, because the session would be durable and the log takes nothing now. RC_DENIED: nor here,
- * it is another user's.
+ * neither, because the session would be durable, or the end of one that is, and the log takes
+ * nothing now. RC_DENIED: nor here, it is another user's.
  */
 MUST_USE enum rc session_attach(struct router *router, const struct attach_request *request,
                                 struct attach_result *out);

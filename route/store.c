@@ -68,6 +68,12 @@ bool store_is_ready(const struct store *store)
     return !wal_is_failed(store->wal) && wal_pressure(store->wal) != WAL_PRESSURE_FULL;
 }
 
+bool store_is_failed(const struct store *store)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    return wal_is_failed(store->wal);
+}
+
 uint64_t store_wall_ms(struct store *store, uint64_t mono_ms)
 {
     uint64_t now_ms = store->router->shard->now_ms;
@@ -178,6 +184,7 @@ static enum rc store_create(struct router *router, const struct wal_image *image
     handover_init(store);
     store_keyed_init(&store->keyed);
     list_init(&store->given);
+    store_checkpoint_init(store);
     store->seen = alloc_zeroed(sizeof(*store->seen));
     store->taken = alloc_zeroed(sizeof(*store->taken));
     if (store->seen == NULL || store->taken == NULL) {
@@ -264,6 +271,7 @@ void store_close(struct router *router)
         return;
     CHECK_OBJ(store, STORE_MAGIC);
     store_checkpoint_stop(store);
+    timer_cancel(&router->shard->timers, &store->checkpoint_timer);
     store_compact_stop(store);
     handover_fini(store);
     CHECK(list_is_empty(&store->loads));

@@ -21,13 +21,13 @@
  * A subscriber's PUBACK and PUBCOMP are logged (DONE) and wait for nothing.
  *
  * If the log takes nothing (the disk is full or fails) what needs it is refused: CONNECT of a
- * durable session, SUBSCRIBE, UNSUBSCRIBE, a publication that a durable session should store. What
+ * durable session or that ends one, SUBSCRIBE, UNSUBSCRIBE, a publication that a durable session
+ * should store; a session that is over stays until its end can be logged (session.h). What
  * can only be noted, such as an acknowledgement that came, happens in memory; the log then has a
  * gap, and a checkpoint is made as soon as it takes records again.
  *
  * Bodies: of a logged delivery, window and queue keep the location only (but for the first
  * STORE_KEEP_MAX of a connected client); store_load reads them back ahead of the window.
- *
  * Times in records are those of the wall clock, in memory those of the monotonic one.
  *
  * Files: store.c (life of the store, appending), store_session.c, store_will.c, store_deliver.c,
@@ -80,6 +80,7 @@ struct store {
     struct store_keyed keyed;            /* [O] rows of other parts (store_keyed.h) */
     struct store_checkpoint *checkpoint; /* [O] under way, or NULL */
     uint64_t checkpoint_next_ms;         /* [O] not before */
+    struct timer checkpoint_timer;       /* [O] of that moment */
     uint64_t checkpoint_bytes;           /* [O] size of the last one */
     struct store_compact *compact;       /* [O] under way, or NULL */
     uint64_t compact_next_ms;            /* [O] not before */
@@ -91,7 +92,7 @@ struct store {
     struct store_parts parts;            /* [O] scratch */
 };
 
-/* How the log is kept, from the configuration; a value. */
+/* How the log is kept; a value. */
 struct store_config {
     char log_dir[4200];      /* [I] <data>/log */
     uint32_t generation;     /* [I] */
@@ -114,8 +115,6 @@ static inline bool session_is_stored(const struct session *session)
     return session->stored_number != 0;
 }
 
-/* ---- the life of the store ---- */
-
 /* How each of so many logs is run; path and events are the caller's. */
 struct wal_options store_wal_options(const struct store_config *config, unsigned shards);
 
@@ -129,8 +128,8 @@ void store_close(struct router *router);
 /* The end of a turn: checkpoints, sessions that waited for the log, the log's own turn. */
 bool store_turn_end(struct router *router);
 
-/* True if the log takes records: asked before something is begun that must be logged. */
-bool store_is_ready(const struct store *store);
+bool store_is_ready(const struct store *store);  /* the log takes what must be logged */
+bool store_is_failed(const struct store *store); /* nothing at all */
 
 /* ---- appending (store.c) ---- */
 
@@ -155,11 +154,11 @@ struct store_message store_message_owned(struct store *store, const struct msg *
 /*
  * CONNECT of a session that is durable or becomes so: SESSION and WILL. `*out_number` is the
  * session's (that of `session` unless NULL), `*out_lsn` is to be waited for. RC_* of wal_append.
+ * store_attach_undo: it did not come into being.
  */
 MUST_USE enum rc store_attach(struct router *router, const struct session *session,
                               const struct attach_request *request, uint64_t owner,
                               uint64_t *out_number, uint64_t *out_lsn);
-/* The session of store_attach did not come into being. */
 void store_attach_undo(struct router *router, uint64_t number, const struct will *will);
 void store_detached(struct router *router, struct session *session);
 

@@ -366,6 +366,27 @@ static bool checkpoint_is_due(struct store *store)
            (store->gap || (is_short && bytes > store->checkpoint_bytes));
 }
 
+static void checkpoint_on_timer(struct timer_wheel *wheel, struct timer *timer, uint64_t now_ms)
+{
+    (void)wheel; /* the end of this turn looks whether one is due */
+    (void)timer;
+    (void)now_ms;
+}
+
+void store_checkpoint_init(struct store *store)
+{
+    timer_init(&store->checkpoint_timer, checkpoint_on_timer);
+}
+
+/* None is due. A gap must not stay for want of a turn when its time has come. */
+static void checkpoint_wait(struct store *store)
+{
+    struct shard *shard = store->router->shard;
+    if (store->gap && shard->now_ms < store->checkpoint_next_ms &&
+        !timer_pending(&store->checkpoint_timer))
+        timer_set(&shard->timers, &store->checkpoint_timer, store->checkpoint_next_ms);
+}
+
 static void checkpoint_wills(struct store_checkpoint *checkpoint, const struct list_node *wills)
 {
     struct list_node *node = list_first(wills);
@@ -435,8 +456,10 @@ bool store_checkpoint_may_write(struct store *store, uint64_t bytes)
 bool store_checkpoint_turn(struct store *store)
 {
     if (LIKELY(store->checkpoint == NULL)) {
-        if (!checkpoint_is_due(store))
+        if (!checkpoint_is_due(store)) {
+            checkpoint_wait(store);
             return false;
+        }
         checkpoint_start(store);
         return store->checkpoint != NULL;
     }

@@ -49,6 +49,8 @@ bool store_checkpoint_turn(struct store *store);
 /* Whether a slice of so many bytes may be logged now, of a checkpoint or of compaction. */
 bool store_checkpoint_may_write(struct store *store, uint64_t bytes);
 
+void store_checkpoint_init(struct store *store);
+
 /* Gives an unfinished one up. */
 void store_checkpoint_stop(struct store *store);
 
