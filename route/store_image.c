@@ -365,16 +365,12 @@ static enum rc image_sent(struct store_image *image, struct image_state *state,
     return image_window_put(image, state, entry, entry->location);
 }
 
-static void image_received(struct store_image *image, struct image_state *state, uint16_t packet_id)
+/* Unknown, if a snapshot has not come to it yet. */
+static void image_received(struct image_state *state, uint16_t packet_id)
 {
-    if (state == NULL)
-        return;
-    struct inflight_entry *entry = inflight_find(&state->window, packet_id);
-    if (entry == NULL || entry->state != INFLIGHT_WAIT_PUBREC) {
-        image_anomaly(image);
-        return;
-    }
-    inflight_received(&state->window, entry);
+    struct inflight_entry *entry = state == NULL ? NULL : inflight_find(&state->window, packet_id);
+    if (entry != NULL && entry->state == INFLIGHT_WAIT_PUBREC)
+        inflight_received(&state->window, entry);
 }
 
 static void image_done(struct image_state *state, uint16_t packet_id)
@@ -536,7 +532,7 @@ static enum rc image_on_state(struct store_image *image, struct image_state *sta
     case STORE_SENT:
         return image_sent(image, state, &record->entry);
     case STORE_RECEIVED:
-        image_received(image, state, record->packet_id);
+        image_received(state, record->packet_id);
         return RC_OK;
     case STORE_DONE:
         image_done(state, record->packet_id);
