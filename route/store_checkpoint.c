@@ -413,6 +413,9 @@ static void checkpoint_start(struct store *store)
     store->checkpoint = checkpoint;
     store->gap = false;
     wal_checkpoint_begin(store->wal);
+    /* Of a session that never was: numbers go on behind this one, whoever has ended before. */
+    store_encode_one(store->number_next++, &store->parts);
+    checkpoint_put(checkpoint, STORE_SESSION_END);
     checkpoint_wills(checkpoint, &router->wills.due);
     checkpoint_wills(checkpoint, &router->wills.flying);
 }

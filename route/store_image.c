@@ -554,6 +554,8 @@ static enum rc image_on_known(struct store_image *image, const struct store_reco
                               uint64_t location)
 {
     struct image_session *session = image_session_find(image, record->session);
+    if (record->type == STORE_SESSION_END)
+        image_number_note(image, record->session);
     if (session == NULL)
         return RC_OK;
     enum rc rc;

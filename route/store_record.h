@@ -22,7 +22,8 @@
  *                (bit 0 bridge, 1 connected, 2 owner follows), varint ms since 1970 of the
  *                disconnection, [u64 owner: keyed hash of the user name that it belongs to]
  *   DETACHED     varint session, varint ms since 1970, varint expiry in s
- *   SESSION_END  varint session
+ *   SESSION_END  varint session; at the beginning of a checkpoint of one that never was, so that no
+ *                number is used again which ended before
  *   SUBSCRIBE    varint session, varint identifier, u8 options, bytes filter with its $share/group/
  *   UNSUBSCRIBE  varint session, bytes filter
  *   ENQUEUE      u8 form, varint session, entry, [message: form 1]. Form 1 brings the message, form

@@ -574,11 +574,25 @@ static enum rc rewrite_each(struct rewrite *rewrite, enum rc (*part)(struct rewr
     return rc;
 }
 
+/* Behind those of all sessions and wills. */
+static uint64_t rewrite_number_above(const struct rewrite_plan *plan)
+{
+    const struct rewrite_from *last = &plan->from[plan->from_num - 1];
+    struct image_figures figures;
+    image_figures_read(last->image, &figures);
+    return plan->sessions_all + last->wills_before + figures.wills + 1;
+}
+
 static enum rc rewrite_all(struct rewrite *rewrite)
 {
     enum rc rc = rewrite_each(rewrite, rewrite_bodies);
     if (rc == RC_OK && rewrite->wal != NULL)
         wal_checkpoint_begin(rewrite->wal);
+    /* As at the beginning of a checkpoint: no number is used again. */
+    struct store_record above = {.type = STORE_SESSION_END,
+                                 .session = rewrite_number_above(rewrite->plan)};
+    if (rc == RC_OK)
+        rc = rewrite_record(rewrite, &above);
     if (rc == RC_OK)
         rc = rewrite_each(rewrite, rewrite_state);
     if (rc == RC_OK && rewrite->wal != NULL)

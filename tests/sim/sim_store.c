@@ -29,7 +29,7 @@
 #include "store_rewrite.h"
 
 #define STORE_DIR       "d/log"
-#define STORE_COUNT     300
+#define STORE_COUNT     200
 #define STORE_LIVES_MAX 5
 #define STORE_STEPS_MAX 400
 

@@ -159,6 +159,7 @@ void sim_step_checkpoint(void)
         if (!sim_chance(150))
             return;
         wal_checkpoint_begin(store_logs[sim_at].wal);
+        sim_put_pair(STORE_SESSION_END, store_logs[sim_at].number_next++, 0);
         snap->is_on = true;
         for (unsigned i = 0; i < TWIN_WILLS; i++)
             if (sim_now()->wills[i].number != 0 && sim_now()->wills[i].is_due)

@@ -17,7 +17,7 @@
 #define TWIN_WINDOW  6
 #define TWIN_FILTERS 5
 #define TWIN_IDS     3 /* packet ids 1 to 3 of publishers */
-#define TWIN_WILLS   8
+#define TWIN_WILLS   24
 #define TWIN_TOPICS  6
 #define TWIN_ROWS    5
 #define TWIN_TAKEN   6
