@@ -480,8 +480,8 @@ static bool log_has_released(unsigned home, unsigned publisher, unsigned id)
 }
 
 /*
- * Another log's publisher: stored here, or released. That a part of the sessions has it follows only
- * from a move.
+ * Another log's publisher: stored here, or released. That a part of the sessions has it follows
+ * only from a move.
  */
 static void step_seen(void)
 {
