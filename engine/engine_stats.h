@@ -12,6 +12,7 @@
     X(STAT_TURNS, COUNTER, "loop_turns", "Turns of the shard's loop.")                             \
     X(STAT_TURN_NS, COUNTER, "loop_busy_ns", "Time spent in turns, sleep excluded.")               \
     X(STAT_SLEEPS, COUNTER, "loop_sleeps", "Times the shard went to sleep in the kernel.")         \
+    X(STAT_SPIN_NS, COUNTER, "loop_spin_ns", "Time spent looking for work before sleeping.")       \
     X(STAT_COMPLETIONS, COUNTER, "ring_completions", "io_uring completions handled.")              \
     X(STAT_COMPLETIONS_STALE, COUNTER, "ring_completions_stale",                                   \
       "Completions for an object that was closed before.")                                         \

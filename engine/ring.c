@@ -371,11 +371,25 @@ void ring_file_remove(struct ring *ring, uint64_t token, const char *path)
     io_uring_sqe_set_data64(sqe, token);
 }
 
+/* The kernel can produce completions if it is called. */
+static bool ring_kernel_has_work(const struct ring *ring)
+{
+    unsigned flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
+    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+bool ring_has_requests(const struct ring *ring)
+{
+    return io_uring_sq_ready(&ring->uring) > 0;
+}
+
 enum rc ring_enter(struct ring *ring, uint64_t wait_ns)
 {
     CHECK_OBJ(ring, RING_MAGIC);
     int result;
     if (wait_ns == RING_NO_WAIT) {
+        if (!ring_has_requests(ring) && !ring_kernel_has_work(ring))
+            return RC_OK;
         result = io_uring_submit_and_get_events(&ring->uring);
     } else {
         struct __kernel_timespec ts = {.tv_sec = (int64_t)(wait_ns / 1000000000),
@@ -406,9 +420,7 @@ bool ring_next(struct ring *ring, struct completion *out)
 
 bool ring_has_news(struct ring *ring)
 {
-    unsigned flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
-    return io_uring_cq_ready(&ring->uring) > 0 ||
-           (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+    return io_uring_cq_ready(&ring->uring) > 0 || ring_kernel_has_work(ring);
 }
 
 bool ring_overflowed(struct ring *ring)

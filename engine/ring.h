@@ -119,12 +119,16 @@ void ring_file_remove(struct ring *ring, uint64_t token, const char *path);
 
 /*
  * Hands queued requests to the kernel and lets it produce completions; sleeps up to `wait_ns` for
- * the first one (RING_NO_WAIT: not at all). RC_IO on an error that is not transient.
+ * the first one (RING_NO_WAIT: not at all, and no system call where it would do nothing). RC_IO
+ * on an error that is not transient.
  */
 enum rc ring_enter(struct ring *ring, uint64_t wait_ns);
 
 /* The next completion; false if there is none at present. */
 bool ring_next(struct ring *ring, struct completion *out);
+
+/* True if there are requests that the next ring_enter would hand to the kernel. */
+bool ring_has_requests(const struct ring *ring);
 
 /* True if the kernel has work that the next ring_enter would turn into completions. */
 bool ring_has_news(struct ring *ring);

@@ -35,7 +35,7 @@ static enum rc runtime_shard_init(struct runtime *runtime, shard_id id)
     shard->id = id;
     shard->runtime = runtime;
     shard->ring_fd = -1;
-    shard->spin_ns = 16000;
+    spin_init(&shard->spin, runtime->options.spin_max_ns);
     shard->stats = shard_memory(1, sizeof(struct stats));
     shard->latencies = shard_memory(SHARD_LATENCY_COUNT, sizeof(struct latency));
     shard->log = log_ring_create(id);

@@ -3,9 +3,8 @@
  *
  * Sleeping: a shard that found nothing to do announces its sleep to the mesh, looks once more and
  * waits in the kernel until a completion, a wake-up or the next timer. Where there are more cores
- * than shards it first spins for up to 50 us, adaptively: a spin that found something doubles the
- * next one's length, a spin in vain halves it (waking a sleeping core costs the waker 13 us and the
- * sleeper 25-35 us, io_uring's completions inside a spin well under 1 us).
+ * than shards it first spins for a while, if that has been worth it lately (spin.h). A spin is no
+ * system call: the kernel says in the ring's flags that it has something.
  *
  * Threads: see shard.h.
  */
@@ -24,8 +23,8 @@
 #define SHARD_SLEEP_NS_MAX         UINT64_C(1000000000)
 /* Nobody tells when there is room for mail again; a worker that hashes takes milliseconds. */
 #define SHARD_OVERFLOW_NS UINT64_C(100000)
-#define SHARD_SPIN_NS_MAX UINT64_C(50000)
-#define SHARD_SPIN_NS_MIN UINT64_C(1000)
+/* Looks between two readings of the clock, about a microsecond. */
+#define SHARD_SPIN_LOOKS 32
 
 _Thread_local struct shard *shard_self;
 struct stats stats_of_nobody;
@@ -104,23 +103,29 @@ static bool shard_reap(struct shard *shard)
     return true;
 }
 
-/* True if something turned up while spinning. */
-static bool shard_spin(struct shard *shard)
+static bool shard_has_news(struct shard *shard)
 {
-    uint64_t until = clock_mono_ns() + shard->spin_ns;
-    do {
-        for (unsigned i = 0; i < 32; i++) {
-            if (ring_has_news(shard->ring) || mail_has_news(shard->port)) {
-                shard->spin_ns = shard->spin_ns * 2 > SHARD_SPIN_NS_MAX ? SHARD_SPIN_NS_MAX
-                                                                        : shard->spin_ns * 2;
-                return true;
-            }
+    return ring_has_news(shard->ring) || mail_has_news(shard->port);
+}
+
+/* True if something turned up while spinning. */
+static bool shard_spin(struct shard *shard, uint64_t *now_ns)
+{
+    uint64_t from_ns = *now_ns;
+    uint64_t length_ns = spin_length_ns(&shard->spin, from_ns);
+    bool found = false;
+    while (!found && *now_ns - from_ns < length_ns) {
+        for (unsigned i = 0; i < SHARD_SPIN_LOOKS && !found; i++) {
             __builtin_ia32_pause();
+            found = shard_has_news(shard);
         }
-    } while (clock_mono_ns() < until);
-    shard->spin_ns = shard->spin_ns / 2 < SHARD_SPIN_NS_MIN ? SHARD_SPIN_NS_MIN
-                                                            : shard->spin_ns / 2;
-    return false;
+        uint64_t before_ns = *now_ns;
+        *now_ns = clock_mono_ns();
+        if (spin_jumped(&shard->spin, before_ns, *now_ns))
+            break;
+    }
+    shard_count(shard, STAT_SPIN_NS, *now_ns - from_ns);
+    return found;
 }
 
 /* How long this turn may wait for its first completion, in ns. */
@@ -128,12 +133,18 @@ static uint64_t shard_wait_ns(struct shard *shard, bool may_sleep)
 {
     if (!may_sleep || shard->busy || __atomic_load_n(&shard->stopping, __ATOMIC_ACQUIRE))
         return RING_NO_WAIT;
-    if (shard->runtime->options.spin) {
-        if (ring_enter(shard->ring, RING_NO_WAIT) != RC_OK || shard_spin(shard))
+    uint64_t now_ns = clock_mono_ns();
+    if (spin_length_ns(&shard->spin, now_ns) > 0) {
+        /* Most requests complete as soon as the kernel has them. */
+        if (ring_has_requests(shard->ring))
             return RING_NO_WAIT;
+        shard->idle_from_ns = now_ns;
+        if (shard_spin(shard, &now_ns))
+            return RING_NO_WAIT;
+    } else {
+        shard->idle_from_ns = now_ns;
     }
     uint64_t next_ms = timers_next_ms(&shard->timers);
-    uint64_t now_ns = clock_mono_ns();
     if (next_ms <= now_ns / 1000000)
         return RING_NO_WAIT;
     if (mail_has_overflow(shard->port))
@@ -166,6 +177,9 @@ void shard_turn(struct shard *shard, bool may_sleep)
     shard->now_ns = clock_mono_ns();
     shard->now_ms = shard->now_ns / 1000000;
     shard->work = 0;
+    if (shard->idle_from_ns != 0)
+        spin_learn(&shard->spin, shard->now_ns - shard->idle_from_ns);
+    shard->idle_from_ns = 0;
     if (UNLIKELY(ring_overflowed(shard->ring)))
         shard_count(shard, STAT_CQ_OVERFLOWS, 1);
 

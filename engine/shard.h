@@ -35,6 +35,7 @@
 #include "mail.h"
 #include "op.h"
 #include "ring.h"
+#include "spin.h"
 #include "stat.h"
 #include "timer.h"
 #include "types.h"
@@ -80,7 +81,7 @@ struct runtime_options {
     unsigned shards;
     unsigned helpers;                 /* endpoints beside the shards; the first is the ops thread */
     const uint16_t *cpus;             /* one per shard; NULL: not pinned */
-    bool spin;                        /* more cores than shards: spin before sleeping */
+    uint64_t spin_max_ns;             /* at most so long before sleeping; 0: never */
     struct ring_buffers recv_buffers; /* per shard */
 };
 
@@ -115,7 +116,8 @@ struct shard {
     uint64_t now_ns;            /* [O] of this turn */
     uint64_t now_ms;            /* [O] of this turn */
     uint64_t work;              /* [O] input bytes handled in this turn */
-    uint64_t spin_ns;           /* [O] adaptive, 0 to SHARD_SPIN_NS_MAX */
+    struct spin spin;           /* [O] */
+    uint64_t idle_from_ns;      /* [O] since when there was nothing to do; 0: there was */
     int ring_fd;                /* [A] -1 until the ring exists */
     void *route;                /* [O] route's state of this shard */
     void *net;                  /* [O] net's */

@@ -92,7 +92,7 @@ static void broker_retained_unref(void *value)
 }
 
 /* The CPUs of the shards: the configured ones, or those of the affinity mask, round and round. */
-static unsigned broker_cpus(struct broker *broker, unsigned *out_available)
+static unsigned broker_cpus(struct broker *broker, bool *out_may_spin)
 {
     const struct config_shards *shards = &broker->config->shards;
     uint16_t ids[CONFIG_CPUS_MAX];
@@ -110,12 +110,13 @@ static unsigned broker_cpus(struct broker *broker, unsigned *out_available)
         if (i >= CPU_SETSIZE)
             break;
     }
-    *out_available = num;
     unsigned count = shards->count == 0 ? num : shards->count;
     if (count > SHARDS_MAX)
         count = SHARDS_MAX;
     for (unsigned i = 0; i < count; i++)
         broker->cpus[i] = ids[i % num];
+    /* Clients, workers and the rest of the machine need some, too. */
+    *out_may_spin = count <= num && (long)count < sysconf(_SC_NPROCESSORS_ONLN);
     return count;
 }
 
@@ -150,7 +151,7 @@ static bool broker_indexes(struct broker *broker, unsigned shards)
            broker->route.accounts != NULL;
 }
 
-static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
+static bool broker_runtime(struct broker *broker, unsigned shards, bool may_spin)
 {
     struct shard_tables tables;
     memset(&tables, 0, sizeof(tables));
@@ -161,10 +162,11 @@ static bool broker_runtime(struct broker *broker, unsigned shards, bool spin)
     tables.start = broker_shard_start;
     tables.begin = broker_shard_begin;
     tables.stop = broker_shard_stop;
+    uint64_t spin_us = may_spin ? broker->config->shards.spin_us : 0;
     struct runtime_options options = {.shards = shards,
                                       .helpers = 2 + broker->access.workers_num,
                                       .cpus = broker->cpus,
-                                      .spin = spin,
+                                      .spin_max_ns = spin_us * 1000,
                                       .recv_buffers = broker_recv_buffers};
     access_prepare(broker, (shard_id)(shards + 1));
     if (runtime_create(&broker->runtime, &options, &tables, broker) != RC_OK)
@@ -356,12 +358,12 @@ enum rc broker_create(struct broker *broker, struct config *config, char *out_re
         return rc;
     if (!broker_access(broker, out_reason, reason_size))
         return RC_INVALID;
-    unsigned available;
-    unsigned shards = broker_cpus(broker, &available);
+    bool may_spin;
+    unsigned shards = broker_cpus(broker, &may_spin);
     broker->access.workers_num = access_workers(config, shards);
     broker->settings = settings_create(config);
     if (broker->settings == NULL || !broker_indexes(broker, shards) ||
-        !broker_runtime(broker, shards, available > shards)) {
+        !broker_runtime(broker, shards, may_spin)) {
         snprintf(out_reason, reason_size, "not enough memory or descriptors to start");
         return RC_NO_MEMORY;
     }

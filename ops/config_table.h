@@ -192,7 +192,9 @@
       "each CPU of `cpus`, or else of the process's affinity mask.") \
     X(cpus, CPUS, 0, 0, "", NUMBER, RESTART, \
       "CPUs to pin shards to, such as `0-3,8`, in the order of the shards; beyond its end it " \
-      "starts again. Empty: the CPUs of the process's affinity mask.")
+      "starts again. Empty: the CPUs of the process's affinity mask.") \
+    X(spin_us, COUNT, 0, 1000, "100", NUMBER, RESTART, \
+      "Most microseconds for which a shard looks for work before it sleeps. See architecture.md.")
 
 #define CONFIG_ADMIN_TABLE(X) \
     X(listen, ENDPOINT, 0, 0, "tcp://127.0.0.1:18083", NUMBER, RESTART, \

@@ -301,6 +301,8 @@ static const struct metrics_entry metrics_entries[] = {
     SHARDS("sluice_loop_turns", STAT_TURNS, "Turns of a shard's loop.")
     {"sluice_loop_busy_seconds", "Time that a shard spent in turns, sleep excluded.", NULL, NULL,
      STAT_TURN_NS, false, true, true, "seconds"},
+    {"sluice_loop_spin_seconds", "Time that a shard spent looking for work before it would sleep.",
+     NULL, NULL, STAT_SPIN_NS, false, true, true, "seconds"},
     SHARDS("sluice_loop_sleeps", STAT_SLEEPS, "Times a shard went to sleep in the kernel.")
     COUNTER("sluice_ring_completions", STAT_COMPLETIONS, "io_uring completions handled.")
     COUNTER("sluice_ring_completions_stale", STAT_COMPLETIONS_STALE,

@@ -618,6 +618,11 @@ bool ring_next(struct ring *ring, struct completion *out)
     return true;
 }
 
+bool ring_has_requests(const struct ring *ring)
+{
+    return ring->submitted.len > 0;
+}
+
 bool ring_has_news(struct ring *ring)
 {
     return sim_ring_has_work(ring);

@@ -85,6 +85,26 @@ static struct completion expect(size_t len, uint8_t first, bool is_full, bool gi
     return completion;
 }
 
+/* A shard that spins looks at this instead of making a system call. */
+static void the_flags_tell_of_requests_and_of_news(void **state)
+{
+    (void)state;
+    if (ring == NULL)
+        skip();
+    assert_false(ring_has_requests(ring));
+    ring_recv(ring, 7, ours, RING_RECV_ONCE);
+    assert_true(ring_has_requests(ring));
+    assert_int_equal(ring_enter(ring, RING_NO_WAIT), RC_OK);
+    assert_false(ring_has_requests(ring));
+    assert_false(ring_has_news(ring));
+    send_bytes(4, 1);
+    assert_true(ring_has_news(ring));
+    assert_int_equal(ring_enter(ring, RING_NO_WAIT), RC_OK);
+    assert_true(ring_has_news(ring));
+    expect(4, 1, false, true);
+    assert_false(ring_has_news(ring));
+}
+
 static void one_receive_takes_a_small_buffer(void **state)
 {
     (void)state;
@@ -224,6 +244,7 @@ static void a_ring_ends_although_a_durable_write_does_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_flags_tell_of_requests_and_of_news, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_receive_takes_a_small_buffer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(small_buffers_run_out_and_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_buffers_cycle, set_up, tear_down),
