@@ -198,6 +198,7 @@ void shard_turn(struct shard *shard, bool may_sleep)
     epoch_poll(shard->epoch);
 
     shard->busy = busy;
+    spin_worked(&shard->spin, shard->work, shard->now_ns);
     shard_count(shard, STAT_TURNS, 1);
     uint64_t end_ns = clock_mono_ns();
     shard_count(shard, STAT_TURN_NS, end_ns - shard->now_ns);

@@ -84,6 +84,21 @@ static void who_loses_the_core_rests(void **state)
     assert_true(spin_length_ns(&spin, at_ns + SPIN_REST_NS) > 0);
 }
 
+static void after_bulk_there_is_none_for_a_while(void **state)
+{
+    (void)state;
+    uint64_t at_ns = UINT64_C(5000000000);
+    spin_learn(&spin, 1);
+    spin_worked(&spin, SPIN_BULK_BYTES - 1, at_ns);
+    assert_true(spin_length_ns(&spin, at_ns) > 0);
+    spin_worked(&spin, SPIN_BULK_BYTES, at_ns);
+    assert_int_equal(spin_length_ns(&spin, at_ns + SPIN_BULK_NS - 1), 0);
+    assert_true(spin_length_ns(&spin, at_ns + SPIN_BULK_NS) > 0);
+    spin_jumped(&spin, at_ns - SPIN_JUMP_NS, at_ns);
+    spin_worked(&spin, SPIN_BULK_BYTES, at_ns);
+    assert_int_equal(spin_length_ns(&spin, at_ns + SPIN_REST_NS - 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +108,7 @@ int main(void)
         cmocka_unit_test_setup(who_may_not_spin_never_does, set_up),
         cmocka_unit_test_setup(the_most_may_be_less_than_the_first, set_up),
         cmocka_unit_test_setup(who_loses_the_core_rests, set_up),
+        cmocka_unit_test_setup(after_bulk_there_is_none_for_a_while, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
