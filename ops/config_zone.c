@@ -26,6 +26,7 @@
     X("authorization", "deny_action")                                                              \
     X("authorization", "cache_size")                                                               \
     X("authorization", "session_owner")                                                            \
+    X("quotas", "")                                                                                \
     X("limits", "packet_timeout")                                                                  \
     X("limits", "send_timeout")
 

@@ -116,7 +116,7 @@ struct route_settings {
     bool retained_clear_stays;          /* [I] stop_publish_clear_msg */
     bool deny_disconnects;              /* [I] who may not is disconnected */
     bool session_owner;                 /* [I] a session is for the user who made it */
-    uint64_t user_max[ACCOUNT_KINDS];   /* [I] quotas of a user; ACCOUNT_NO_LIMIT; of no zone */
+    uint64_t user_max[ACCOUNT_KINDS];   /* [I] quotas of a user; or ACCOUNT_NO_LIMIT */
     uint32_t permit_cache_max;          /* [I] decisions that a session remembers */
     /* [I] those of each zone, from 1 on; NULL: no such zone, and these here hold */
     const struct route_settings *of_zone[ROUTE_ZONES_MAX + 1];

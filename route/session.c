@@ -386,16 +386,14 @@ enum rc session_attach(struct router *router, const struct attach_request *reque
         request->will->msg->owner = owner;
         request->will->zone = request->zone;
     }
-    const struct route_settings *settings = router->settings;
-    if (request->zone != 0 && settings->of_zone[request->zone] != NULL)
-        settings = settings->of_zone[request->zone];
+    const struct route_settings *settings = router_zone_settings(router, request->zone);
     if (settings->session_owner && session != NULL && session->owner != 0 &&
         session->owner != owner) {
         router_count(router, STAT_SESSIONS_NOT_OWNED, 1);
         return RC_DENIED;
     }
     struct user_quota_entry quota;
-    enum rc rc = user_quota_enter(router, session, owner, &quota);
+    enum rc rc = user_quota_enter(router, session, owner, request->zone, &quota);
     if (rc != RC_OK)
         return rc;
     rc = session_attach_allowed(router, session, request, owner, &quota, out);

@@ -62,7 +62,7 @@ void user_quota_take(struct router *router)
 }
 
 enum rc user_quota_enter(struct router *router, const struct session *session, uint64_t owner,
-                         struct user_quota_entry *out)
+                         uint8_t zone, struct user_quota_entry *out)
 {
     *out = (struct user_quota_entry){.account = NULL};
     if (LIKELY(!router->counts_users) || owner < ACCOUNT_USER_FIRST)
@@ -72,8 +72,9 @@ enum rc user_quota_enter(struct router *router, const struct session *session, u
         return RC_NO_MEMORY;
     if (session != NULL && session->conn != NULL && session->account == out->account)
         return RC_OK; /* it takes the place of the old one */
-    out->is_charged = account_charge(out->account, ACCOUNT_CONNECTIONS, 1,
-                                     router->settings->user_max[ACCOUNT_CONNECTIONS]);
+    out->is_charged = account_charge(
+        out->account, ACCOUNT_CONNECTIONS, 1,
+        router_zone_settings(router, zone)->user_max[ACCOUNT_CONNECTIONS]);
     if (out->is_charged)
         return RC_OK;
     router_count(router, STAT_QUOTA_CONNECTIONS, 1);
@@ -135,7 +136,7 @@ bool user_quota_subscribe(struct router *router, struct session *session)
     if (LIKELY(session->account == NULL))
         return true;
     if (account_charge(session->account, ACCOUNT_SUBSCRIPTIONS, 1,
-                       router->settings->user_max[ACCOUNT_SUBSCRIPTIONS]))
+                       router_settings_of(router, session)->user_max[ACCOUNT_SUBSCRIPTIONS]))
         return true;
     router_count(router, STAT_QUOTA_SUBSCRIPTIONS, 1);
     return false;
@@ -151,7 +152,7 @@ bool user_quota_queue(struct router *router, struct session *session, uint64_t b
                       struct mqueue_limits *limits, bool *out_narrowed)
 {
     CHECK(session->account != NULL);
-    uint64_t max = router->settings->user_max[ACCOUNT_QUEUED_BYTES];
+    uint64_t max = router_settings_of(router, session)->user_max[ACCOUNT_QUEUED_BYTES];
     uint64_t sum = account_add(session->account, ACCOUNT_QUEUED_BYTES, bytes);
     *out_narrowed = false;
     if (LIKELY(sum <= max))

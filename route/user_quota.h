@@ -14,6 +14,9 @@
  *   retained         messages, and bytes of them, whoever has which session: a publication that is
  *                    to be retained beyond that is refused (retained.h counts them)
  *
+ * Everything of a user is in one sum. What that may be is said by the settings of who asks for
+ * more: of the zone of the client that connects, subscribes or publishes, or whose queue it is.
+ *
  * Counting begins on each shard when its settings have a quota for the first time, with what is
  * there at that moment, and does not end; before that no session has an account, which is all that
  * the others see of it. What is there already, or comes with a session that is resumed or
@@ -41,9 +44,9 @@ bool user_quota_is_set(const struct route_settings *settings, enum account_kind 
 /* The router has new settings, or its first ones. */
 void user_quota_take(struct router *router);
 
-/* RC_FULL: the user has all connections that it may have. RC_NO_MEMORY. */
+/* In `zone`. RC_FULL: the user has all connections that it may have. RC_NO_MEMORY. */
 MUST_USE enum rc user_quota_enter(struct router *router, const struct session *session,
-                                  uint64_t owner, struct user_quota_entry *out);
+                                  uint64_t owner, uint8_t zone, struct user_quota_entry *out);
 
 /* The session's old connection ends in favour of the new one. */
 void user_quota_replaced(struct session *session, struct user_quota_entry *entry);

@@ -309,3 +309,27 @@ def test_what_is_wrong_is_refused_with_its_place(t, change, words):
     t.true("broker.conf:" in line, f"log: {line}")
     t.broker.options.pop("zones", None)
     t.broker.options.pop("listener", None)
+
+
+@only("sluiced")
+@versions(5)
+@options(quotas={"subscriptions": 3},
+         zones={"announced": {"quotas": {"connections": 2, "retained": 1, "subscriptions": 1}},
+                "bounds": {}, "queues": {}})
+@private()
+def test_quotas_of_users(t):
+    """A user has one sum; what that may be is said by the zone of the client that wants more."""
+    there = [t.connect(f"c{n}", username="ann") for n in range(4)]
+    client = Client(t.broker.host, t.broker.ports["a"], 5, timeout=t.timeout)
+    t.clients.append(client)
+    client.connect(t.id("x"), reason=0x97, username="ann")
+    here = at(t, "a", "b0", username="bob")
+    at(t, "a", "b1", username="bob")
+    there[0].subscribe(t.topic("1"), t.topic("2"), t.topic("3"), t.topic("4"),
+                       reasons=[0, 0, 0, 0x97])
+    here.subscribe(t.topic("1"), t.topic("2"), reasons=[0, 0x97])
+    here.unsubscribe(t.topic("1"))
+    for number in range(3):
+        there[0].publish(t.topic(f"r{number}"), "x", qos=1, retain=True)
+    here.publish(t.topic("r3"), "x", qos=1, retain=True)
+    here.publish(t.topic("r4"), "x", qos=1, retain=True, reason=0x97)

@@ -337,7 +337,7 @@ static void every_key_of_a_zone_arrives(void **state)
             fail_msg("%s: a zone does not change it", keys[i].path);
         tried++;
     }
-    assert_int_equal(tried, 41);
+    assert_int_equal(tried, 46);
 }
 
 static void a_listener_has_the_settings_of_its_zone(void **state)
