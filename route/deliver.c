@@ -245,9 +245,9 @@ void deliver_filters(struct router *router, struct pub *pub, const struct filter
     }
     if (len == 1)
         deliver_entry(router, pub, entries[0]);
-    else if (deliver_are_apart(entries, len))
+    else if (len > 1 && deliver_are_apart(entries, len))
         deliver_each(router, pub, entries, len);
-    else
+    else if (len > 1)
         deliver_together(router, pub, entries, len);
     if (entries != few)
         mem_free(entries);
