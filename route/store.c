@@ -86,15 +86,8 @@ uint64_t store_wall_ms(struct store *store, uint64_t mono_ms)
 
 struct store_message store_message_of(struct store *store, const struct pub *pub)
 {
-    struct store_message message = {.topic = pub->topic,
-                                    .props = pub->props,
-                                    .payload = pub->payload,
-                                    .publisher_hash = pub->publisher_hash,
-                                    .qos = pub->qos,
-                                    .retain = pub->retain};
-    if (pub->expires_at_ms != 0)
-        message.expires_wall_ms = store_wall_ms(store, pub->expires_at_ms);
-    return message;
+    uint64_t expires_at_ms = pub->expires_at_ms;
+    return store_message_from(pub, expires_at_ms != 0 ? store_wall_ms(store, expires_at_ms) : 0);
 }
 
 struct store_message store_message_owned(struct store *store, const struct msg *msg)

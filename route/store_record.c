@@ -10,6 +10,8 @@
  */
 #include "store_record.h"
 
+#include "msg.h"
+
 #define STORE_FORM_REFERS  0
 #define STORE_FORM_MESSAGE 1
 #define STORE_FORM_COPY    2
@@ -295,6 +297,17 @@ static void write_small(struct store_writer *writer, const struct store_record *
     default:
         CHECK(record->type == STORE_SESSION_END || record->type == STORE_SNAP_END);
     }
+}
+
+struct store_message store_message_from(const struct pub *pub, uint64_t expires_wall_ms)
+{
+    return (struct store_message){.topic = pub->topic,
+                                  .props = pub->props,
+                                  .payload = pub->payload,
+                                  .expires_wall_ms = expires_wall_ms,
+                                  .publisher_hash = pub->publisher_hash,
+                                  .qos = pub->qos,
+                                  .retain = pub->retain};
 }
 
 void store_encode(const struct store_record *record, struct store_parts *out)

@@ -186,6 +186,11 @@ struct store_parts {
     uint8_t head[STORE_HEAD_MAX];        /* [O] what lies between the views of others */
 };
 
+struct pub;
+
+/* What a record says of a publication, with views into it. 0: it never expires. */
+struct store_message store_message_from(const struct pub *pub, uint64_t expires_wall_ms);
+
 /* Puts a record into parts, which refer to what the record refers to. */
 void store_encode(const struct store_record *record, struct store_parts *out);
 

@@ -133,15 +133,9 @@ static uint64_t rewrite_number(const struct rewrite_from *from, const struct ima
 static struct store_message rewrite_message(const struct rewrite *rewrite, const struct pub *pub)
 {
     const struct image_clock *clock = &rewrite->plan->clock;
-    struct store_message message = {.topic = pub->topic,
-                                    .props = pub->props,
-                                    .payload = pub->payload,
-                                    .publisher_hash = pub->publisher_hash,
-                                    .qos = pub->qos,
-                                    .retain = pub->retain};
-    if (pub->expires_at_ms != 0)
-        message.expires_wall_ms = clock->wall_ms + pub->expires_at_ms - clock->mono_ms;
-    return message;
+    if (pub->expires_at_ms == 0)
+        return store_message_from(pub, 0);
+    return store_message_from(pub, clock->wall_ms + pub->expires_at_ms - clock->mono_ms);
 }
 
 /* ---- messages ---- */
