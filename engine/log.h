@@ -56,6 +56,12 @@ uint64_t log_lost_take(struct log_ring *ring);
 /* "error", "warning", "info", "debug". */
 const char *log_level_name(enum log_level level);
 
+/* For a line that counts: the word that goes with `count`. */
+static inline const char *log_noun(uint64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
 /*
  * Once per second at most: answers whether to write now; `*next_ms` is the caller's, zero at first.
  */

@@ -5,6 +5,7 @@
  * once. A row with an error is told and passed over, so that an operator sees all of them.
  */
 #include "ban_list.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -168,7 +169,8 @@ static bool ban_read_rows(struct ban_list *list, struct ban_reader *reader, uint
         if (num == 1 && fields[0][0] == '\0')
             continue; /* an empty line */
         if (num != num_columns) {
-            ban_refuse(reader, "%u fields, but the first line names %u", num, num_columns);
+            ban_refuse(reader, "%u %s, but the first line names %u", num,
+                       log_noun(num, "field", "fields"), num_columns);
             continue;
         }
         for (unsigned i = 0; i < num; i++)

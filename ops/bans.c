@@ -162,7 +162,8 @@ static bool bans_old_read(struct broker *broker, struct error_list *errors)
         if (ban_list_add(&bans->own, &bans->old.items[i], why) != RC_OK)
             return false;
     }
-    LOG(LOG_INFO, "%u bans of %s move into the log", bans->old.num, path);
+    LOG(LOG_INFO, "%u %s of %s %s into the log", bans->old.num,
+        log_noun(bans->old.num, "ban", "bans"), path, log_noun(bans->old.num, "moves", "move"));
     return true;
 }
 
@@ -237,7 +238,7 @@ enum rc bans_loaded(struct broker *broker)
     broker->net.bans = set;
     bans_look_ahead(bans);
     if (bans_count(broker) > 0)
-        LOG(LOG_INFO, "%u bans", bans_count(broker));
+        LOG(LOG_INFO, "%u %s", bans_count(broker), log_noun(bans_count(broker), "ban", "bans"));
     return RC_OK;
 }
 
@@ -398,7 +399,7 @@ static void bans_expire(struct broker *broker)
     }
     uint32_t gone = ban_list_expire(&bans->own, now_s) + ban_list_expire(&bans->file, now_s);
     bans_changed(bans, false);
-    LOG(LOG_INFO, "%u bans have ended", gone);
+    LOG(LOG_INFO, "%u %s ended", gone, log_noun(gone, "ban has", "bans have"));
 }
 
 void bans_turn(struct broker *broker)

@@ -162,8 +162,10 @@ static void config_env_listeners(struct config *config, char *const *environment
                 !config_env_split_listener(variable.path, &number, &name) || number != wanted)
                 continue;
             if (number > (uint64_t)config->num_listeners + 1)
-                error_list_add(errors, "%s: there are only %u listeners before it", variable.name,
-                               config->num_listeners);
+                error_list_add(errors, "%s: there %s %u %s before it", variable.name,
+                               log_noun(config->num_listeners, "is only", "are only"),
+                               config->num_listeners,
+                               log_noun(config->num_listeners, "listener", "listeners"));
             else
                 config_env_listener(config, &variable, number, name, errors);
         }

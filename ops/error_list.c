@@ -87,5 +87,5 @@ void error_list_print(const struct error_list *list, const char *prefix, FILE *o
     for (uint32_t i = 0; i < list->num; i++)
         fprintf(out, "%s%s\n", prefix, list->texts[i]);
     if (list->extra > 0)
-        fprintf(out, "%sand %u more errors\n", prefix, list->extra);
+        fprintf(out, "%sand %u more error%s\n", prefix, list->extra, list->extra == 1 ? "" : "s");
 }

@@ -32,8 +32,8 @@ void rows_init(struct broker *broker)
 enum rc rows_loaded(struct broker *broker)
 {
     if (broker->rows.unknown > 0)
-        LOG(LOG_WARNING, "the log has %u rows of tables that this version does not know",
-            broker->rows.unknown);
+        LOG(LOG_WARNING, "the log has %u %s that this version does not know", broker->rows.unknown,
+            log_noun(broker->rows.unknown, "row of a table", "rows of tables"));
     enum rc rc = bans_loaded(broker);
     return rc == RC_OK ? userdb_loaded(broker) : rc;
 }

@@ -58,11 +58,12 @@ static void tls_listener_warn(const struct config_listener *listener, struct tls
     int64_t now_s = (int64_t)(clock_wall_ms() / 1000);
     struct tls_expiry expiry;
     for (unsigned i = 0; tls_server_expiry(server, i, &expiry); i++) {
+        long long hours = (expiry.at_s - now_s) / 3600;
         if (expiry.at_s <= now_s)
             LOG(LOG_WARNING, "listener %s: %s has expired", listener->name, expiry.file);
         else if (expiry.at_s <= now_s + TLS_SOON_S)
-            LOG(LOG_WARNING, "listener %s: %s expires in %lld hours", listener->name, expiry.file,
-                (long long)((expiry.at_s - now_s) / 3600));
+            LOG(LOG_WARNING, "listener %s: %s expires in %lld %s", listener->name, expiry.file,
+                hours, log_noun((uint64_t)hours, "hour", "hours"));
     }
 }
 

@@ -180,7 +180,9 @@ enum rc userdb_loaded(struct broker *broker)
     authn_set_unref(broker->authn);
     broker->authn = made;
     broker->route.authn = made;
-    LOG(LOG_INFO, "%llu users of the built-in database", (unsigned long long)userdb_count(userdb));
+    uint64_t count = userdb_count(userdb);
+    LOG(LOG_INFO, "%llu %s of the built-in database", (unsigned long long)count,
+        log_noun(count, "user", "users"));
     return RC_OK;
 }
 

@@ -217,16 +217,17 @@ static void store_say(struct router *router, const struct store_replay *replay, 
     image_figures_read(replay->image, &found);
     router_count(router, STAT_RECOVERED_SESSIONS, found.sessions);
     router_count(router, STAT_RECOVERED_MESSAGES, found.entries);
-    LOG(LOG_INFO,
-        "recovered %llu sessions, %llu messages, %llu retained from %llu records in "
-        "%llu ms%s",
-        (unsigned long long)found.sessions, (unsigned long long)found.entries,
+    LOG(LOG_INFO, "recovered %llu %s, %llu %s, %llu retained from %llu %s in %llu ms%s",
+        (unsigned long long)found.sessions, log_noun(found.sessions, "session", "sessions"),
+        (unsigned long long)found.entries, log_noun(found.entries, "message", "messages"),
         (unsigned long long)found.retained, (unsigned long long)figures.records,
+        log_noun(figures.records, "record", "records"),
         (unsigned long long)((clock_mono_ns() - began_ns) / 1000000),
         figures.torn ? "; the last commit was not whole" : "");
     if (found.anomalies + replay->unknown > 0)
-        LOG(LOG_WARNING, "%llu records of the log could not be understood",
-            (unsigned long long)(found.anomalies + replay->unknown));
+        LOG(LOG_WARNING, "%llu %s of the log could not be understood",
+            (unsigned long long)(found.anomalies + replay->unknown),
+            log_noun(found.anomalies + replay->unknown, "record", "records"));
 }
 
 static enum rc store_recover(struct router *router, struct store_replay *replay)

@@ -75,8 +75,8 @@ static enum rc reshard_read(struct shard *shard, struct store_reshard *reshard)
     enum rc rc = RC_OK;
     if (shard->id == 0) {
         reshard->began_ns = clock_mono_ns();
-        LOG(LOG_INFO, "the data of %u shards moves to %u", (unsigned)plan->from_num,
-            (unsigned)plan->to_num);
+        LOG(LOG_INFO, "the data of %u %s moves to %u", (unsigned)plan->from_num,
+            log_noun(plan->from_num, "shard", "shards"), (unsigned)plan->to_num);
     }
     for (uint32_t i = shard->id; i < plan->from_num && rc == RC_OK; i += plan->to_num) {
         struct store_replay *replay = &reshard->replays[i];
@@ -148,9 +148,10 @@ static enum rc reshard_check(struct shard *shard, struct store_reshard *reshard)
     if (room >= needed)
         return RC_OK;
     LOG(LOG_ERROR,
-        "%s was written by %u shards; to go on with %u, both must fit on the disk for a while: "
+        "%s was written by %u %s; to go on with %u, both must fit on the disk for a while: "
         "that takes %llu MiB, and there are %llu (make room, or start with --shards %u)",
-        reshard->config->log_dir, (unsigned)reshard->plan.from_num, (unsigned)reshard->plan.to_num,
+        reshard->config->log_dir, (unsigned)reshard->plan.from_num,
+        log_noun(reshard->plan.from_num, "shard", "shards"), (unsigned)reshard->plan.to_num,
         (unsigned long long)(needed >> 20), (unsigned long long)(room >> 20),
         (unsigned)reshard->plan.from_num);
     return RC_FULL;
@@ -183,8 +184,9 @@ static enum rc reshard_write(struct shard *shard, struct store_reshard *reshard)
     struct rewrite_figures *figures = &reshard->new[shard->id];
     rc = store_rewrite(&reshard->plan, shard->id, wal, figures);
     if (rc == RC_OK && figures->lost > 0)
-        LOG(LOG_WARNING, "%llu messages could not be read and are lost",
-            (unsigned long long)figures->lost);
+        LOG(LOG_WARNING, "%llu %s lost", (unsigned long long)figures->lost,
+            log_noun(figures->lost, "message could not be read and is",
+                     "messages could not be read and are"));
     struct wal_figures found;
     wal_figures_read(wal, &found);
     if (rc != RC_OK)
@@ -234,9 +236,11 @@ static enum rc reshard_sweep(struct shard *shard, struct store_reshard *reshard)
         all.sessions += reshard->new[i].sessions;
         all.deliveries += reshard->new[i].deliveries;
     }
-    LOG(LOG_INFO, "%llu sessions and %llu messages moved from %u shards to %u in %llu ms",
-        (unsigned long long)all.sessions, (unsigned long long)all.deliveries,
-        (unsigned)reshard->plan.from_num, (unsigned)reshard->plan.to_num,
+    LOG(LOG_INFO, "%llu %s and %llu %s moved from %u %s to %u in %llu ms",
+        (unsigned long long)all.sessions, log_noun(all.sessions, "session", "sessions"),
+        (unsigned long long)all.deliveries, log_noun(all.deliveries, "message", "messages"),
+        (unsigned)reshard->plan.from_num, log_noun(reshard->plan.from_num, "shard", "shards"),
+        (unsigned)reshard->plan.to_num,
         (unsigned long long)((clock_mono_ns() - reshard->began_ns) / 1000000));
     return RC_OK;
 }

@@ -172,8 +172,9 @@ static void taken_drop(struct taken_settling *settling)
     while ((settling->session = slot_table_next(&router->sessions, &cursor)) != NULL)
         if (session_is_stored(settling->session) && settling->session->shared_seen)
             mqueue_remove_if(&settling->session->queue, taken_match, settling);
-    LOG(LOG_INFO, "%llu deliveries had just gone to members on other shards",
-        (unsigned long long)settling->dropped);
+    LOG(LOG_INFO, "%llu %s had just gone to members on other shards",
+        (unsigned long long)settling->dropped,
+        log_noun(settling->dropped, "delivery", "deliveries"));
 }
 
 /* The takers may forget once what was dropped is committed. */

@@ -64,6 +64,14 @@ static void lines_above_the_level_are_not_formatted(void **state)
     assert_false(log_level_enabled(LOG_WARNING));
 }
 
+static void words_go_with_their_count(void **state)
+{
+    (void)state;
+    assert_string_equal(log_noun(0, "ban", "bans"), "bans");
+    assert_string_equal(log_noun(1, "ban", "bans"), "ban");
+    assert_string_equal(log_noun(UINT64_C(1) << 32 | 1, "ban", "bans"), "bans");
+}
+
 static void a_long_line_is_cut(void **state)
 {
     (void)state;
@@ -142,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_line_comes_out_as_it_was_written),
         TEST(lines_above_the_level_are_not_formatted),
+        TEST(words_go_with_their_count),
         TEST(a_long_line_is_cut),
         TEST(lines_keep_their_order),
         TEST(a_full_ring_drops_and_counts),

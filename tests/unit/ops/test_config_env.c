@@ -142,6 +142,9 @@ static void listeners_by_number(void **state)
             "SLUICE_LISTENERS__1__NAME: the listener has no address, it needs `bind`");
     refuses("SLUICE_LISTENERS__2__BIND=:9",
             "SLUICE_LISTENERS__2__BIND: there are only 0 listeners before it");
+    assert_int_equal(load("listeners:\n  - bind: :1\n", "SLUICE_LISTENERS__3__BIND=:9", NULL),
+                     RC_INVALID);
+    config_try_says(0, "SLUICE_LISTENERS__3__BIND: there is only 1 listener before it");
     refuses("SLUICE_LISTENERS__0__BIND=:9",
             "SLUICE_LISTENERS__0__BIND: listeners count from 1 to 64");
     refuses("SLUICE_LISTENERS__65__BIND=:9",

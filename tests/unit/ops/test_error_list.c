@@ -90,6 +90,13 @@ static void printing_says_how_many_are_missing(void **state)
     assert_string_equal(text + len - strlen("p: m63\np: and 2 more errors\n"),
                         "p: m63\np: and 2 more errors\n");
     free(text);
+    list.extra = 1;
+    out = open_memstream(&text, &len);
+    assert_non_null(out);
+    error_list_print(&list, "p: ", out);
+    fclose(out);
+    assert_non_null(strstr(text, "\np: and 1 more error\n"));
+    free(text);
 }
 
 int main(void)
