@@ -12,10 +12,9 @@
  * counts and seconds, UINT64_MAX for sizes and durations, so that "is it over the limit" needs no
  * special case. Adding such a duration to a time wraps. Seconds of 0xFFFFFFFF are MQTT's never.
  *
- * Ownership: a struct config owns its texts and lists until config_fini; it may be moved, not
- * copied. After config_load it is read-only.
+ * Ownership: a struct config owns its texts and lists until config_fini; it is moved, not copied.
  *
- * Threads: built by main or the ops thread; read by any once built.
+ * Threads: built by main or the ops thread; only read, by any, once built.
  */
 #ifndef SLUICE_CONFIG_H
 #define SLUICE_CONFIG_H
@@ -188,7 +187,8 @@ struct config_listener {
 /* One step of a chain of authentication. */
 struct config_authn {
     CONFIG_AUTHN_TABLE(CONFIG_FIELD)
-    char *place; /* as in struct config_listener */
+    char *place;          /* as in struct config_listener */
+    bool type_is_refused; /* `type` was there, but not right: there is a message already */
 };
 
 #define CONFIG_STRUCT(section, text) struct config_##section section;

@@ -83,6 +83,12 @@ struct config_authn *config_authn_add(struct config *config, const char *place,
     return step;
 }
 
+void config_authn_refused(struct config_authn *step, const struct config_key *key)
+{
+    CHECK(step != NULL && key != NULL);
+    step->type_is_refused |= strcmp(key->name, "type") == 0;
+}
+
 /* The kinds of step that a key is for; all for those that are not in the table. */
 static uint32_t config_authn_use_of(const char *key)
 {
@@ -107,7 +113,8 @@ static void config_authn_finish(const struct config *config, const struct config
 {
     struct config_report report = {.errors = errors, .place = step->place};
     if (step->type == CONFIG_AUTHN_NONE) {
-        config_refuse(&report, "the step has no type, it needs `type`");
+        if (!step->type_is_refused)
+            config_refuse(&report, "the step has no type, it needs `type`");
         return;
     }
     char quote[ERROR_QUOTE_LEN_MAX + 1];

@@ -7,6 +7,7 @@
 #define SLUICE_CONFIG_AUTHN_H
 
 #include "config.h"
+#include "config_key.h"
 
 /*
  * Appends a step with defaults; `place` (copied) is where it was written. NULL, with a message
@@ -15,9 +16,13 @@
 struct config_authn *config_authn_add(struct config *config, const char *place,
                                       struct error_list *errors);
 
+/* The step's `key` was there, but its value was refused with a message. */
+void config_authn_refused(struct config_authn *step, const struct config_key *key);
+
 /*
  * To be called when all sources are read and the listeners have their names: adds a message for
- * each step without a type, with a key of another type, or for a listener that does not exist.
+ * each step without a type (unless one was refused), with a key of another type, or for a listener
+ * that does not exist.
  */
 void config_authns_finish(struct config *config, struct error_list *errors);
 

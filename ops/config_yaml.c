@@ -395,7 +395,11 @@ static void config_yaml_map(struct config_yaml *yaml, const char *section, void 
         else if (zone != NULL && !config_zone_allows(key))
             config_yaml_refuse(yaml, name_node, key->path, "this cannot differ between zones");
         else if (config_yaml_is_first(yaml, &seen, key, name, name_node)) {
+            uint32_t errors = yaml->errors->num + yaml->errors->extra;
             config_yaml_value(yaml, key, base, config_yaml_node(yaml, pair->value));
+            if (yaml->errors->num + yaml->errors->extra > errors &&
+                strcmp(section, CONFIG_SECTION_AUTHN) == 0)
+                config_authn_refused(base, key);
             if (zone != NULL)
                 config_zone_mark(zone, key);
         }

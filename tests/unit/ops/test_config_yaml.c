@@ -152,6 +152,27 @@ static void slips_of_listeners(void **state)
     assert_int_equal(try_config.num_listeners, 2);
 }
 
+static void a_step_without_a_right_type(void **state)
+{
+    (void)state;
+    static const char none[] = ": the step has no type, it needs `type`";
+    char expected[128];
+    snprintf(expected, sizeof(expected), "t.yaml:2:5%s", none);
+    config_try_refuses("authentication:\n  - path: x\n", expected);
+    config_try_refuses("authentication:\n  - type: none\n", expected);
+    /* One message is enough for one slip. */
+    config_try_refuses("authentication:\n  - type: jtw\n    path: x\n",
+                       "t.yaml:2:11: type: \"jtw\" is not one of none, password_file, http, scram, "
+                       "jwt, certificate, built_in_database");
+    config_try_refuses("authentication:\n  - type:\n", "t.yaml:2:10: type: there is no value");
+    config_try_refuses("authentication:\n  - type: [jwt]\n",
+                       "t.yaml:2:11: type: a sequence is not expected here");
+    /* What is wrong elsewhere in the step does not make up for a type. */
+    assert_int_equal(config_try("authentication:\n  - leeway: x\n"), RC_INVALID);
+    assert_int_equal(try_errors.num, 2);
+    config_try_says(1, expected);
+}
+
 static void all_errors_are_reported(void **state)
 {
     (void)state;
@@ -234,6 +255,7 @@ int main(void)
         cmocka_unit_test_teardown(empty_files_are_the_defaults, teardown),
         cmocka_unit_test_teardown(slips_name_their_place, teardown),
         cmocka_unit_test_teardown(slips_of_listeners, teardown),
+        cmocka_unit_test_teardown(a_step_without_a_right_type, teardown),
         cmocka_unit_test_teardown(all_errors_are_reported, teardown),
         cmocka_unit_test_teardown(more_than_yaml_needs_is_refused, teardown),
         cmocka_unit_test_teardown(files_that_are_meant_to_hurt, teardown),
