@@ -79,9 +79,10 @@ bool acl_file_read(struct acl_rules *rules, const char *path, enum acl_format fo
     char *text = file_read(path, ACL_FILE_LEN_MAX, &len);
     if (text == NULL) {
         if (errno == EFBIG)
-            error_list_add(errors, "%s: too large", path);
+            error_list_add(errors, "authorization.file: %s: too large", path);
         else
-            error_list_add(errors, "%s: cannot be read: %s", path, strerror(errno));
+            error_list_add(errors, "authorization.file: %s: cannot be read: %s", path,
+                           strerror(errno));
         return false;
     }
     bool good = acl_file_read_text(rules, path, bytes_of(text, len), format, errors);

@@ -376,7 +376,7 @@ def test_sluicectl_says_which_rule_of_the_file_decides(t):
     write("check.yaml", "authorization: {file: /nowhere/acl}\n")
     code, _, said = check("--topic", "a", "publish")
     t.equal(code, 1)
-    t.true("/nowhere/acl" in said, said)
+    t.true("authorization.file: /nowhere/acl" in said, said)
 
 
 MOUNT_RULES = """
