@@ -162,6 +162,27 @@ struct authn_set *access_create(const struct config *config, struct userdb *user
     return NULL;
 }
 
+const char *access_doubt(const struct config *config)
+{
+    char path[CONTROL_PATH_MAX + 1];
+    bool built_in = false;
+    for (uint32_t i = 0; i < config->num_authns; i++)
+        built_in |= config->authns[i].type == CONFIG_AUTHN_BUILT_IN;
+    /* A data directory may have users from before, even if nobody can change them now. */
+    if (!built_in || config_has_data_dir(config) ||
+        control_socket_path(config, "", path) != RC_NOT_FOUND)
+        return NULL;
+    return "authentication: built_in_database can have no users: there is neither a data "
+           "directory (data_dir) nor a control socket (admin.control)";
+}
+
+static void access_say_doubt(const struct broker *broker)
+{
+    const char *doubt = access_doubt(broker->config);
+    if (doubt != NULL)
+        LOG(LOG_WARNING, "%s", doubt);
+}
+
 unsigned access_workers(const struct config *config, unsigned shards)
 {
     unsigned num = config->access.auth_workers != 0 ? config->access.auth_workers
@@ -182,6 +203,7 @@ void access_prepare(struct broker *broker, shard_id first)
 enum rc access_start(struct broker *broker)
 {
     struct access *access = &broker->access;
+    access_say_doubt(broker);
     while (access->workers_started < access->workers_num) {
         unsigned i = access->workers_started;
         shard_id endpoint = (shard_id)(broker->route.authn_workers_first + i);
@@ -246,6 +268,7 @@ static void *access_reload_commit(struct broker *broker, void *state)
 {
     struct authn_set *old = broker->authn;
     broker->authn = state;
+    access_say_doubt(broker);
     access_publish(broker, state);
     return old;
 }

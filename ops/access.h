@@ -37,6 +37,12 @@ struct access {
 MUST_USE struct authn_set *access_create(const struct config *config, struct userdb *userdb,
                                          struct error_list *errors);
 
+/*
+ * What an operator should know of a chain that is right, but cannot work: a built-in database into
+ * which no user can come. NULL: nothing.
+ */
+const char *access_doubt(const struct config *config);
+
 /* How many workers the configuration wants for so many shards. */
 unsigned access_workers(const struct config *config, unsigned shards);
 

@@ -214,6 +214,9 @@ static int main_check(const struct config *config, struct error_list *errors)
         error_list_print(errors, "sluiced: ", stderr);
         return ARGS_EXIT_USAGE;
     }
+    const char *doubt = access_doubt(config);
+    if (doubt != NULL)
+        fprintf(stderr, "sluiced: warning: %s\n", doubt);
     config_print(config, stdout);
     return EXIT_SUCCESS;
 }

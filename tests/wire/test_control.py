@@ -116,6 +116,26 @@ def test_without_a_data_directory_users_are_in_memory(t):
 
 
 @only("sluiced")
+@options(authentication=[QUICK])
+@private(bystander=False)
+def test_a_database_that_can_have_no_users_is_warned_of(t):
+    """No data directory and no control socket: nobody can ever come in."""
+    t.broker.says("built_in_database can have no users")
+    refused(t, "a", "ann")
+    file = os.path.join(t.broker.folder, f"{t.prefix}.yaml")
+    for more, warns in (({"data_dir": "none"}, True),
+                        ({"data_dir": "none", "admin": {"control": "none"}}, True),
+                        ({"data_dir": "none", "admin": {"control": "/tmp/x"}}, False),
+                        ({"data_dir": "/tmp/x", "admin": {"control": "none"}}, False),
+                        ({"data_dir": "none", "authentication": []}, False)):
+        with open(file, "w") as out:
+            json.dump({"authentication": [STEP], **more}, out)
+        done = subprocess.run([t.broker.command[0], "--config", file, "--check-config"],
+                              capture_output=True, text=True)
+        t.equal((done.returncode, "can have no users" in done.stderr), (0, warns))
+
+
+@only("sluiced")
 @options(data=True, authentication=[{**QUICK, "user_id_type": "clientid"}])
 @private(bystander=False)
 def test_the_user_can_be_the_client_id(t):
