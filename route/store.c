@@ -309,6 +309,7 @@ static void store_notice(struct store *store)
         return;
     }
     stat_sub(store->router->shard->stats, STAT_LOG_REFUSING, 1);
+    store->attach_bytes = 0;
     store->resumed = true;
     store->resume_slot = 0;
 }

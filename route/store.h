@@ -22,9 +22,8 @@
  *
  * If the log takes nothing (the disk is full or fails) what needs it is refused: CONNECT of a
  * durable session or that ends one, SUBSCRIBE, UNSUBSCRIBE, a publication that a durable session
- * should store; a session that is over stays until its end can be logged (session.h). What
- * can only be noted, such as an acknowledgement that came, happens in memory; the log then has a
- * gap, and a checkpoint is made as soon as it takes records again.
+ * should store; a session that is over stays until its end is logged (session.h). What can only be
+ * noted, as an acknowledgement, happens in memory; a checkpoint then fills the gap of the log.
  *
  * Bodies: of a logged delivery, window and queue keep the location only (but for the first
  * STORE_KEEP_MAX of a connected client); store_load reads them back ahead of the window.
@@ -89,6 +88,8 @@ struct store {
     struct list_node loads;              /* [O] reads under way (store_load.c) */
     struct handover_set handovers;       /* [O] deliveries on their way to other members */
     uint32_t resume_slot;                /* [O] next session to wake */
+    uint64_t attach_bytes;               /* [O] taken by those who came back to a full log */
+    uint64_t attach_turn_ns;             /* [O] in which turn, last */
     struct store_parts parts;            /* [O] scratch */
 };
 

@@ -439,6 +439,7 @@ static void checkpoint_finish(struct store *store)
     struct router *router = store->router;
     wal_checkpoint_end(store->wal);
     store->checkpoint_bytes = checkpoint->bytes;
+    store->attach_bytes = 0; /* what they wrote before it needs no room any more */
     router_count(router, STAT_CHECKPOINTS, 1);
     router_count(router, STAT_CHECKPOINT_BYTES, checkpoint->bytes);
     router_count(router, STAT_CHECKPOINT_NS, router->shard->now_ns - checkpoint->began_ns);

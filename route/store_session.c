@@ -7,6 +7,7 @@
 
 #include "store_seen.h"
 #include "store_will.h"
+#include "wal_format.h"
 
 static struct store *store_of(struct router *router)
 {
@@ -14,8 +15,45 @@ static struct store *store_of(struct router *router)
     return router->store;
 }
 
-/* The largest payload of a will that may take of the room which is kept in a full log. */
+/*
+ * A session that is there may come back to a full log: only so can it take its messages. The room
+ * of the log that is kept for acknowledgements must outlast whoever does nothing but that, so all
+ * of them together have this part of a segment, and none a will with a larger payload.
+ */
+#define STORE_ATTACH_PART       4
+#define STORE_ATTACH_HEAD       128 /* of a record: SESSION, WILL and what the log adds */
 #define STORE_WILL_RESERVED_MAX 4096
+
+/*
+ * At most what the records of CONNECT take; a commit of a turn begins with its own block. DETACHED,
+ * which follows, is not counted: those who were there when the log became full write it, too.
+ */
+static uint64_t store_attach_size(const struct store *store, const struct attach_request *request)
+{
+    uint64_t bytes = STORE_ATTACH_HEAD + request->client_id.len;
+    if (request->will != NULL) {
+        const struct pub *pub = &request->will->msg->pub;
+        bytes += STORE_ATTACH_HEAD + (uint64_t)pub->topic.len + pub->props.len + pub->payload.len;
+    }
+    return store->attach_turn_ns == store->router->shard->now_ns ? bytes : bytes + WAL_BLOCK;
+}
+
+/* A session that is there, and a log that takes nothing new: takes of the room, if there is any. */
+static enum rc store_attach_reserve(struct store *store, const struct attach_request *request)
+{
+    if (wal_is_failed(store->wal))
+        return RC_FULL;
+    if (request->will != NULL && request->will->msg->pub.payload.len > STORE_WILL_RESERVED_MAX)
+        return RC_FULL;
+    struct wal_figures figures;
+    wal_figures_read(store->wal, &figures);
+    uint64_t bytes = store_attach_size(store, request);
+    if (store->attach_bytes + bytes > figures.segment_bytes / STORE_ATTACH_PART)
+        return RC_FULL;
+    store->attach_bytes += bytes;
+    store->attach_turn_ns = store->router->shard->now_ns;
+    return RC_OK;
+}
 
 static enum rc store_attach_will(struct store *store, uint64_t session, struct will *will,
                                  uint64_t *out_lsn)
@@ -34,10 +72,8 @@ enum rc store_attach(struct router *router, const struct session *session,
                      uint64_t *out_lsn)
 {
     struct store *store = store_of(router);
-    /* A session that is there may come back to a full log: only so can it take its messages. */
-    bool is_small = request->will == NULL ||
-                    request->will->msg->pub.payload.len <= STORE_WILL_RESERVED_MAX;
-    if (session != NULL && is_small ? wal_is_failed(store->wal) : !store_is_ready(store))
+    if (UNLIKELY(!store_is_ready(store)) &&
+        (session == NULL || store_attach_reserve(store, request) != RC_OK))
         return RC_FULL;
     struct store_record record = {.type = STORE_SESSION,
                                   .session = store->number_next,

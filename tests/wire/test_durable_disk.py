@@ -307,6 +307,41 @@ def test_limit_of_disk_bytes(t):
     full_and_back(t, lambda: None, None)
 
 
+def comes_back(t, will):
+    """What CONNACK says to the session that is there."""
+    client = t.socket(version=5)
+    client.send(connect(t.id("offline"), clean=False, will=will,
+                        props={"session_expiry": 600, "receive_maximum": 1}))
+    reason = client.expect(CONNACK, reason={0, 0x97}).reason
+    client.abandon()
+    return reason
+
+
+@only("sluiced")
+@private(bystander=False)
+@options(admin=True, durability={"max_disk_bytes": "64MB"})
+def test_sessions_that_come_back_to_a_full_log(t):
+    """They may, but what they write has a budget, which the next checkpoint brings back. A will of
+    64 KiB, all but nothing of it payload, lets 4 to 16 of them spend it."""
+    client = t.persistent("offline", version=5)
+    client.subscribe(t.topic("x"), qos=1)
+    client.disconnect()
+    filler = Filler(t, t.topic("x"), 5)
+    filler.until_refused()
+    will = {"topic": t.topic("will"), "props": {"correlation_data": b"x" * 64000}}
+    t.equal(comes_back(t, None), 0, "with room")
+    count = 0
+    while comes_back(t, will) == 0:
+        count += 1
+        t.true(count < 40, "no end to the room of a full log")
+    t.true(count > 0, "refused at once")
+    t.equal(scrape(t)["sluice_log_refusing"], 1, "the log that is full")
+    deadline = time.monotonic() + 10
+    while comes_back(t, will) != 0:
+        t.true(time.monotonic() < deadline, "refused although there was a checkpoint")
+        time.sleep(0.1)
+
+
 @only("sluiced")
 @private(bystander=False)
 def test_directory_of_another_broker(t):
