@@ -1,7 +1,9 @@
 """A log whose writes fail while the broker runs: what each event that changes durable state
 answers, and that a crash brings nothing back of which somebody was told that it is gone.
 
-The table is "While the log fails" of ops/docs/durability.md; each of its rows has a test here. The
+The table is the one that begins with "While the log fails" in the section "When the disk is full,
+or fails" of ops/docs/durability.md; each of its rows has a test here. (Of users, a full disk is in
+test_control.py; of CONNECT, a log that is full and does not fail in test_durable_disk.py.) The
 process is forbidden to write beyond the first block of a file (RLIMIT_FSIZE), so that the kernel
 fails each commit (EFBIG, or a short write), and is allowed to again.
 """
@@ -9,9 +11,10 @@ fails each commit (EFBIG, or a short write), and is allowed to again.
 import resource
 import time
 
-from harness import cases, only, private
-from mqtt_wire import (CONNACK, DISCONNECT, PUBACK, SUBACK, UNSUBACK, connect, publish, subscribe,
-                       unsubscribe)
+from harness import cases, only, options, private
+from mqtt_wire import (CONNACK, DISCONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBACK,
+                       UNSUBACK, ack, connect, publish, subscribe, unsubscribe)
+from test_control import QUICK, USERS, add, form
 from test_durable_disk import ALARM, Pair
 from test_metrics import until
 
@@ -24,12 +27,13 @@ def allow(t, size):
     resource.prlimit(t.broker.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-def fail(t):
+def fail(t, **login):
     """From here on the logs of all shards fail, and say so."""
     allow(t, BLOCK)
     for number in range(16):  # some for each shard: a commit that fails
         client = t.socket(version=5)
-        client.send(connect(t.id(f"fail{number}"), clean=False, props={"session_expiry": 60}))
+        client.send(connect(t.id(f"fail{number}"), clean=False, props={"session_expiry": 60},
+                            **login))
     until(t, lambda found: found["sluice_wal_failing"] == t.broker.shards, "a log does not fail")
     until(t, lambda found: found[ALARM] == 1, "no alarm")
 
@@ -298,3 +302,92 @@ def test_acknowledgement_of_a_subscriber(t, recovers):
         t.quiet(client)
     else:
         client.take(t.topic("x"), "one", dup=True)
+
+
+@only("sluiced")
+@private(bystander=False)
+@cases([("crash", False), ("recovery", True)])
+def test_will_that_disconnect_deletes(t, recovers):
+    """It holds in memory. After a crash the will goes out, unless the log has worked."""
+    client = t.persistent("away", version=5)
+    client.subscribe(t.topic("will"), qos=1)
+    client.disconnect()
+    watcher = t.subscriber(t.topic("will"), qos=1)
+    client = t.persistent("a", version=5,
+                          will={"topic": t.topic("will"), "payload": "gone", "qos": 1})
+    fail(t)
+    client.disconnect()
+    t.quiet(watcher)
+    if recovers:
+        recover(t)
+        time.sleep(2)  # for the checkpoint that brings the log up to date
+    t.close()
+    t.broker.crash()
+    client = t.persistent("away", version=5)
+    if not recovers:
+        client.take(payload="gone", timeout=10)
+    t.quiet(client)
+
+
+@only("sluiced")
+@private(bystander=False)
+@cases(VERSIONS)
+def test_pubrec_of_a_subscriber(t, version):
+    """No PUBREL: its connection ends, and the exchange begins again when the log works."""
+    client = t.persistent("a", version=version)
+    client.subscribe(t.topic("x"), qos=2)
+    t.connect("pub", version=5).publish(t.topic("x"), "one", qos=2)
+    got = client.expect(PUBLISH, qos=2)
+    fail(t)
+    client.send(ack(PUBREC, got.packet_id))
+    client.expect_error(0x97)
+    recover(t)
+    client = t.persistent("a", version=version)
+    t.equal(client.connack.session_present, True)
+    client.take(t.topic("x"), "one", dup=True)
+    client.ping()
+    t.quiet(client)
+
+
+@only("sluiced")
+@private(bystander=False)
+@cases(VERSIONS)
+def test_pubrel_of_a_publisher(t, version):
+    """No PUBCOMP: its connection ends, and the exchange goes on when the log works."""
+    watcher = t.subscriber(t.topic("x"), qos=2)
+    client = t.persistent("a", version=version)
+    client.send(publish(t.topic("x"), "one", qos=2, packet_id=7, version=version))
+    client.expect(PUBREC, packet_id=7)
+    watcher.take(t.topic("x"), "one")
+    fail(t)
+    client.send(ack(PUBREL, 7))
+    client.expect_error(0x97)
+    recover(t)
+    client = t.persistent("a", version=version)
+    client.send(publish(t.topic("x"), "one", qos=2, packet_id=7, dup=True, version=version))
+    client.expect(PUBREC, packet_id=7)
+    client.send(ack(PUBREL, 7))
+    client.expect(PUBCOMP, packet_id=7)
+    t.quiet(watcher)
+
+
+@only("sluiced")
+@options(authentication=[QUICK])
+@private(bystander=False)
+def test_users_by_the_control_socket(t):
+    def code(suffix, user):
+        client = t.socket(version=5)
+        client.send(connect(t.id(suffix), username=user, password=b"pw"))
+        return client.expect(CONNACK).reason
+
+    add(t, "ann")
+    fail(t, username="ann", password=b"pw")
+    changes = [("POST", USERS, {"user_id": "bob", "password_hash": form("pw")}),
+               ("PUT", f"{USERS}/ann", {"password_hash": form("other")}),
+               ("DELETE", f"{USERS}/ann", None)]
+    for method, path, body in changes:
+        status, words = t.broker.api(method, path, body)
+        t.equal(status, 503, f"{method}: {words}")
+    t.equal((code("a", "ann"), code("b", "bob")), (0, 0x86))
+    t.broker.crash()
+    t.equal((code("a", "ann"), code("b", "bob")), (0, 0x86), "after a crash")
