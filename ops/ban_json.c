@@ -28,6 +28,11 @@ static bool ban_json_why(char *out_why, const char *member, const char *what)
     return false;
 }
 
+static bool ban_json_is_moment(uint64_t seconds)
+{
+    return seconds <= RFC3339_LAST_S || seconds == BAN_NEVER_S;
+}
+
 /* jansson's texts may hold zero bytes; ours may not. */
 static bool ban_json_text(const json_t *from, const char *member, const char *otherwise, char **out,
                           char *out_why)
@@ -76,11 +81,16 @@ bool ban_json_read(const json_t *from, uint64_t now_s, const char *by, struct ba
         return ban_json_why(out_why, "as",
                             "is not one of clientid, username, peerhost, peerhost_net, "
                             "clientid_re, username_re");
-    return ban_json_text(from, "who", NULL, &out->who, out_why) &&
-           ban_json_text(from, "by", by, &out->by, out_why) &&
-           ban_json_text(from, "reason", "", &out->reason, out_why) &&
-           ban_json_time(from, "at", now_s, &out->at_s, out_why) &&
-           ban_json_time(from, "until", BAN_NEVER_S, &out->until_s, out_why);
+    if (!ban_json_text(from, "who", NULL, &out->who, out_why) ||
+        !ban_json_text(from, "by", by, &out->by, out_why) ||
+        !ban_json_text(from, "reason", "", &out->reason, out_why) ||
+        !ban_json_time(from, "at", now_s, &out->at_s, out_why) ||
+        !ban_json_time(from, "until", BAN_NEVER_S, &out->until_s, out_why))
+        return false;
+    if (!ban_json_is_moment(out->at_s) || !ban_json_is_moment(out->until_s))
+        return ban_json_why(out_why, ban_json_is_moment(out->at_s) ? "until" : "at",
+                            "is after the year 9999");
+    return true;
 }
 
 char *ban_row_text(const struct ban *ban)

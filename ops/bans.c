@@ -13,6 +13,7 @@
 #include "broker.h"
 #include "clock.h"
 #include "reload_table.h"
+#include "rfc3339.h"
 
 /* What earlier versions kept at run time; its rows are in the log once the name has changed. */
 #define BANS_OLD_FILE  "bans.csv"
@@ -42,7 +43,8 @@ static void bans_rules(const struct ban_list *list, struct ban_rule *rules, uint
         const struct ban *ban = &list->items[i];
         struct ban_rule *rule = &rules[(*num)++];
         *rule = (struct ban_rule){.kind = ban->kind, .who = ban->who, .until_ms = BAN_NEVER_MS};
-        if (ban->until_s != BAN_NEVER_S)
+        /* As milliseconds a number of seconds without bounds, from an old row, may be anything. */
+        if (ban->until_s <= RFC3339_LAST_S)
             rule->until_ms = ban->until_s * 1000 > wall_ms
                                  ? now_ms + (ban->until_s * 1000 - wall_ms)
                                  : now_ms;

@@ -9,8 +9,6 @@
 
 #include "units.h"
 
-#define RFC3339_YEAR_9999_END_S UINT64_C(253402300799)
-
 /* `len` digits at *at, which moves behind them. */
 static bool rfc3339_digits(const char **at, unsigned len, unsigned low, unsigned high,
                            unsigned *out)
@@ -92,7 +90,7 @@ static bool rfc3339_parse_text(const char *at, uint64_t *out_s)
 bool rfc3339_parse(const char *text, uint64_t *out_s)
 {
     uint64_t seconds = 0;
-    if (units_parse_count(text, &seconds) == RC_OK && seconds <= RFC3339_YEAR_9999_END_S) {
+    if (units_parse_count(text, &seconds) == RC_OK && seconds <= RFC3339_LAST_S) {
         *out_s = seconds;
         return true;
     }
@@ -101,7 +99,7 @@ bool rfc3339_parse(const char *text, uint64_t *out_s)
 
 const char *rfc3339_format(uint64_t seconds, char *out)
 {
-    time_t time_s = (time_t)(seconds < RFC3339_YEAR_9999_END_S ? seconds : RFC3339_YEAR_9999_END_S);
+    time_t time_s = (time_t)(seconds < RFC3339_LAST_S ? seconds : RFC3339_LAST_S);
     struct tm tm;
     gmtime_r(&time_s, &tm);
     strftime(out, RFC3339_LEN_MAX + 1, "%Y-%m-%dT%H:%M:%SZ", &tm);

@@ -11,7 +11,8 @@
 
 #include "check.h"
 
-#define RFC3339_LEN_MAX 20 /* as written here: 2026-01-31T12:34:56Z */
+#define RFC3339_LAST_S  UINT64_C(253402300799) /* the end of the year 9999 */
+#define RFC3339_LEN_MAX 20                     /* as written here: 2026-01-31T12:34:56Z */
 
 /* The years 1970 to 9999. False: it is no such text, and nothing is touched. */
 MUST_USE bool rfc3339_parse(const char *text, uint64_t *out_s);
