@@ -119,6 +119,7 @@ def test_a_step_that_knows_the_user_decides(t):
 @only("sluiced")
 @private(bystander=False)
 @options(access={"allow_anonymous": True, "auth_workers": 1})
+@timed
 def test_who_has_no_password_does_not_wait_for_those_of_others(t):
     waiting = [t.socket(timeout=30) for _ in range(60)]
     for number, client in enumerate(waiting):

@@ -2,7 +2,7 @@
 
 import time
 
-from harness import cases, covers, only, slow, versions
+from harness import cases, covers, only, slow, timed, versions
 from mqtt_wire import (CONNACK, DISCONNECT, SUBACK, PINGRESP, PUBACK, Closed, Failure, TimedOut,
                        ack, binary, connect, packet, pingreq, publish, subscribe, u16)
 
@@ -520,6 +520,7 @@ def told_to_go(client):
 @versions(3, 4, 5)
 @slow
 @covers("MQTT311-3.1.2-24", "MQTT5-3.2.2-22")
+@timed
 def test_MQTT5_3_1_2_22_keep_alive_times_out_at_one_and_a_half(t):
     watcher = t.subscriber(t.topic("w"))
     client = t.connect("a", keepalive=2, will={"topic": t.topic("w"), "payload": b"dead"})

@@ -8,7 +8,7 @@ import ssl
 import time
 
 import certificates
-from harness import Skip, alone, cases, only, options, private, slow, versions
+from harness import Skip, alone, cases, only, options, private, slow, timed, versions
 from mqtt_wire import (CONNACK, PUBACK, PUBLISH, Closed, Failure, TimedOut, ack, connect, pingreq,
                        publish, subscribe, varint)
 from tls_socket import TlsSocket, context as tls_context
@@ -272,6 +272,7 @@ def test_more_connections_than_descriptors(t):
 
 @slow
 @versions(4)
+@timed
 def test_subscribe_storm(t):
     """Thousands of filters come and go while others publish."""
     client, other = t.connect("storm"), t.connect("other")
@@ -346,7 +347,8 @@ def test_empty_and_huge_segments(t):
     client.sock.setblocking(False)
     left, answers = pingreq() * 200000, 0
     while left or answers < 200000 * 2:
-        readable, writable, _ = select.select([client.sock], [client.sock] if left else [], [], 5)
+        readable, writable, _ = select.select([client.sock], [client.sock] if left else [], [],
+                                              t.timeout)
         if not readable and not writable:
             raise TimedOut(f"{answers // 2} answers, {len(left)} bytes unsent")
         if writable:

@@ -251,9 +251,9 @@ def test_a_critical_header_and_a_repeated_member_are_refused(t):
 @versions(4, 5)
 def test_the_connection_ends_with_the_token(t):
     watcher = t.subscriber(t.topic("will"))
-    client = comes_in(t, token(exp=int(time.time()) + 2), keepalive=0,
+    client = comes_in(t, token(exp=int(time.time()) + 6), keepalive=0,
                       will={"topic": t.topic("will"), "payload": b"gone"})
-    client.expect_error(0xA0, timeout=5)
+    client.expect_error(0xA0, timeout=20)
     watcher.take(t.topic("will"), "gone")
 
 
@@ -261,8 +261,8 @@ def test_the_connection_ends_with_the_token(t):
 @slow
 @options(authentication=[{**HMAC, "disconnect_after_expire": False}])
 def test_or_does_not_end_with_it(t):
-    client = comes_in(t, token(exp=int(time.time()) + 2), keepalive=0)
-    client.expect_silence(3500)
+    client = comes_in(t, token(exp=int(time.time()) + 6), keepalive=0)
+    client.expect_silence(7500)
 
 
 @only("sluiced")

@@ -5,6 +5,7 @@ Most clients here are Python's ssl (OpenSSL); some are other programs, each a pr
 
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -200,19 +201,30 @@ def test_tls_ticket_keys_rotate(t):
 PSK = options(tls={"psk_file": path("psk.txt"), "psk_hint": "wire"})
 
 
-def s_client(t, *arguments, say=b"", linger=0):
-    """What openssl s_client prints, which gets that to say; its input ends after `linger`
-    seconds, so that it sees the answer."""
+CONNACK_4 = b"\x20\x02\0\0"
+
+
+def s_client(t, *arguments, talk=()):
+    """What openssl s_client prints. It is told the first of each pair of `talk`, and its input
+    stays open until it has printed one of the words that follow, or ends."""
     process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{t.broker.port}",
                                 *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)
+    said, deadline = b"", time.monotonic() + t.timeout
     try:
-        process.stdin.write(say)
-        process.stdin.flush()
-        time.sleep(linger)
+        for say, *words in talk:
+            process.stdin.write(say)
+            process.stdin.flush()
+            start, data = len(said), b"-"
+            while data and not any(word in said[start:] for word in words):
+                left = deadline - time.monotonic()
+                if not select.select([process.stdout], [], [], max(left, 0))[0]:
+                    break
+                data = os.read(process.stdout.fileno(), 65536)
+                said += data
     except BrokenPipeError:
         pass
-    return process.communicate(timeout=10)[0].decode("latin-1")
+    return (said + process.communicate(timeout=10)[0]).decode("latin-1")
 
 
 @only("sluiced")
@@ -256,13 +268,7 @@ def test_tls_stapled_response(t):
 @TLS
 @cases([("1.2", "-tls1_2")])
 def test_tls_renegotiation_is_refused(t, version):
-    process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{t.broker.port}",
-                                version, "-legacy_renegotiation"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    time.sleep(0.5)
-    process.stdin.write(b"R\n")
-    process.stdin.flush()
-    said = process.communicate(timeout=10)[0].decode(errors="replace")
+    said = s_client(t, version, "-legacy_renegotiation", talk=[(b"R\n", b"no renegotiation")])
     t.true("RENEGOTIATING" in said and "no renegotiation" in said.lower(), said[-400:])
 
 
@@ -270,20 +276,11 @@ def test_tls_renegotiation_is_refused(t, version):
 @TLS
 def test_tls_keys_are_updated(t):
     """Both sides of TLS 1.3 change keys when the client asks; the connection goes on."""
-    process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{t.broker.port}",
-                                "-tls1_3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
-    time.sleep(0.5)
-    for word in (b"K\n", b"k\n"):
-        process.stdin.write(word)
-        process.stdin.flush()
-        time.sleep(0.2)
-    process.stdin.write(connect(t.id("k"), version=4) + b"\n")
-    process.stdin.flush()
-    time.sleep(0.5)
-    said = process.communicate(timeout=10)[0]
-    t.true(b"KEYUPDATE" in said, said[-300:])
-    t.true(b"\x20\x02\0\0" in said.split(b"KEYUPDATE")[-1], "no CONNACK came")
+    said = s_client(t, "-tls1_3", talk=[
+        (b"K\n", b"KEYUPDATE"), (b"k\n", b"KEYUPDATE"),
+        (connect(t.id("k"), version=4) + b"\n", CONNACK_4)])
+    t.equal(said.count("KEYUPDATE"), 2, said[-300:])
+    t.true(CONNACK_4.decode() in said.split("KEYUPDATE")[-1], "no CONNACK came")
 
 
 @only("sluiced")

@@ -16,7 +16,8 @@ from mqtt_wire import CONNACK
 from test_authn import USERS
 from test_authz import write
 from test_listeners import listener
-from test_tls import TLS, V12, V13, VERIFIED, joins, over, refused, resumed, s_client
+from test_tls import (CONNACK_4, TLS, V12, V13, VERIFIED, joins, over, refused, resumed,
+                      s_client)
 from tls_socket import context
 
 REVOKING = {**VERIFIED, "crl": path("crl.pem")}
@@ -218,8 +219,8 @@ def options_of(name, option):
 def test_tls_client_certificates_of_openssl(t, name, version, words):
     number = "-tls1_2" if version == V12 else "-tls1_3"
     said = s_client(t, number, "-CAfile", path("ca.pem"), "-verify_return_error", "-quiet",
-                    "-no_ign_eof", *options_of(name, "-"), say=connect(t.id("x"), version=4),
-                    linger=0.5)
+                    "-no_ign_eof", *options_of(name, "-"),
+                    talk=[(connect(t.id("x"), version=4), CONNACK_4, b"alert")])
     if words is None:
         t.true("\x20\x02\0\0" in said and "alert" not in said, said[-500:])
     else:
@@ -231,9 +232,11 @@ def test_tls_client_certificates_of_openssl(t, name, version, words):
 @cases([("1.2", "-tls1_2"), ("1.3", "-tls1_3")])
 def test_tls_sessions_of_openssl_resume(t, number):
     file = os.path.join(t.broker.folder, f"session{number}")
-    first = s_client(t, number, "-sess_out", file, say=connect(t.id("a")), linger=0.5)
+    first = s_client(t, number, "-sess_out", file,
+                     talk=[(connect(t.id("a"), version=4), CONNACK_4)])
     t.true("New, TLSv1" in first, first[-500:])
-    again = s_client(t, number, "-sess_in", file, say=connect(t.id("b")), linger=0.5)
+    again = s_client(t, number, "-sess_in", file,
+                     talk=[(connect(t.id("b"), version=4), CONNACK_4)])
     t.true("Reused, TLSv1" in again, again[-500:])
 
 
