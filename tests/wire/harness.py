@@ -26,11 +26,10 @@ t.topic(), which no other test gets. Sockets are closed by the harness at the en
 import itertools
 import random
 import re
-import select
 import time
 
 from mqtt_wire import (Client, Failure, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, TimedOut, ack,
-                       split)
+                       readiness, split)
 
 
 def covers(*ids):
@@ -226,9 +225,9 @@ class Context:
         while len(got) < count or waiting:
             ready = [c for c in clients if c.queue or split(c.buffer)]
             if not ready:
-                sockets = {c.sock: c for c in clients}
-                left = deadline - time.monotonic()
-                ready = [sockets[s] for s in select.select(list(sockets), [], [], max(left, 0))[0]]
+                sockets = {client.sock: client for client in clients}
+                ready = [sockets[sock] for sock in
+                         readiness(sockets, (), deadline - time.monotonic())[0]]
             if not ready:
                 raise Failure(f"expected {count} PUBLISH in all, got {len(got)}")
             for client in ready:

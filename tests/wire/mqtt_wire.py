@@ -75,6 +75,20 @@ def differs(got, kind, fields):
     return None
 
 
+def readiness(reading, writing, seconds):
+    """Of these files, those to be read and those to be written at the first of them, or none after
+    that time. Not select(2), which knows only 1024 descriptors: tests side by side have more."""
+    poll, events = select.poll(), {}
+    for files, event in ((reading, select.POLLIN), (writing, select.POLLOUT)):
+        for file in files:
+            events[file.fileno()] = events.get(file.fileno(), 0) | event
+    for number, event in events.items():
+        poll.register(number, event)
+    found = dict(poll.poll(max(seconds, 0) * 1000))
+    return ([file for file in reading if found.get(file.fileno(), 0) & ~select.POLLOUT],
+            [file for file in writing if found.get(file.fileno(), 0) & ~select.POLLIN])
+
+
 class Client:
     lenient = False  # a connection may end without a word on the reason
 

@@ -8,12 +8,11 @@ and argon2id with one pass over 1 MiB.
 import base64
 import hashlib
 import os
-import select
 import tempfile
 import time
 
 from harness import cases, covers, only, options, private, slow, timed, versions
-from mqtt_wire import CONNACK, PINGRESP, connect, pingreq, publish
+from mqtt_wire import CONNACK, PINGRESP, connect, pingreq, publish, readiness
 
 FOLDER = tempfile.mkdtemp(prefix="wire-authn-")
 ARGON2 = ("$argon2id$v=19$m=1024,t=1,p=1$QAPW+VcAl92503sK5Oy+mQ$"
@@ -125,7 +124,7 @@ def test_who_has_no_password_does_not_wait_for_those_of_others(t):
     for number, client in enumerate(waiting):
         client.send(connect(t.id(f"h{number}"), username="slow", password="pw"))
     t.connect("anonymous").ping()
-    answered = len(select.select([client.sock for client in waiting], [], [], 0)[0])
+    answered = len(readiness([client.sock for client in waiting], (), 0)[0])
     t.true(answered < len(waiting) / 2, f"it came in behind {answered} of {len(waiting)}")
     for client in waiting:
         client.expect(CONNACK, reason=0)

@@ -10,7 +10,7 @@ import time
 import certificates
 from harness import Skip, alone, cases, only, options, private, slow, timed, versions
 from mqtt_wire import (CONNACK, PUBACK, PUBLISH, Closed, Failure, TimedOut, ack, connect, pingreq,
-                       publish, subscribe, varint)
+                       publish, readiness, subscribe, varint)
 from tls_socket import TlsSocket, context as tls_context
 from ws_socket import WsSocket
 
@@ -330,7 +330,7 @@ def test_a_publisher_that_never_reads_its_acknowledgements(t):
         try:
             sent += client.sock.send(data)
         except BlockingIOError:
-            if not select.select([], [client.sock], [], 0.5)[1]:
+            if not readiness((), [client.sock], 0.5)[1]:
                 break
         except OSError:
             break
@@ -347,8 +347,7 @@ def test_empty_and_huge_segments(t):
     client.sock.setblocking(False)
     left, answers = pingreq() * 200000, 0
     while left or answers < 200000 * 2:
-        readable, writable, _ = select.select([client.sock], [client.sock] if left else [], [],
-                                              t.timeout)
+        readable, writable = readiness([client.sock], [client.sock] if left else [], t.timeout)
         if not readable and not writable:
             raise TimedOut(f"{answers // 2} answers, {len(left)} bytes unsent")
         if writable:

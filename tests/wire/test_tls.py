@@ -5,7 +5,6 @@ Most clients here are Python's ssl (OpenSSL); some are other programs, each a pr
 
 import json
 import os
-import select
 import shutil
 import socket
 import ssl
@@ -18,7 +17,7 @@ import certificates
 from certificates import pair, path
 from harness import Skip, cases, only, options, private
 from mqtt_packet import connect
-from mqtt_wire import PUBLISH, Failure
+from mqtt_wire import PUBLISH, Failure, readiness
 from tls_socket import TlsSocket, context
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -218,7 +217,7 @@ def s_client(t, *arguments, talk=()):
             start, data = len(said), b"-"
             while data and not any(word in said[start:] for word in words):
                 left = deadline - time.monotonic()
-                if not select.select([process.stdout], [], [], max(left, 0))[0]:
+                if not readiness([process.stdout], (), left)[0]:
                     break
                 data = os.read(process.stdout.fileno(), 65536)
                 said += data
