@@ -428,7 +428,7 @@ def test_no_room_to_move(t):
     other = chain(t)[1]
     t.broker.shards = other
     words = t.broker.refusal()
-    t.true(f"by {before} shards" in words and f"go on with {other}" in words and
+    t.true(f"by {before} shard" in words and f"go on with {other}" in words and
            f"--shards {before}" in words, words)
     t.equal((generation(t)["shards"], logs(t)), (str(before), ["1"]))
     os.remove(room)
