@@ -253,7 +253,7 @@ int main(int argc, char **argv)
     queue_check();
     while (num_twins > 0)
         queue_pop();
-    CHECK(mqueue_bytes(&queue) < 2048);
+    CHECK(mqueue_bytes(&queue) < 3072); /* what an emptied queue keeps: mqueue.h */
     mqueue_fini(&queue);
     return 0;
 }
