@@ -8,6 +8,7 @@
 #include "outbound_inner.h"
 #include "share_handover.h"
 #include "store_compact.h"
+#include "store_entry.h"
 #include "store_retain.h"
 #include "store_seen.h"
 #include "store_taken.h"
@@ -173,13 +174,7 @@ static void checkpoint_window(struct store_checkpoint *checkpoint, struct sessio
     for (; slot != NULL; slot = inflight_next(&session->inflight, slot)) {
         if (slot->number == 0)
             continue;
-        struct store_entry entry = {.number = slot->number,
-                                    .location = slot->location,
-                                    .bytes = slot->bytes,
-                                    .packet_id = slot->packet_id,
-                                    .qos = slot->qos,
-                                    .state = slot->state,
-                                    .retain = (slot->flags & OUTBOUND_RETAIN) != 0};
+        struct store_entry entry = store_entry_of_slot(slot);
         checkpoint_entry(checkpoint, session, slot->aux, &entry, &used);
     }
     checkpoint_flush(checkpoint, session, &used);
@@ -214,13 +209,7 @@ static bool checkpoint_queue(struct store_checkpoint *checkpoint, struct session
         }
         if (queued->location == 0)
             continue; /* QoS 0 */
-        struct store_entry entry = {.number = queued->number,
-                                    .location = queued->location,
-                                    .bytes = queued->bytes,
-                                    .qos = queued->qos,
-                                    .state = STORE_QUEUED,
-                                    .priority = queued->priority,
-                                    .retain = (queued->flags & OUTBOUND_RETAIN) != 0};
+        struct store_entry entry = store_entry_of_queued(queued);
         checkpoint_entry(checkpoint, session, queued->aux, &entry, &used);
     }
     checkpoint_flush(checkpoint, session, &used);

@@ -8,6 +8,7 @@
  */
 #include "store_image.h"
 
+#include "store_entry.h"
 #include "store_image_inner.h"
 #include "sub_ids.h"
 
@@ -290,7 +291,7 @@ static enum rc image_window_put(struct store_image *image, struct image_state *s
         sub_ids_free(old->aux);
         inflight_remove(&state->window, old);
     }
-    struct inflight_entry put = {.flags = entry->retain ? STORE_FLAG_RETAIN : 0,
+    struct inflight_entry put = {.flags = store_entry_flags(entry),
                                  .packet_id = entry->packet_id,
                                  .state = entry->state,
                                  .qos = entry->qos,
@@ -313,7 +314,7 @@ static enum rc image_queue_put(struct store_image *image, struct mqueue *queue,
     struct mqueue_entry put = {.bytes = entry->bytes,
                                .qos = entry->qos,
                                .priority = entry->priority,
-                               .flags = entry->retain ? STORE_FLAG_RETAIN : 0,
+                               .flags = store_entry_flags(entry),
                                .location = location,
                                .number = entry->number};
     enum rc rc = image_aux(image, entry, &put.aux);

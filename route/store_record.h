@@ -72,9 +72,6 @@
 #define STORE_IDS_MAX  256
 #define STORE_HEAD_MAX (STORE_IDS_MAX * 4 + 256)
 
-/* In the flags of window and queue entries of an image: PUBLISH leaves with RETAIN. */
-#define STORE_FLAG_RETAIN 0x1u
-
 /* Number, name, text. A number is never used again for something else. */
 #define STORE_RECORDS(X)                                                                           \
     X(STORE_SESSION, 1, "session", "a session connects")                                           \

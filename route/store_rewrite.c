@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "outbound_inner.h"
+#include "store_entry.h"
 #include "store_keyed.h"
 #include "store_seen.h"
 #include "wal_format.h"
@@ -339,27 +340,17 @@ static enum rc rewrite_deliveries(struct rewrite *rewrite, const struct image_se
     enum rc rc = RC_OK;
     const struct inflight_entry *slot = inflight_first(&session->state->window);
     for (; slot != NULL && rc == RC_OK; slot = inflight_next(&session->state->window, slot)) {
-        struct store_entry entry = {.number = slot->number,
-                                    .packet_id = slot->packet_id,
-                                    .qos = slot->qos,
-                                    .state = slot->state,
-                                    .retain = (slot->flags & STORE_FLAG_RETAIN) != 0};
-        if (rewrite_needs_body(slot)) {
-            entry.location = slot->location;
-            entry.bytes = slot->bytes;
+        struct store_entry entry = store_entry_of_slot(slot);
+        if (!rewrite_needs_body(slot)) {
+            entry.location = 0;
+            entry.bytes = 0;
         }
         rc = rewrite_entry(rewrite, number, slot->aux, &entry);
     }
     struct mqueue_cursor cursor;
     const struct mqueue_entry *queued = mqueue_first(&session->state->queue, &cursor);
     for (; queued != NULL && rc == RC_OK; queued = mqueue_next(&session->state->queue, &cursor)) {
-        struct store_entry entry = {.number = queued->number,
-                                    .location = queued->location,
-                                    .bytes = queued->bytes,
-                                    .qos = queued->qos,
-                                    .state = STORE_QUEUED,
-                                    .priority = queued->priority,
-                                    .retain = (queued->flags & STORE_FLAG_RETAIN) != 0};
+        struct store_entry entry = store_entry_of_queued(queued);
         if (!rewrite_is_taken(rewrite, session, queued))
             rc = rewrite_entry(rewrite, number, queued->aux, &entry);
     }

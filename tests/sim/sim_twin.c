@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "outbound.h"
 #include "sim_base.h"
 #include "sub_ids.h"
 
@@ -135,7 +136,7 @@ static void twin_check_window(struct twin_session *session, const struct store_i
                   (unsigned long long)want->number);
         want->location = got->location;
         if (got->state != INFLIGHT_WAIT_PUBCOMP) {
-            SIM_CHECK(((got->flags & STORE_FLAG_RETAIN) != 0) == want->retain &&
+            SIM_CHECK(((got->flags & OUTBOUND_RETAIN) != 0) == want->retain &&
                           got->bytes == want->bytes,
                       "delivery %llu: flags", (unsigned long long)want->number);
             twin_check_aux(want, image, got->aux);
@@ -163,7 +164,7 @@ static void twin_check_queue(struct twin_session *session, const struct store_im
         SIM_CHECK(want != NULL && got != NULL && got->number == want->number &&
                       got->qos == want->qos && got->priority == want->priority &&
                       got->bytes == want->bytes &&
-                      ((got->flags & STORE_FLAG_RETAIN) != 0) == want->retain,
+                      ((got->flags & OUTBOUND_RETAIN) != 0) == want->retain,
                   "place %u of the queue", i);
         want->location = got->location;
         twin_check_aux(want, image, got->aux);
