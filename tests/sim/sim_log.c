@@ -455,13 +455,7 @@ static void run(uint64_t seed, uint32_t steps_most)
 
 int main(int argc, char **argv)
 {
-    const struct sim_seeds seeds = {.program = "sim_log", .count = LOG_COUNT_USUAL, .run = run};
-    /* Its lines are shown in a trace only; a full ring drops them. */
-    struct log_ring *lines = log_ring_create(0);
-    if (getenv("SIM_TRACE") == NULL)
-        log_attach(lines);
-    int status = sim_seeds_main(argc, argv, &seeds);
-    log_attach(NULL);
-    log_ring_destroy(lines);
-    return status;
+    const struct sim_seeds seeds = {
+        .program = "sim_log", .count = LOG_COUNT_USUAL, .run = run, .is_quiet = true};
+    return sim_seeds_main(argc, argv, &seeds);
 }

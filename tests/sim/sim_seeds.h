@@ -7,6 +7,7 @@
 #ifndef SLUICE_SIM_SEEDS_H
 #define SLUICE_SIM_SEEDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What is run, and how without arguments. A value. */
@@ -15,6 +16,7 @@ struct sim_seeds {
     uint64_t count; /* of seeds, from 1 on */
     uint32_t steps; /* 0: the run decides itself */
     void (*run)(uint64_t seed, uint32_t steps);
+    bool is_quiet; /* what the broker logs shows in a trace only; for runs without a world */
 };
 
 /* The exit code of main. */

@@ -466,13 +466,9 @@ static void run(uint64_t seed, uint32_t steps)
 
 int main(int argc, char **argv)
 {
-    const struct sim_seeds seeds = {.program = "sim_store", .count = STORE_COUNT, .run = run};
-    struct log_ring *lines = log_ring_create(0);
-    if (getenv("SIM_TRACE") == NULL)
-        log_attach(lines);
+    const struct sim_seeds seeds = {
+        .program = "sim_store", .count = STORE_COUNT, .run = run, .is_quiet = true};
     int status = sim_seeds_main(argc, argv, &seeds);
-    log_attach(NULL);
-    log_ring_destroy(lines);
     for (unsigned type = 1; argc < 2 && type < STORE_TYPE_END; type++)
         SIM_CHECK(store_written[type] > 0 && read_back[type] > 0, "%s: %llu written, %llu read",
                   store_type_name((uint8_t)type), (unsigned long long)store_written[type],
